@@ -1,0 +1,92 @@
+//! What a statement does, as far as its text tells: a lexer-level classifier, no parser.
+//!
+//! It performs nothing and knows nothing of sockets, handles or servers. Whatever it is unsure about, it
+//! says "writes" or "pins": the price of a wrong "reads" is a statement that runs twice.
+
+/// How the server would read the text (MySQL manual 11.1.1 "String Literals", 7.1.11 "Server SQL Modes").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dialect {
+    /// `NO_BACKSLASH_ESCAPES` is on: a backslash is an ordinary character (SERVER_STATUS_NO_BACKSLASH_ESCAPES).
+    pub no_backslash_escapes: bool,
+    /// The connection's character set can hold ASCII bytes inside a multi-byte character
+    /// (sjis, cp932, big5, gbk, gb18030): a text with bytes >= 0x80 cannot be lexed bytewise.
+    pub ascii_unsafe_charset: bool,
+}
+
+/// What the text does to the transaction that is open, or opens one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionEffect {
+    /// Leaves it as it is.
+    None,
+    /// BEGIN, START TRANSACTION (which also commits an open one).
+    Begin,
+    /// COMMIT, without AND CHAIN or RELEASE.
+    Commit,
+    /// ROLLBACK, without TO SAVEPOINT, AND CHAIN or RELEASE.
+    Rollback,
+    /// SAVEPOINT, ROLLBACK TO, RELEASE SAVEPOINT.
+    Savepoint,
+    /// Commits what is open as a side effect (MySQL manual 15.3.3): DDL, LOCK TABLES, SET autocommit = 1, …
+    ImplicitCommit,
+    /// AND CHAIN, RELEASE, XA, multi-statement texts that touch transactions: nothing may be assumed.
+    Opaque,
+}
+
+/// A piece of session state that cannot be rebuilt on another server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Pin {
+    TemporaryTable,
+    /// GET_LOCK.
+    UserLock,
+    /// LOCK TABLES.
+    TableLock,
+    /// FLUSH TABLES WITH READ LOCK, LOCK INSTANCE FOR BACKUP.
+    GlobalLock,
+    Xa,
+    /// HANDLER … OPEN.
+    Handler,
+    /// A user variable set from data (`SELECT @x := …`, `SELECT … INTO @x`, `SET @x = (SELECT …)`).
+    UserVariable,
+    /// SQL-level PREPARE.
+    PreparedSql,
+    /// CALL: a procedure may change session state unseen.
+    Call,
+    /// The classifier is unsure what the text leaves behind.
+    Unclear,
+}
+
+/// What the text leaves behind in the session once it has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEffect {
+    /// `USE db`: the name, unquoted.
+    Use(Vec<u8>),
+    /// A SET of session state whose whole text may be run again, in order, on a fresh session.
+    Journal,
+    /// `autocommit` now has this value (always accompanied by `Journal`).
+    Autocommit(bool),
+    /// `SET TRANSACTION …` without SESSION or GLOBAL: holds for the next transaction only.
+    NextTransaction,
+    Pin(Pin),
+    /// The last state of this kind is gone (UNLOCK TABLES, RELEASE_ALL_LOCKS(), XA COMMIT…).
+    Unpin(Pin),
+}
+
+/// One statement text, classified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Changes nothing anywhere: running it twice cannot be told from running it once.
+    pub only_reads: bool,
+    /// Carries the comment `/* pointsman:idempotent */`: its author vouches that running it twice does no harm.
+    pub vouched: bool,
+    /// One statement whose ERR reply speaks of the whole of it. False for CALL and for more than one statement
+    /// in the text: half of their work may have been done when ERR arrives.
+    pub atomic: bool,
+    /// Its result depends on the statement before it: LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS…
+    pub uses_previous: bool,
+    /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
+    /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
+    pub varies: bool,
+    pub transaction: TransactionEffect,
+    /// Empty, and not allocated, for most statements.
+    pub session: Vec<SessionEffect>,
+}
