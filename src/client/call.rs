@@ -1,0 +1,78 @@
+//! One call of a client library function: who made it, and which library it means.
+
+use std::{
+    ffi::{CStr, c_void},
+    sync::Arc,
+};
+
+use super::{
+    handle::{Guest, Handle},
+    layout::{library, library::Library, native::Native, sys::MYSQL},
+};
+use crate::hooks::{self, process};
+
+#[derive(Clone, Copy)]
+pub struct Call {
+    library: Option<&'static Library>,
+    /// The caller is the client library itself: a nested call.
+    nested: bool,
+}
+
+impl Call {
+    /// `caller`: a return address.
+    pub fn from(caller: usize) -> Self {
+        let found = hooks::decide(|| library::of_caller(caller)).flatten();
+        Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, inside)| inside) }
+    }
+
+    /// The real function of a door, or null.
+    pub fn real(&self, door: usize, name: &CStr) -> *mut c_void {
+        self.library.map_or(std::ptr::null_mut(), |library| library.real(door, name))
+    }
+
+    /// The client library calls itself.
+    pub fn nested(&self) -> bool {
+        self.nested
+    }
+
+    pub fn library(&self) -> Option<&'static Library> {
+        self.library
+    }
+
+    /// The protected handle that this call is on, entered; `None` if the call has to pass through.
+    pub fn enter(&self, mysql: *mut MYSQL) -> Option<Guest> {
+        // Most processes that come here have a protected connection; all others leave at the first line.
+        let process = process::existing()?;
+        if hooks::ourselves() {
+            return None;
+        }
+        hooks::decide(|| {
+            let handle = process.handles.get(mysql as usize)?;
+            if !process.is_ours() {
+                return None;
+            }
+            if self.nested {
+                handle.on_nested_call();
+                return None;
+            }
+            Handle::enter(handle, mysql)
+        })
+        .flatten()
+    }
+
+    /// The handle, to read of it or to strike it off, without entering.
+    pub fn find(&self, mysql: *mut MYSQL) -> Option<Arc<Handle>> {
+        let process = process::existing()?;
+        if hooks::ourselves() || self.nested {
+            return None;
+        }
+        hooks::decide(|| process.handles.get(mysql as usize).filter(|_| process.is_ours())).flatten()
+    }
+
+    /// The application's handle, for a library that we manage.
+    pub fn native(&self, mysql: *mut MYSQL) -> Option<Native> {
+        let managed = self.library?.managed()?;
+        // SAFETY: the application is inside a call on this handle, and `managed` describes the library that it calls.
+        (!mysql.is_null()).then(|| unsafe { Native::new(mysql, managed) })
+    }
+}

@@ -1,0 +1,163 @@
+//! `mysql_real_connect`: from here on we know what endpoint a handle is a connection to.
+
+use std::{
+    ffi::c_ulong,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Call,
+    handle::{Guest, Handle},
+    layout::{
+        library::Managed,
+        native::Native,
+        sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
+    },
+    probe::{self, Lent},
+};
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+        option::Mode,
+    },
+    endpoint::{Endpoint, Role, name::Name, search::Writability},
+    hooks::{
+        self, decide,
+        process::{self, Process},
+        steer,
+    },
+};
+
+/// A connect to an endpoint, by a library that we know.
+struct Plan {
+    process: &'static Process,
+    endpoint: &'static Endpoint,
+    position: u16,
+    managed: &'static Managed,
+}
+
+/// `real` takes client flags to add to the application's.
+pub fn real_connect(
+    call: Call,
+    mysql: *mut MYSQL,
+    host: &[u8],
+    port: u32,
+    real: impl Fn(c_ulong) -> *mut MYSQL,
+) -> *mut MYSQL {
+    if hooks::ourselves() || steer::connecting().is_some() {
+        return real(0);
+    }
+    let Some(plan) = decide(|| Plan::for_host(call, host, port)).flatten() else {
+        let connected = real(0);
+        // The structure may have been a protected handle before.
+        if !connected.is_null()
+            && let Some(process) = process::existing()
+        {
+            decide(|| process.is_ours().then(|| process.handles.remove(mysql as usize)));
+        }
+        return connected;
+    };
+    let began = Instant::now();
+    // A failed connect would throw away the options, and there would be nothing to try again with.
+    let flags = if plan.defended() { CLIENT_REMEMBER_OPTIONS } else { 0 };
+    loop {
+        let steered = steer::towards(plan.position, None);
+        let connected = real(flags);
+        drop(steered);
+        if !connected.is_null() {
+            decide(|| plan.connected(call, connected));
+            return connected;
+        }
+        if decide(|| plan.tries_again(call, mysql, began)) != Some(true) {
+            return connected;
+        }
+    }
+}
+
+impl Plan {
+    fn for_host(call: Call, host: &[u8], port: u32) -> Option<Plan> {
+        if call.nested() || config().off {
+            return None;
+        }
+        let name = Name::of(host, u16::try_from(port).ok()?)?;
+        let chosen = &config().endpoints;
+        if !chosen.is_empty() && !chosen.iter().any(|endpoint| endpoint.matches(&name.host, name.port)) {
+            COUNTERS.passed_through.count();
+            return None;
+        }
+        let managed = call.library()?.managed()?;
+        let process = process::started()?;
+        let (position, endpoint) = process.endpoint(name)?;
+        Some(Plan { process, endpoint, position, managed })
+    }
+
+    /// Only a known writer is worth waiting for.
+    fn defended(&self) -> bool {
+        self.endpoint.role() == Role::Writer && config().mode != Mode::Observe
+    }
+
+    fn connected(&self, call: Call, mysql: *mut MYSQL) {
+        let Some(native) = call.native(mysql) else { return };
+        let Some(peer) = native.peer() else {
+            // A Unix socket after all (protocol option, connection plugin).
+            self.process.handles.remove(mysql as usize);
+            COUNTERS.passed_through.count();
+            return;
+        };
+        let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
+        self.process.handles.insert(mysql as usize, Arc::clone(&handle));
+        COUNTERS.protected_connections.count();
+        let guest = Guest::enter_new(handle, native);
+        if self.endpoint.takes_the_first_look() && probe::ask(&guest) == Writability::Writable {
+            self.endpoint.seen_writable(peer);
+        }
+        let pulse = self.endpoint.pulse();
+        if self.defended() && (pulse.unsettled() || self.endpoint.incumbent() != Some(peer)) {
+            // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
+            self.redirect(&guest);
+        } else {
+            guest.state().pulse = pulse;
+        }
+    }
+
+    fn redirect(&self, guest: &Guest) {
+        if self.endpoint.circuit_open() {
+            return;
+        }
+        let mut lent = Lent::new(guest);
+        if self.endpoint.asks_before_sending() || self.endpoint.incumbent() != guest.state().peer {
+            let writer = guest.writer(&mut lent);
+            if writer.is_none() {
+                say!(Info, "{}: connected without a verified writer", self.endpoint.name);
+                return;
+            }
+        }
+        guest.state().pulse = self.endpoint.pulse();
+    }
+
+    /// The connect failed. Waits a moment and says whether it is to be tried again.
+    fn tries_again(&self, call: Call, mysql: *mut MYSQL, began: Instant) -> bool {
+        if !self.defended() || self.endpoint.circuit_open() {
+            return false;
+        }
+        let Some(native) = call.native(mysql) else { return false };
+        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
+        // CR_SERVER_LOST_EXTENDED: nobody there. Everything else (access denied…) is the application's.
+        if !matches!(native.error_number(), 2002 | 2003 | 2005 | 2006 | 2013 | 2055) {
+            return false;
+        }
+        let limit = config().hold_max.min(match config().hold_max_configured {
+            true => Duration::MAX,
+            false => native.connect_patience().unwrap_or(Duration::MAX),
+        });
+        if began.elapsed() >= limit {
+            return false;
+        }
+        self.endpoint.suspect(self.endpoint.pulse().generation());
+        self.endpoint.wait_for_news(Duration::from_millis(150));
+        true
+    }
+}

@@ -1,0 +1,201 @@
+//! What we keep for one protected handle, and the right to act on it during a call.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::*},
+    },
+    time::Duration,
+};
+
+use super::layout::{
+    library::Managed,
+    native::Native,
+    sys::{MYSQL, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+};
+use crate::{
+    control::config,
+    endpoint::{Endpoint, Pulse},
+    session::Session,
+    sql::{Dialect, Pin, Statement},
+};
+
+pub struct Handle {
+    pub endpoint: &'static Endpoint,
+    /// The endpoint's position in the process's list, for tags.
+    pub position: u16,
+    managed: &'static Managed,
+    /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
+    inside: AtomicBool,
+    /// Somebody works on it by a way that we do not see (asynchronous calls): left alone for good.
+    unseen: AtomicBool,
+    state: Mutex<State>,
+}
+
+pub struct State {
+    /// The endpoint's pulse when this handle was last found in order; another value means: look.
+    pub pulse: Pulse,
+    /// The server that it is connected to.
+    pub peer: Option<SocketAddr>,
+    /// The server's connection id: another one means another session.
+    pub thread: u64,
+    pub session: Session,
+    /// Sent by `mysql_send_query`, not read yet.
+    pub sent: Option<Sent>,
+    /// A result set waits to be stored, or is being read row by row.
+    pub result: Pending,
+    /// Reported lost: every further call passes through until the application connects anew.
+    pub condemned: bool,
+}
+
+pub struct Sent {
+    pub text: Vec<u8>,
+    pub statement: Statement,
+}
+
+/// A result set of the last statement.
+#[derive(Clone, Default)]
+pub enum Pending {
+    #[default]
+    None,
+    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. The text, if the statement only reads.
+    Announced(Option<Arc<(Vec<u8>, Statement)>>),
+    /// Rows go to the application one by one. The address of its `MYSQL_RES`.
+    Streaming(usize),
+}
+
+impl Handle {
+    pub fn new(endpoint: &'static Endpoint, position: u16, managed: &'static Managed, native: &Native) -> Self {
+        Handle {
+            endpoint,
+            position,
+            managed,
+            inside: AtomicBool::new(false),
+            unseen: AtomicBool::new(false),
+            state: Mutex::new(State {
+                pulse: endpoint.pulse(),
+                peer: native.peer(),
+                thread: native.thread_id(),
+                session: Session::default(),
+                sent: None,
+                result: Pending::None,
+                condemned: false,
+            }),
+        }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
+    /// door that we do not have.
+    pub fn on_nested_call(&self) {
+        if !self.inside.load(Acquire) {
+            self.unseen.store(true, Release);
+        }
+    }
+
+    /// The application freed a result set that was read row by row.
+    pub fn stream_ended(&self, result: usize) {
+        let mut state = self.lock();
+        if matches!(state.result, Pending::Streaming(streaming) if streaming == result) {
+            state.result = Pending::None;
+        }
+    }
+
+    pub fn enter(handle: Arc<Handle>, mysql: *mut MYSQL) -> Option<Guest> {
+        if handle.unseen.load(Acquire) || handle.inside.swap(true, AcqRel) {
+            return None;
+        }
+        // SAFETY: the application is inside a call on this handle, which belongs to the library of `managed`.
+        let native = unsafe { Native::new(mysql, handle.managed) };
+        let guest = Guest { handle, native };
+        guest.check_identity();
+        (!guest.state().condemned).then_some(guest)
+    }
+
+    /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.
+    pub fn enter_new(handle: Arc<Handle>, native: Native) -> Guest {
+        handle.inside.store(true, Release);
+        Guest { handle, native }
+    }
+}
+
+/// A protected handle during one call of the application on it.
+pub struct Guest {
+    pub handle: Arc<Handle>,
+    pub native: Native,
+}
+
+impl Guest {
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.handle.lock()
+    }
+
+    pub fn endpoint(&self) -> &'static Endpoint {
+        self.handle.endpoint
+    }
+
+    /// The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure may hold another
+    /// connection than the one we knew.
+    fn check_identity(&self) {
+        let thread = self.native.thread_id();
+        let mut state = self.state();
+        if state.thread != thread {
+            state.thread = thread;
+            state.session.forget();
+            state.sent = None;
+            state.result = Pending::None;
+            state.peer = self.native.peer();
+            state.pulse = Pulse::default();
+        }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        let charset = self.native.character_set();
+        Dialect {
+            no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
+            ascii_unsafe_charset: ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
+        }
+    }
+
+    /// Is a transaction open? The server's flag, which an ERR packet does not carry, and our own log.
+    pub fn in_transaction(&self) -> bool {
+        self.native.server_status() & SERVER_STATUS_IN_TRANS != 0 || self.state().session.transaction().is_some()
+    }
+
+    /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
+    pub fn idle(&self) -> bool {
+        let state = self.state();
+        state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
+    }
+
+    pub fn autocommit(&self) -> bool {
+        self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0
+    }
+
+    /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.
+    pub fn patience(&self) -> Option<Duration> {
+        if config().hold_max_configured { None } else { self.native.read_timeout() }
+    }
+
+    /// From now on the connection is lost for the application too.
+    pub fn condemn(&self) {
+        self.native.cut();
+        let mut state = self.state();
+        state.condemned = true;
+        state.session.forget();
+    }
+
+    pub fn pin(&self, pin: Pin) {
+        self.state().session.pin(pin);
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.handle.inside.store(false, Release);
+    }
+}

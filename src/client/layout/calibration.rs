@@ -1,0 +1,97 @@
+//! Where the fields without a setter lie inside a library's `MYSQL`, found out by asking the library itself.
+//!
+//! A zeroed structure is given to local accessor functions with one field after the other set; exactly one offset
+//! changes the answer. A library that answers otherwise is not managed.
+
+use std::ffi::{c_int, c_ulong, c_void};
+
+use super::sys::*;
+
+/// Offsets in bytes from the start of `MYSQL`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    pub last_errno: usize,
+    /// `NET.error`, one byte; 2 tells libmysqlclient that the socket is of no use.
+    pub net_error: usize,
+    pub last_error: usize,
+    pub sqlstate: usize,
+    pub server_status: usize,
+    /// `reconnect`, one byte; libmysqlclient only (libmariadb has it in its options and a silent setter).
+    pub reconnect: Option<usize>,
+}
+
+/// `NET.vio` / `NET.pvio` and `NET.fd`: the first members in every version of both libraries; the drivers rely on it.
+pub const NET_VIO: usize = 0;
+pub const NET_FD: usize = 40;
+/// `MYSQL_ERRMSG_SIZE`, `SQLSTATE_LENGTH` + 1.
+pub const ERROR_TEXT: usize = 512;
+pub const SQLSTATE: usize = 6;
+
+/// Larger than every known `MYSQL` (1272 bytes).
+const FAKE: usize = 8192;
+/// Fields are searched for in the part that all versions have.
+const SEARCHED: usize = 1160;
+
+#[repr(C, align(16))]
+struct Fake([u8; FAKE]);
+
+/// Fails with what did not answer as expected.
+pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
+    let mut fake = Box::new(Fake([0; FAKE]));
+    let base: *mut u8 = fake.0.as_mut_ptr();
+    let mysql: *mut MYSQL = base.cast();
+    // SAFETY (all calls below): these accessors only read scalar members of the structure, which is zeroed, larger
+    // than any real one, and never connected.
+    let last_errno = only_one(base, 4, 1234u32, || unsafe { (api.mysql_errno)(mysql) } == 1234).ok_or("mysql_errno")?;
+    let more = || unsafe { (api.mysql_more_results)(mysql) } != 0;
+    let server_status = only_one(base, 4, SERVER_MORE_RESULTS_EXIST, more).ok_or("mysql_more_results")?;
+    let thread = || unsafe { (api.mysql_thread_id)(mysql) } == 77 as c_ulong;
+    only_one(base, 8, 77u64, thread).ok_or("mysql_thread_id")?;
+    // SAFETY: the offset was found inside the structure.
+    unsafe { base.add(last_errno).cast::<u32>().write(1) };
+    let inside = |pointer: *const std::ffi::c_char, length: usize| {
+        let offset = (pointer as usize).wrapping_sub(base as usize);
+        (offset > last_errno && offset + length <= SEARCHED).then_some(offset)
+    };
+    let last_error = inside(unsafe { (api.mysql_error)(mysql) }, ERROR_TEXT).ok_or("mysql_error")?;
+    let sqlstate = inside(unsafe { (api.mysql_sqlstate)(mysql) }, SQLSTATE).ok_or("mysql_sqlstate")?;
+    if sqlstate < last_error + ERROR_TEXT && last_error < sqlstate + SQLSTATE {
+        return Err("mysql_sqlstate overlaps mysql_error");
+    }
+    // SAFETY: as above.
+    unsafe { base.add(last_errno).cast::<u32>().write(0) };
+    let reconnect = match api.mariadb_reconnect {
+        Some(_) => None,
+        None => {
+            let asks = || {
+                let mut value: u8 = 0;
+                let out: *mut c_void = (&raw mut value).cast();
+                // SAFETY: the option is a bool, written to one byte.
+                let failed = unsafe { (api.mysql_get_option)(mysql, MYSQL_OPT_RECONNECT as c_int, out) };
+                failed == 0 && value == 1
+            };
+            Some(only_one(base, 1, 1u8, asks).ok_or("MYSQL_OPT_RECONNECT")?)
+        }
+    };
+    Ok(Layout { last_errno, net_error: last_errno + 4, last_error, sqlstate, server_status, reconnect })
+}
+
+/// The one offset, in steps of `step`, at which `value` makes `answers` true.
+fn only_one<T: Copy>(base: *mut u8, step: usize, value: T, answers: impl Fn() -> bool) -> Option<usize> {
+    let mut found = None;
+    for offset in (0..SEARCHED - size_of::<T>()).step_by(step) {
+        let mut kept = std::mem::MaybeUninit::<T>::uninit();
+        // SAFETY: offset + size_of::<T>() lies inside the fake structure; T is plain data; the kept bytes are put back.
+        let hit = unsafe {
+            base.add(offset).copy_to(kept.as_mut_ptr().cast(), size_of::<T>());
+            base.add(offset).cast::<T>().write_unaligned(value);
+            let hit = answers();
+            base.add(offset).copy_from(kept.as_ptr().cast(), size_of::<T>());
+            hit
+        };
+        if hit && found.replace(offset).is_some() {
+            return None;
+        }
+    }
+    found
+}

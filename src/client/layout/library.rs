@@ -1,0 +1,187 @@
+//! A client library as it is loaded in this process: which one, its functions, its calibration.
+
+use std::{
+    ffi::{CStr, c_void},
+    mem,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicPtr, Ordering::*},
+    },
+};
+
+use once_cell::race::OnceBox;
+
+use super::{
+    calibration::{Layout, calibrate},
+    sys::*,
+};
+use crate::{
+    control::log::{Level::*, say},
+    hooks::objects::{self, Object},
+};
+
+/// Room for the real functions of every door.
+pub const DOORS: usize = 64;
+
+/// A MySQL client library in this process. Lives for ever, like the library that it describes.
+pub struct Library {
+    pub object: Object,
+    real: [AtomicPtr<c_void>; DOORS],
+    managed: OnceBox<Option<Managed>>,
+}
+
+/// What it takes to manage handles of a library.
+#[derive(Clone, Copy)]
+pub struct Managed {
+    pub api: Api,
+    pub layout: Layout,
+}
+
+/// An object that calls the client library, and which library its calls mean.
+struct Binding {
+    caller: Object,
+    library: &'static Library,
+}
+
+/// Callers seen so far; append-only, so that the doors' fast path takes no lock.
+static BINDINGS: [OnceBox<Binding>; 64] = [const { OnceBox::new() }; 64];
+static LIBRARIES: Mutex<Vec<&'static Library>> = Mutex::new(Vec::new());
+
+/// The library that code at `caller` means, and whether that code is the library itself.
+pub fn of_caller(caller: usize) -> Option<(&'static Library, bool)> {
+    for cell in &BINDINGS {
+        match cell.get() {
+            Some(binding) if binding.caller.contains(caller) => {
+                return Some((binding.library, binding.library.object.contains(caller)));
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let object = objects::object_of(caller)?;
+    let library = Library::behind(&object)?;
+    for cell in &BINDINGS {
+        if cell.set(Box::new(Binding { caller: object.clone(), library })).is_ok() {
+            break;
+        }
+    }
+    Some((library, library.object.contains(caller)))
+}
+
+impl Library {
+    /// The library whose `mysql_init` the given object means.
+    fn behind(caller: &Object) -> Option<&'static Library> {
+        let mut address = caller.symbol(c"mysql_init");
+        if address.is_null() {
+            // Loaded privately by somebody else: the first object after ours that defines it.
+            address = objects::all().into_iter().filter(|object| !object.path.is_empty()).find_map(|object| {
+                let found = object.symbol(c"mysql_init");
+                object.contains(found as usize).then_some(found)
+            })?;
+        }
+        let object = objects::object_of(address as usize)?;
+        let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = libraries.iter().find(|known| known.object == object) {
+            return Some(known);
+        }
+        let library: &'static Library = Box::leak(Box::new(Library {
+            object,
+            real: [const { AtomicPtr::new(std::ptr::null_mut()) }; DOORS],
+            managed: OnceBox::new(),
+        }));
+        libraries.push(library);
+        Some(library)
+    }
+
+    /// The real function of a door, or null if this library does not have it.
+    pub fn real(&self, door: usize, name: &CStr) -> *mut c_void {
+        let known = self.real[door].load(Relaxed);
+        if !known.is_null() {
+            return known;
+        }
+        let found = self.object.symbol(name);
+        self.real[door].store(found, Relaxed);
+        found
+    }
+
+    /// `None` if this library is not one that we know how to manage: said once, then passed through.
+    pub fn managed(&self) -> Option<&Managed> {
+        self.managed
+            .get_or_init(|| {
+                let managed = self.examine();
+                if let Err(why) = &managed {
+                    say!(Warn, "{}: not a client library that can be protected ({why}); its connections pass through",
+                        self.object.path.to_string_lossy());
+                }
+                Box::new(managed.ok())
+            })
+            .as_ref()
+    }
+
+    fn examine(&self) -> Result<Managed, String> {
+        let api = self.api()?;
+        // SAFETY: no arguments.
+        let version = unsafe { (api.mysql_get_client_version)() };
+        // libmariadb reports 10.x/3.x style numbers (30320 for 3.3.20); libmysqlclient the server's (90704).
+        let known = match api.mariadb_reconnect {
+            Some(_) => (30300..40000).contains(&version),
+            None => (80000..100000).contains(&version),
+        };
+        if !known {
+            return Err(format!("version {version}; known are libmariadb 3.3-3.4 and libmysqlclient 8.0-9.7"));
+        }
+        let layout = calibrate(&api).map_err(|what| format!("version {version}, calibration failed at {what}"))?;
+        Ok(Managed { api, layout })
+    }
+
+    fn api(&self) -> Result<Api, String> {
+        macro_rules! function {
+            ($name:ident) => {{
+                const NAME: &str = concat!(stringify!($name), "\0");
+                let name = CStr::from_bytes_with_nul(NAME.as_bytes()).map_err(|_| NAME)?;
+                let address = self.object.symbol(name);
+                if address.is_null() {
+                    return Err(format!("it has no {}", stringify!($name)));
+                }
+                // SAFETY: the function of this name in a MySQL client library has the signature of the field that
+                // it is stored in (mysql.h of both libraries).
+                unsafe { mem::transmute(address) }
+            }};
+        }
+        let reconnect = self.object.symbol(c"mariadb_reconnect");
+        Ok(Api {
+            mysql_errno: function!(mysql_errno),
+            mysql_error: function!(mysql_error),
+            mysql_stmt_errno: function!(mysql_stmt_errno),
+            mysql_stmt_error: function!(mysql_stmt_error),
+            mysql_sqlstate: function!(mysql_sqlstate),
+            mysql_thread_id: function!(mysql_thread_id),
+            mysql_affected_rows: function!(mysql_affected_rows),
+            mysql_insert_id: function!(mysql_insert_id),
+            mysql_warning_count: function!(mysql_warning_count),
+            mysql_field_count: function!(mysql_field_count),
+            mysql_more_results: function!(mysql_more_results),
+            mysql_character_set_name: function!(mysql_character_set_name),
+            mysql_get_option: function!(mysql_get_option),
+            mysql_options: function!(mysql_options),
+            mysql_ping: function!(mysql_ping),
+            mysql_select_db: function!(mysql_select_db),
+            mysql_set_server_option: function!(mysql_set_server_option),
+            mysql_real_query: function!(mysql_real_query),
+            mysql_store_result: function!(mysql_store_result),
+            mysql_next_result: function!(mysql_next_result),
+            mysql_free_result: function!(mysql_free_result),
+            mysql_num_fields: function!(mysql_num_fields),
+            mysql_fetch_row: function!(mysql_fetch_row),
+            mysql_fetch_lengths: function!(mysql_fetch_lengths),
+            mysql_data_seek: function!(mysql_data_seek),
+            mysql_get_client_version: function!(mysql_get_client_version),
+            mariadb_reconnect: if reconnect.is_null() {
+                None
+            } else {
+                // SAFETY: as above.
+                Some(unsafe { mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut MYSQL) -> i8>(reconnect) })
+            },
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Everything that touches a foreign structure or calls a foreign function. The only room of `client/` with `unsafe`.
+
+pub mod calibration;
+pub mod library;
+pub mod native;
+pub mod sys;

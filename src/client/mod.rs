@@ -1,0 +1,18 @@
+//! The front end for libmysqlclient and libmariadb: handles, their connections replaced in place, their statements.
+//!
+//! The library logs in again by itself, so every authentication plugin and TLS setting of the application works, and
+//! no credential is kept here.
+
+pub mod call;
+pub mod connect;
+pub mod handle;
+pub mod layout;
+mod probe;
+pub mod registry;
+mod replay;
+pub mod rescue;
+pub mod results;
+pub mod session_calls;
+pub mod statement;
+
+pub use call::Call;

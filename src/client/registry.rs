@@ -1,0 +1,75 @@
+//! The protected handles of this process, by the address of their `MYSQL`.
+//!
+//! Tolerates a structure that is copied out and back (DBD::mysql), reused after close, or embedded in the
+//! application's own object: whoever finds an entry checks the connection id before he believes it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::*},
+    },
+};
+
+use super::handle::Handle;
+
+/// Handles are spread so that threads rarely meet.
+const SHARDS: usize = 16;
+
+type Shard = Mutex<BTreeMap<usize, Arc<Handle>>>;
+
+pub struct Registry([Shard; SHARDS]);
+
+impl Registry {
+    pub const fn new() -> Self {
+        Registry([const { Mutex::new(BTreeMap::new()) }; SHARDS])
+    }
+
+    pub fn get(&self, key: usize) -> Option<Arc<Handle>> {
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    }
+
+    pub fn insert(&self, key: usize, handle: Arc<Handle>) {
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
+    }
+
+    pub fn remove(&self, key: usize) {
+        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+
+    fn shard(&self, key: usize) -> &Shard {
+        // Structures are larger than 1 KiB: the low bits say nothing.
+        &self.0[(key >> 10) % SHARDS]
+    }
+}
+
+/// Which handle an object of the library belongs to, by address: streaming results, prepared statements.
+#[derive(Default)]
+pub struct Owners {
+    count: AtomicUsize,
+    by_address: Mutex<BTreeMap<usize, usize>>,
+}
+
+impl Owners {
+    /// Without a lock: most processes never have any.
+    pub fn is_empty(&self) -> bool {
+        self.count.load(Acquire) == 0
+    }
+
+    pub fn insert(&self, address: usize, mysql: usize) {
+        let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        map.insert(address, mysql);
+        self.count.store(map.len(), Release);
+    }
+
+    pub fn get(&self, address: usize) -> Option<usize> {
+        self.by_address.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied()
+    }
+
+    pub fn remove(&self, address: usize) -> Option<usize> {
+        let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let owner = map.remove(&address);
+        self.count.store(map.len(), Release);
+        owner
+    }
+}

@@ -1,0 +1,96 @@
+//! Restoring a session on a fresh connection, and replaying an open transaction on it.
+
+use std::collections::BTreeMap;
+
+use super::{
+    handle::Guest,
+    layout::native::{Failure, Reply as Answer},
+};
+use crate::session::transaction::{Digesting, Entry, Reply};
+
+/// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.
+pub fn restore(guest: &Guest) -> Result<(), Failure> {
+    let (database, option, statements) = {
+        let state = guest.state();
+        let statements: Vec<Vec<u8>> = state.session.to_restore().map(<[u8]>::to_vec).collect();
+        (state.session.database().map(<[u8]>::to_vec), state.session.server_option(), statements)
+    };
+    if let Some(database) = database {
+        guest.native.select_db(&database)?;
+    }
+    if let Some(option) = option {
+        guest.native.set_server_option(option)?;
+    }
+    for statement in statements {
+        guest.native.query(&statement)?;
+    }
+    Ok(())
+}
+
+/// Runs the log again and compares every reply. On `Err` nothing of it is left on the server.
+pub fn replay(guest: &Guest, entries: &[Entry]) -> Result<(), String> {
+    // First as it was. A generated id can come out differently, because ids of rolled-back inserts are never
+    // replicated; then once more with the ids that the application has already been told.
+    let mut ids = BTreeMap::new();
+    for _ in 0..=entries.len() {
+        match run_all(guest, entries, &ids) {
+            Ok(()) => return Ok(()),
+            Err(difference) => {
+                guest.native.query(b"ROLLBACK").map_err(|failure| describe(&failure))?;
+                match difference {
+                    Difference::InsertId { entry, wanted } if ids.insert(entry, wanted).is_none() => {}
+                    Difference::InsertId { entry, .. } => return Err(format!("statement {entry}: another insert id")),
+                    Difference::Other(why) => return Err(why),
+                }
+            }
+        }
+    }
+    Err("the replies keep differing".to_owned())
+}
+
+enum Difference {
+    /// Only the generated id differs.
+    InsertId {
+        entry: usize,
+        wanted: u64,
+    },
+    Other(String),
+}
+
+fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Result<(), Difference> {
+    let other = |at: usize, why: &str| Difference::Other(format!("statement {at} of the transaction: {why}"));
+    for (at, entry) in entries.iter().enumerate() {
+        if let Some(id) = ids.get(&at) {
+            // MySQL manual, `insert_id`: the value for the following INSERT.
+            let set = format!("SET insert_id = {id}");
+            guest.native.query(set.as_bytes()).map_err(|failure| other(at, &describe(&failure)))?;
+        }
+        match (guest.native.query(&entry.text), &entry.reply) {
+            (Ok(Answer::Done { affected, insert_id }), Reply::Done { affected: told, insert_id: told_id }) => {
+                if affected != *told {
+                    return Err(other(at, "another number of affected rows"));
+                }
+                if insert_id != *told_id {
+                    return Err(Difference::InsertId { entry: at, wanted: *told_id });
+                }
+            }
+            (Ok(Answer::Rows(rows)), Reply::Rows(told)) => {
+                let mut digesting = Digesting::default();
+                for row in &rows {
+                    digesting.row(&row.iter().map(Option::as_deref).collect::<Vec<_>>());
+                }
+                if digesting.finish() != *told {
+                    return Err(other(at, "other rows"));
+                }
+            }
+            (Err(failure), Reply::Failed(told)) if failure.number == *told => {}
+            (Err(failure), _) => return Err(other(at, &describe(&failure))),
+            (Ok(_), _) => return Err(other(at, "another kind of reply")),
+        }
+    }
+    Ok(())
+}
+
+fn describe(failure: &Failure) -> String {
+    format!("error {}: {}", failure.number, String::from_utf8_lossy(&failure.text))
+}

@@ -1,0 +1,191 @@
+//! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
+
+use std::ffi::c_int;
+
+use super::{
+    handle::{Guest, Pending},
+    layout::native::Failure,
+    probe::Lent,
+    replay,
+};
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+        option::{Mode, VictimError},
+    },
+    endpoint::{
+        Role,
+        search::{Found, Prober},
+    },
+    evidence,
+    sql::{Statement, TransactionEffect},
+    verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
+};
+
+/// What happens next to the application's call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Make the real call (again).
+    Send,
+    /// The call ends with this return value; the handle carries the error.
+    Deliver(c_int),
+}
+
+/// How often one statement may be rescued: a server that says writable and refuses all the same ends it.
+const ATTEMPTS: u32 = 4;
+/// How often a verified writer may refuse our login before the search is given up.
+const DIALS: u32 = 5;
+
+impl Guest {
+    /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
+    pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
+        let endpoint = self.endpoint();
+        if endpoint.role() != Role::Writer || config().mode == Mode::Observe {
+            return Next::Deliver(code);
+        }
+        *attempts += 1;
+        if *attempts > ATTEMPTS {
+            return Next::Deliver(code);
+        }
+        let original = self.native.failure();
+        let (pinned, replayable, generation, peer) = {
+            let state = self.state();
+            let log = state.session.transaction();
+            let replayable = log.is_some_and(|log| log.spoilt().is_none());
+            (state.session.pinned(), replayable && !statement.varies, state.pulse.generation(), state.peer)
+        };
+        let class = Class {
+            only_reads: statement.only_reads,
+            vouched: statement.vouched,
+            atomic: statement.atomic,
+            commits: matches!(
+                statement.transaction,
+                TransactionEffect::Commit | TransactionEffect::ImplicitCommit | TransactionEffect::Opaque
+            ),
+        };
+        let session = Session { in_transaction: self.in_transaction(), replayable, pinned: pinned.is_some() };
+        endpoint.suspect(generation);
+
+        if let Some(pin) = pinned {
+            let action = verdict(evidence, class, session, Incumbent::Replaced);
+            if action == Action::PassOn {
+                return Next::Deliver(code);
+            }
+            COUNTERS.pinned.count();
+            say!(Warn, "{}: a session pinned by {pin} cannot be moved; it is reported lost", endpoint.name);
+            return self.deliver(&original, code, true);
+        }
+
+        let mut lent = Lent::new(self);
+        let Some(found) = self.writer(&mut lent) else {
+            return self.give_up(&lent, &original, session.in_transaction, code);
+        };
+        let healthy = peer == Some(found.address) && !lent.restarted;
+        let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
+        let action = verdict(evidence, class, session, incumbent);
+        if !lent.fresh && session.in_transaction && matches!(action, Action::Replay | Action::Victim) {
+            // Still open on the server: it refused one statement only.
+            let _ = self.native.query(b"ROLLBACK");
+        }
+        if lent.fresh
+            && action != Action::SurfaceLossStayLost
+            && let Err(failure) = replay::restore(self)
+        {
+            say!(Warn, "{}: the session could not be restored on {} (error {}); the connection is reported lost",
+                endpoint.name, found.address, failure.number);
+            return self.deliver(&original, code, true);
+        }
+        self.state().pulse = endpoint.pulse();
+        match action {
+            Action::RunAgain => {
+                COUNTERS.reruns.count();
+                say!(Debug, "{}: runs again on {}: a statement that was not executed", endpoint.name, found.address);
+                Next::Send
+            }
+            Action::Replay => self.replay_transaction(&original, code),
+            Action::Victim => self.victim(&original, code, "it cannot be replayed"),
+            Action::SurfaceLoss | Action::SurfaceLossStayLost => {
+                COUNTERS.surfaced.count();
+                say!(Warn, "{}: error {} reaches the application: {}", endpoint.name, original.number,
+                    if healthy { "its server is healthy, so the connection was ended on purpose" }
+                    else { "whether the statement was executed is unknown, so it is not run again" });
+                self.deliver(&original, code, action == Action::SurfaceLossStayLost)
+            }
+            Action::PassOn | Action::PassOnThenLost => self.deliver(&original, code, false),
+        }
+    }
+
+    /// Finds the writer and sees to it that this handle is connected to it.
+    pub fn writer(&self, lent: &mut Lent<'_>) -> Option<Found> {
+        let endpoint = self.endpoint();
+        for _ in 0..DIALS {
+            let found = endpoint.find_writer(lent, self.patience())?;
+            if lent.address() == Some(found.address) {
+                return Some(found);
+            }
+            match lent.dial(found.address) {
+                Ok(()) => return Some(found),
+                Err(why) => {
+                    say!(Info, "{}: login at {} failed: {why}", endpoint.name, found.address);
+                    endpoint.suspect(found.generation);
+                }
+            }
+        }
+        None
+    }
+
+    fn give_up(&self, lent: &Lent<'_>, original: &Failure, in_transaction: bool, code: c_int) -> Next {
+        COUNTERS.surfaced.count();
+        // The search may have left the handle on another server: a transaction that was open is gone then.
+        let lost = lent.fresh && (in_transaction || replay::restore(self).is_err());
+        self.deliver(original, code, lost)
+    }
+
+    fn replay_transaction(&self, original: &Failure, code: c_int) -> Next {
+        let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
+        match replay::replay(self, &entries) {
+            Ok(()) => {
+                COUNTERS.replays.count();
+                say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
+                Next::Send
+            }
+            Err(why) => self.victim(original, code, &why),
+        }
+    }
+
+    fn victim(&self, original: &Failure, code: c_int, why: &str) -> Next {
+        COUNTERS.victims.count();
+        let failure = match config().victim_error {
+            VictimError::Deadlock => Failure::new(
+                evidence::LOCK_DEADLOCK,
+                b"40001",
+                "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
+            ),
+            VictimError::Lost => {
+                Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
+            }
+            VictimError::Original => original.clone(),
+        };
+        say!(Warn, "{}: a transaction is gone with its server ({why}); error {} reaches the application",
+            self.endpoint().name, failure.number);
+        self.state().session.transaction_gone();
+        let gone = self.native.hung_up();
+        self.deliver(&failure, code, gone)
+    }
+
+    /// Ends the call with `failure` on the handle; `lost`: the connection is given up with it.
+    pub fn deliver(&self, failure: &Failure, code: c_int, lost: bool) -> Next {
+        if lost {
+            self.condemn();
+        }
+        {
+            let mut state = self.state();
+            state.result = Pending::None;
+            state.sent = None;
+        }
+        self.native.set_failure(failure);
+        Next::Deliver(code)
+    }
+}

@@ -1,0 +1,105 @@
+//! Calls that begin or end a session or a part of it: close, change user, reset, server options, prepared statements.
+
+use std::ffi::c_int;
+
+use super::{
+    Call,
+    layout::{
+        native::Native,
+        sys::{MYSQL, MYSQL_STMT, SERVER_STATUS_IN_TRANS},
+    },
+    statement::{HARMLESS, named_command},
+};
+use crate::{
+    endpoint::Role,
+    evidence,
+    hooks::{decide, process},
+};
+
+/// `mysql_close`: struck off before the structure is freed.
+pub fn close(call: Call, mysql: *mut MYSQL, real: impl Fn()) {
+    if call.find(mysql).is_some()
+        && let Some(process) = process::existing()
+    {
+        decide(|| process.handles.remove(mysql as usize));
+    }
+    real();
+}
+
+/// `mysql_change_user`, `mysql_reset_connection`: the server forgets the session, and so do we.
+pub fn fresh_session(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+    named_command(call, mysql, real, |guest| guest.state().session.forget())
+}
+
+/// `mysql_set_server_option`.
+pub fn server_option(call: Call, mysql: *mut MYSQL, option: c_int, real: impl Fn() -> c_int) -> c_int {
+    named_command(call, mysql, real, |guest| guest.state().session.on_server_option(option))
+}
+
+/// `mysql_stmt_init`: from now on we know whose statement it is.
+pub fn statement_made(call: Call, mysql: *mut MYSQL, statement: *mut MYSQL_STMT) {
+    if !statement.is_null()
+        && call.find(mysql).is_some()
+        && let Some(process) = process::existing()
+    {
+        decide(|| process.statements.insert(statement as usize, mysql as usize));
+    }
+}
+
+fn owner(statement: *mut MYSQL_STMT) -> Option<*mut MYSQL> {
+    let process = process::existing()?;
+    if process.statements.is_empty() {
+        return None;
+    }
+    decide(|| process.is_ours().then(|| process.statements.get(statement as usize)).flatten())
+        .flatten()
+        .map(|mysql| mysql as *mut MYSQL)
+}
+
+/// `mysql_stmt_prepare`: a live prepared statement pins its session.
+pub fn prepare(call: Call, statement: *mut MYSQL_STMT, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
+    // An idle connection is moved before something is made on it that cannot be moved.
+    let _ = decide(|| guest.before(&HARMLESS, &mut 0));
+    let code = real();
+    if code == 0 {
+        decide(|| guest.state().session.on_prepared(statement as usize));
+    }
+    code
+}
+
+/// `mysql_stmt_execute`: runs where it is; a read-only refusal ends a pinned session.
+pub fn execute(call: Call, statement: *mut MYSQL_STMT, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
+    let code = real();
+    decide(|| {
+        let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
+        guest.state().session.on_unlogged(in_transaction);
+        if code == 0 || guest.endpoint().role() != Role::Writer {
+            return;
+        }
+        let failure = guest.native.statement_failure(statement);
+        if evidence::of_error(failure.number, &failure.text).is_some() {
+            guest.endpoint().suspect(guest.state().pulse.generation());
+            guest.condemn();
+        }
+    });
+    code
+}
+
+/// `mysql_stmt_close`.
+pub fn statement_closed(statement: *mut MYSQL_STMT) {
+    let Some(process) = process::existing() else { return };
+    if process.statements.is_empty() {
+        return;
+    }
+    decide(|| {
+        if process.is_ours()
+            && let Some(mysql) = process.statements.remove(statement as usize)
+            && let Some(handle) = process.handles.get(mysql)
+        {
+            handle.lock().session.on_unprepared(statement as usize);
+        }
+    });
+}
+

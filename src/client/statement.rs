@@ -1,0 +1,250 @@
+//! One statement on a protected handle: looked at before it is sent, judged after it was answered.
+
+use std::{ffi::c_int, sync::Arc};
+
+use super::{
+    Call,
+    handle::{Guest, Pending, Sent},
+    layout::{
+        native::Failure,
+        sys::{MYSQL, SERVER_STATUS_IN_TRANS},
+    },
+    probe::Lent,
+    replay,
+    rescue::Next,
+};
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+        option::Mode,
+    },
+    endpoint::{Role, reach::reachable, search::Prober},
+    evidence,
+    hooks::decide,
+    session::transaction::Reply,
+    sql::{SessionEffect, Statement, TransactionEffect, classify},
+    verdict::Evidence,
+};
+
+/// `mysql_real_query`, `mysql_query` and whatever is made of them.
+pub fn query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
+    let mut attempts = 0;
+    loop {
+        match decide(|| guest.before(&statement, &mut attempts)) {
+            Some(Next::Deliver(code)) => return code,
+            Some(Next::Send) | None => {}
+        }
+        let code = real();
+        match decide(|| guest.after(text, &statement, code, &mut attempts)) {
+            Some(Next::Send) => {}
+            Some(Next::Deliver(code)) => return code,
+            None => return code,
+        }
+    }
+}
+
+/// `mysql_send_query`: sent now, read later.
+pub fn send_query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
+    let mut attempts = 0;
+    loop {
+        match decide(|| guest.before(&statement, &mut attempts)) {
+            Some(Next::Deliver(code)) => return code,
+            Some(Next::Send) | None => {}
+        }
+        let code = real();
+        if code == 0 {
+            decide(|| guest.state().sent = Some(Sent { text: text.to_vec(), statement: statement.clone() }));
+            return code;
+        }
+        match decide(|| guest.after(text, &statement, code, &mut attempts)) {
+            Some(Next::Send) => {}
+            Some(Next::Deliver(code)) => return code,
+            None => return code,
+        }
+    }
+}
+
+/// `mysql_read_query_result`: the answer to what was sent.
+pub fn read_query_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
+    let mut attempts = 0;
+    let mut code = real();
+    loop {
+        match decide(|| guest.after(&sent.text, &sent.statement, code, &mut attempts)) {
+            // Sent and read in one: the connection that was waiting to be read is gone.
+            Some(Next::Send) => code = guest.native.run(&sent.text),
+            Some(Next::Deliver(code)) => return code,
+            None => return code,
+        }
+    }
+}
+
+/// A command without text that leaves nothing behind: ping, stat and the like.
+pub fn command(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+    named_command(call, mysql, real, |_| ())
+}
+
+/// `mysql_select_db`.
+pub fn select_db(call: Call, mysql: *mut MYSQL, name: &[u8], real: impl Fn() -> c_int) -> c_int {
+    named_command(call, mysql, real, |guest| guest.state().session.on_database(name))
+}
+
+/// Runs twice without harm and touches neither session nor transaction.
+pub(super) const HARMLESS: Statement = Statement {
+    only_reads: true,
+    vouched: false,
+    atomic: true,
+    uses_previous: false,
+    varies: false,
+    transaction: TransactionEffect::None,
+    session: Vec::new(),
+};
+
+pub(super) fn named_command(
+    call: Call,
+    mysql: *mut MYSQL,
+    real: impl Fn() -> c_int,
+    succeeded: impl Fn(&Guest),
+) -> c_int {
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let statement = &HARMLESS;
+    let mut attempts = 0;
+    loop {
+        match decide(|| guest.before(statement, &mut attempts)) {
+            Some(Next::Deliver(code)) => return code,
+            Some(Next::Send) | None => {}
+        }
+        let code = real();
+        if code == 0 {
+            decide(|| succeeded(&guest));
+            return code;
+        }
+        let next = decide(|| match evidence_of(&guest.native.failure()) {
+            Some(evidence) => guest.rescue(evidence, statement, &mut attempts, code),
+            None => Next::Deliver(code),
+        });
+        match next {
+            Some(Next::Send) => {}
+            Some(Next::Deliver(code)) => return code,
+            None => return code,
+        }
+    }
+}
+
+/// A call that is never made twice (KILL, list functions): only noticed.
+pub fn once<T>(call: Call, mysql: *mut MYSQL, real: impl Fn() -> T) -> T {
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let _ = decide(|| guest.before(&HARMLESS, &mut 0));
+    real()
+}
+
+fn evidence_of(failure: &Failure) -> Option<Evidence> {
+    evidence::of_error(failure.number, &failure.text)
+}
+
+impl Guest {
+    /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
+    pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
+        let endpoint = self.endpoint();
+        if endpoint.role() != Role::Writer || config().mode == Mode::Observe || !self.idle() {
+            return Next::Send;
+        }
+        if self.native.hung_up() {
+            // Found dead before sending: it was not sent. The error is what the library would have said.
+            self.native.set_failure(&Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away"));
+            return self.rescue(Evidence::NotSent, statement, attempts, 1);
+        }
+        let pulse = endpoint.pulse();
+        if self.state().pulse == pulse {
+            return Next::Send;
+        }
+        // Reads of a pinned session or an open transaction go on where they are; so does a statement that asks for
+        // what the one before it left on this very connection.
+        if self.in_transaction() || self.state().session.pinned().is_some() || statement.uses_previous {
+            return Next::Send;
+        }
+        let must_ask = pulse.unsettled() && endpoint.asks_before_sending();
+        let elsewhere = !endpoint.circuit_open() && self.state().peer != endpoint.incumbent();
+        if must_ask || elsewhere {
+            self.follow(must_ask);
+        } else if !pulse.unsettled() {
+            self.state().pulse = pulse;
+        }
+        Next::Send
+    }
+
+    /// Moves an idle connection to where the endpoint's writer is now, if there is one.
+    pub(super) fn follow(&self, ask: bool) {
+        let endpoint = self.endpoint();
+        let mut lent = Lent::new(self);
+        let target = endpoint.incumbent().filter(|_| !ask);
+        let there = match target {
+            Some(target) if reachable(target).and_then(|()| lent.dial(target)).is_ok() => true,
+            Some(_) => {
+                endpoint.suspect(endpoint.pulse().generation());
+                self.writer(&mut lent).is_some()
+            }
+            None => self.writer(&mut lent).is_some(),
+        };
+        if lent.fresh && replay::restore(self).is_err() {
+            say!(Warn, "{}: the session could not be restored; the connection is reported lost", endpoint.name);
+            self.condemn();
+        } else if there {
+            self.state().pulse = endpoint.pulse();
+        }
+    }
+
+    /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
+    pub(super) fn after(&self, text: &[u8], statement: &Statement, code: c_int, attempts: &mut u32) -> Next {
+        if code == 0 {
+            self.succeeded(text, statement);
+            return Next::Deliver(code);
+        }
+        let failure = self.native.failure();
+        match evidence_of(&failure) {
+            Some(evidence) => self.rescue(evidence, statement, attempts, code),
+            None => {
+                self.state().session.on_failure(statement, text, failure.number);
+                Next::Deliver(code)
+            }
+        }
+    }
+
+    fn succeeded(&self, text: &[u8], statement: &Statement) {
+        let rows = self.native.field_count() > 0;
+        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
+        let affected = self.native.affected_rows();
+        let mut state = self.state();
+        let reply = if rows {
+            Reply::Pending
+        } else {
+            Reply::Done { affected, insert_id: self.native.insert_id() }
+        };
+        let plain_read = rows && statement.only_reads && statement.atomic && !in_transaction;
+        state.session.on_success(statement, text, reply, in_transaction);
+        state.result = if rows {
+            Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone()))))
+        } else {
+            Pending::None
+        };
+        let peer = state.peer;
+        drop(state);
+        // Confirmed: only a writer changes rows.
+        if !rows && affected > 0 && affected != u64::MAX && !statement.only_reads && changes_rows(statement) {
+            if let Some(peer) = peer {
+                self.endpoint().seen_writable(peer);
+            }
+        }
+    }
+}
+
+/// Temporary tables can be written on a read-only server: a session that pins says nothing of the server.
+fn changes_rows(statement: &Statement) -> bool {
+    statement.atomic && !statement.session.iter().any(|effect| matches!(effect, SessionEffect::Pin(_)))
+}

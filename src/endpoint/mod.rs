@@ -1,0 +1,191 @@
+//! Endpoints: their names, roles, life, and the search for their writer. Shared by both front ends.
+//!
+//! An endpoint lives as long as its process (leaked on purpose: hooks may use it at any time, also during exit).
+//! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
+//! across a blocking call.
+
+pub mod life;
+pub mod name;
+pub mod reach;
+pub mod search;
+pub mod tags;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
+    },
+    time::{Duration, Instant},
+};
+
+use life::{Life, Phase};
+use name::Name;
+
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+    },
+    resolve::Pace,
+};
+
+/// What the endpoint is for. Only writers are defended against read-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Role {
+    /// Never seen writable.
+    Unknown = 0,
+    Writer = 1,
+    Reader = 2,
+}
+
+#[derive(Debug)]
+pub struct Endpoint {
+    pub name: Name,
+    role: AtomicU8,
+    /// The first connect to it asks whether it is writable; nobody else does.
+    learning: AtomicU8,
+    /// Generation × 2, plus 1 while a statement has to look before it is sent.
+    pulse: AtomicU64,
+    /// Live tagged sockets: while there are none, DNS is not asked.
+    pub tagged: AtomicU32,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    life: Life,
+    /// Somebody is probing.
+    probing: bool,
+}
+
+/// A reading of [`Endpoint::pulse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Pulse(u64);
+
+impl Pulse {
+    pub fn generation(self) -> u64 {
+        self.0 >> 1
+    }
+
+    pub fn unsettled(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+impl Endpoint {
+    pub fn new(name: Name) -> Self {
+        let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
+        let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
+        Endpoint {
+            name,
+            role: AtomicU8::new(role as u8),
+            learning: AtomicU8::new(0),
+            pulse: AtomicU64::new(0),
+            tagged: AtomicU32::new(0),
+            state: Mutex::new(State { life: Life::new(), probing: false }),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub fn role(&self) -> Role {
+        match self.role.load(Acquire) {
+            1 => Role::Writer,
+            2 => Role::Reader,
+            _ => Role::Unknown,
+        }
+    }
+
+    /// True for exactly one caller per endpoint and process: the one who asks whether it is writable.
+    pub fn takes_the_first_look(&self) -> bool {
+        self.role() == Role::Unknown && self.learning.swap(1, AcqRel) == 0
+    }
+
+    /// Learnt: `address` was found writable. The first such address becomes the incumbent.
+    pub fn seen_writable(&self, address: SocketAddr) {
+        if self.role() != Role::Unknown {
+            return;
+        }
+        let mut state = self.lock();
+        if state.life.incumbent().is_none() {
+            state.life.adopt(address, Instant::now());
+            self.role.store(Role::Writer as u8, Release);
+            self.publish(&state);
+            say!(Info, "{}: protected, writer is {address}", self.name);
+        }
+    }
+
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.pulse.load(Acquire))
+    }
+
+    pub fn incumbent(&self) -> Option<SocketAddr> {
+        self.lock().life.incumbent()
+    }
+
+    /// Somebody's connection failed, or was refused a write, at the incumbent of `generation`.
+    pub fn suspect(&self, generation: u64) {
+        let mut state = self.lock();
+        state.life.on_failure(generation);
+        self.publish(&state);
+    }
+
+    /// Has the endpoint's incumbent to be asked before the next statement is sent?
+    pub fn asks_before_sending(&self) -> bool {
+        let state = self.lock();
+        state.life.unsettled() && state.life.asks_before_sending(Instant::now())
+    }
+
+    /// The endpoint failed open and no writer was verified since.
+    pub fn circuit_open(&self) -> bool {
+        self.lock().life.circuit_open()
+    }
+
+    pub fn switching(&self) -> bool {
+        let state = self.lock();
+        state.life.phase() == Phase::Switching && !state.life.circuit_open()
+    }
+
+    /// The DNS watcher's news.
+    pub fn on_answer(&self, addresses: Vec<IpAddr>) {
+        let mut state = self.lock();
+        let before = state.life.phase();
+        if state.life.on_answer(addresses, Instant::now()) {
+            say!(Info, "{}: DNS answers {:?}", self.name, state.life.named());
+            if before == Phase::Steady && state.life.phase() == Phase::Suspect {
+                say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
+            }
+            self.changed.notify_all();
+        }
+        self.publish(&state);
+    }
+
+    /// How often DNS has to be asked for this endpoint.
+    pub fn pace(&self) -> Pace {
+        let state = self.lock();
+        if state.life.phase() != Phase::Steady && state.life.unsettled() && self.role() == Role::Writer {
+            if state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
+        } else if self.tagged.load(Relaxed) > 0 {
+            Pace::Steady
+        } else {
+            Pace::Idle
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the state's essence readable without a lock, and tells the watcher if it has to hurry.
+    fn publish(&self, state: &State) {
+        let pulse = state.life.generation() << 1 | u64::from(state.life.unsettled());
+        let before = self.pulse.swap(pulse, AcqRel);
+        if before != pulse {
+            self.changed.notify_all();
+            crate::hooks::process::set_pace(self, state.life.phase(), state.life.circuit_open());
+        }
+    }
+
+}

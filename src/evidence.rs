@@ -1,0 +1,90 @@
+//! From an error number and its text to evidence: what does this failure say about the statement's fate?
+//!
+//! Pure. Sources: MySQL 8.4/9.x and MariaDB 10.11 error references, and the measured behaviour of both client
+//! libraries. It does not know whether the endpoint is a writer; the caller does.
+
+use crate::verdict::Evidence;
+
+/// ER_OPTION_PREVENTS_STATEMENT: read-only only if the text says so; the number serves other options too.
+pub const OPTION_PREVENTS_STATEMENT: u32 = 1290;
+/// ER_READ_ONLY_MODE.
+pub const READ_ONLY_MODE: u32 = 1836;
+/// ER_LOCK_DEADLOCK: what a victim gets.
+pub const LOCK_DEADLOCK: u32 = 1213;
+/// CR_SERVER_GONE_ERROR: the command could not be written.
+pub const SERVER_GONE: u32 = 2006;
+/// CR_SERVER_LOST: the command was written, no answer came.
+pub const SERVER_LOST: u32 = 2013;
+/// CR_SERVER_LOST_EXTENDED.
+pub const SERVER_LOST_EXTENDED: u32 = 2055;
+
+/// The evidence in an error, or `None` if the error is the application's own business.
+pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
+    match number {
+        OPTION_PREVENTS_STATEMENT if names_read_only(text) => Some(Evidence::ReadOnly),
+        READ_ONLY_MODE => Some(Evidence::ReadOnly),
+        // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_SHUTDOWN_COMPLETE, ER_CLIENT_INTERACTION_TIMEOUT (8.0.24).
+        1053 | 1077 | 1079 | 4031 => Some(Evidence::GoingAway),
+        SERVER_GONE => Some(Evidence::NotSent),
+        // 1927 is MariaDB's ER_CONNECTION_KILLED: the statement may have got anywhere.
+        SERVER_LOST | SERVER_LOST_EXTENDED | 1927 => Some(Evidence::Unknown),
+        _ => None,
+    }
+}
+
+/// After this error the connection is of no use any more.
+pub fn ends_connection(evidence: Evidence) -> bool {
+    !matches!(evidence, Evidence::ReadOnly)
+}
+
+/// The option named between quotes or spaces is `read-only`, `read_only`, `super-read-only` or `super_read_only`,
+/// in every language that a server may speak: the option's name is not translated.
+fn names_read_only(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    [&b"read-only"[..], b"read_only"].iter().any(|name| {
+        lower.windows(name.len()).enumerate().any(|(at, window)| {
+            // `innodb-read-only`, `super-read-only` end in it too; `transaction_read_only_x` must not.
+            window == *name && !lower.get(at + name.len()).is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_')
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_only_is_recognised_in_every_servers_words() {
+        for text in [
+            "The MySQL server is running with the --read-only option so it cannot execute this statement",
+            "The MySQL server is running with the --super-read-only option so it cannot execute this statement",
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+            "El servidor MySQL está rodando con la opción --read-only tal que no puede ejecutar esta sentencia",
+            "The MySQL server is running with the READ_ONLY option so it cannot execute this statement",
+        ] {
+            assert_eq!(of_error(1290, text.as_bytes()), Some(Evidence::ReadOnly), "{text}");
+        }
+    }
+
+    #[test]
+    fn error_1290_for_another_option_is_the_applications_own() {
+        for option in ["--skip-grant-tables", "--secure-file-priv", "--event-scheduler=DISABLED"] {
+            let text =
+                format!("The MySQL server is running with the {option} option so it cannot execute this statement");
+            let expected = None;
+            assert_eq!(of_error(1290, text.as_bytes()), expected, "{option}");
+        }
+    }
+
+    #[test]
+    fn the_applications_own_read_only_transaction_is_not_a_switchover() {
+        assert_eq!(of_error(1792, b"Cannot execute statement in a READ ONLY transaction."), None);
+    }
+
+    #[test]
+    fn ordinary_errors_are_no_evidence() {
+        for number in [1062, 1064, 1146, 1205, 1213, 1045, 2014, 2027] {
+            assert_eq!(of_error(number, b"read-only"), None, "{number}");
+        }
+    }
+}

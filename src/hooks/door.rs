@@ -1,0 +1,99 @@
+//! The macros that make a door: an exported symbol whose body also knows its caller's return address.
+//!
+//! There is no stable intrinsic for a return address, so the exported symbol is a naked stub: it hands the return
+//! address to the Rust body as one argument more and jumps there. The stub builds no frame, so unwinding (thread
+//! cancellation) and the callee's stack arguments are unaffected.
+
+/// The instruction that puts the return address into the argument register after the given arguments.
+#[cfg(target_arch = "x86_64")]
+macro_rules! hand_over_caller {
+    () => { "mov rdi, [rsp]" };
+    ($a:ident) => { "mov rsi, [rsp]" };
+    ($a:ident $b:ident) => { "mov rdx, [rsp]" };
+    ($a:ident $b:ident $c:ident) => { "mov rcx, [rsp]" };
+    ($a:ident $b:ident $c:ident $d:ident) => { "mov r8, [rsp]" };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => { "mov r9, [rsp]" };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! hand_over_caller {
+    () => { "mov x0, x30" };
+    ($a:ident) => { "mov x1, x30" };
+    ($a:ident $b:ident) => { "mov x2, x30" };
+    ($a:ident $b:ident $c:ident) => { "mov x3, x30" };
+    ($a:ident $b:ident $c:ident $d:ident) => { "mov x4, x30" };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => { "mov x5, x30" };
+}
+
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump {
+    () => { "jmp {body}" };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump {
+    () => { "b {body}" };
+}
+
+/// Doors of libc functions. The signature is checked against the `libc` crate's declaration at compile time.
+macro_rules! libc_doors {
+    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, |$real:ident| $body:block )*) => {$(
+        const _: unsafe extern "C" fn($($ty),*) -> $ret = libc::$name;
+
+        $(#[$doc])*
+        #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+        pub extern "C" fn $name($($arg: $ty),*) -> $ret {
+            type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
+            static REAL: $crate::hooks::objects::Next =
+                $crate::hooks::objects::Next::new(match core::ffi::CStr::from_bytes_with_nul(
+                    concat!(stringify!($name), "\0").as_bytes()
+                ) { Ok(name) => name, Err(_) => panic!() });
+            let address = REAL.address();
+            if address.is_null() {
+                $crate::hooks::errno::set(libc::ENOSYS);
+                return -1;
+            }
+            // SAFETY: the next definition of this symbol in the search order has the same C signature.
+            let function: Signature = unsafe { core::mem::transmute(address) };
+            // SAFETY: the arguments are the caller's own, handed on unchanged.
+            let $real = move || unsafe { function($($arg),*) };
+            $body
+        }
+    )*};
+}
+
+/// Doors of client library functions. The body gets `call` (who calls, which library) and `real`, the real function
+/// with the caller's own arguments.
+macro_rules! mysql_doors {
+    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $failed:expr, |$call:ident, $real:ident| $body:block )*) => {
+        /// One per door: the index of its real function in a library's table.
+        #[allow(non_camel_case_types)]
+        #[repr(usize)]
+        enum Door { $($name,)* Count }
+
+        // The table has room for every door, and for mysql_real_connect, which is written out by hand.
+        const _: () = assert!((Door::Count as usize) < $crate::client::layout::library::DOORS);
+
+        $(
+            $(#[$doc])*
+            #[unsafe(naked)]
+            #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+            pub extern "C" fn $name($($arg: $ty),*) -> $ret {
+                extern "C" fn body($($arg: $ty,)* caller: usize) -> $ret {
+                    const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
+                        concat!(stringify!($name), "\0").as_bytes()
+                    ) { Ok(name) => name, Err(_) => panic!() };
+                    let $call = $crate::client::Call::from(caller);
+                    let address = $call.real(Door::$name as usize, NAME);
+                    if address.is_null() {
+                        return $failed;
+                    }
+                    // SAFETY: the symbol of this name in a MySQL client library has this C signature.
+                    let function: unsafe extern "C" fn($($ty),*) -> $ret = unsafe { core::mem::transmute(address) };
+                    // SAFETY: the arguments are the caller's own, handed on unchanged.
+                    let $real = move || unsafe { function($($arg),*) };
+                    $body
+                }
+                core::arch::naked_asm!(hand_over_caller!($($arg)*), jump!(), body = sym body)
+            }
+        )*
+    };
+}

@@ -1,0 +1,181 @@
+//! Doors of libc: the name lookup that is steered, and what keeps tags true.
+
+use std::{
+    ffi::{CString, c_char, c_int, c_uint},
+    ptr,
+};
+
+use super::{decide, errno, objects::Next, process, raw, steer};
+
+libc_doors! {
+    /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
+    fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const libc::addrinfo,
+        result: *mut *mut libc::addrinfo) -> c_int, |real|
+    {
+        let Some(target) = steer::target() else { return real() };
+        // Scope ids are of no use here: endpoints' addresses come from DNS.
+        let Ok(address) = CString::new(target.ip().to_string()) else { return real() };
+        // SAFETY: addrinfo is plain data; zero is its documented default.
+        let mut numeric: libc::addrinfo = unsafe { std::mem::zeroed() };
+        if !hints.is_null() {
+            // SAFETY: the caller's hints are valid by getaddrinfo's contract; only scalars are taken.
+            let theirs = unsafe { &*hints };
+            numeric.ai_socktype = theirs.ai_socktype;
+            numeric.ai_protocol = theirs.ai_protocol;
+        }
+        numeric.ai_flags = libc::AI_NUMERICHOST;
+        // SAFETY: the next getaddrinfo has this signature; all pointers are valid or null as the contract allows.
+        let next: unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo,
+            *mut *mut libc::addrinfo) -> c_int = unsafe { std::mem::transmute(REAL.address()) };
+        // SAFETY: as above.
+        unsafe { next(address.as_ptr(), service, &numeric, result) }
+    }
+
+    /// Tags the sockets that a client library opens for an endpoint.
+    fn connect(fd: c_int, address: *const libc::sockaddr, length: libc::socklen_t) -> c_int, |real| {
+        let outcome = real();
+        if let Some(endpoint) = steer::connecting()
+            && (outcome == 0 || errno::get() == libc::EINPROGRESS)
+        {
+            decide(|| {
+                // SAFETY: the kernel has just read the same bytes.
+                let peer = unsafe { raw::address(address, length) };
+                if let (Some(process), Some(peer)) = (process::current(), peer) {
+                    if let Some(old) = process.tags.set(fd, endpoint, peer) {
+                        process.untagged(old);
+                    }
+                    process.tagged(endpoint);
+                }
+            });
+        }
+        outcome
+    }
+
+    /// Takes the tag away first: the number can be reused at once.
+    fn close(fd: c_int) -> c_int, |real| {
+        untag(fd);
+        real()
+    }
+
+    fn dup(fd: c_int) -> c_int, |real| {
+        copied(fd, real())
+    }
+
+    fn dup2(fd: c_int, new: c_int) -> c_int, |real| {
+        if fd != new {
+            untag(new);
+        }
+        copied(fd, real())
+    }
+
+    fn dup3(fd: c_int, new: c_int, flags: c_int) -> c_int, |real| {
+        if fd != new {
+            untag(new);
+        }
+        copied(fd, real())
+    }
+}
+
+/// Takes the tag of `fd` away, unless this is a vfork child whose descriptors are not the parent's.
+fn untag(fd: c_int) {
+    if let Some(process) = process::existing()
+        && process.tags.is_tagged(fd)
+    {
+        decide(|| {
+            if process.is_ours()
+                && let Some(endpoint) = process.tags.clear(fd)
+            {
+                process.untagged(endpoint);
+            }
+        });
+    }
+}
+
+fn copied(old: c_int, new: c_int) -> c_int {
+    if new >= 0
+        && new != old
+        && let Some(process) = process::existing()
+        && process.tags.is_tagged(old)
+    {
+        decide(|| {
+            if process.is_ours()
+                && let Some(endpoint) = process.tags.copy(old, new)
+            {
+                process.tagged(endpoint);
+            }
+        });
+    }
+    new
+}
+
+/// Stable Rust cannot define variadic functions; one pointer-sized argument is ABI-compatible on Linux x86-64 and
+/// aarch64, whatever the command's argument is.
+fn fcntl_door(real: &Next, fd: c_int, command: c_int, argument: usize) -> c_int {
+    let address = real.address();
+    if address.is_null() {
+        errno::set(libc::ENOSYS);
+        return -1;
+    }
+    // SAFETY: the next fcntl reads at most one variadic argument, which is in the third integer register.
+    let function: unsafe extern "C" fn(c_int, c_int, usize) -> c_int = unsafe { std::mem::transmute(address) };
+    // SAFETY: the caller's own arguments.
+    let outcome = unsafe { function(fd, command, argument) };
+    if matches!(command, libc::F_DUPFD | libc::F_DUPFD_CLOEXEC) { copied(fd, outcome) } else { outcome }
+}
+
+/// `F_DUPFD` and `F_DUPFD_CLOEXEC` make duplicates.
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
+    static REAL: Next = Next::new(c"fcntl");
+    fcntl_door(&REAL, fd, command, argument)
+}
+
+/// The name that programs built with 64-bit file offsets call.
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
+    static REAL: Next = Next::new(c"fcntl64");
+    fcntl_door(&REAL, fd, command, argument)
+}
+
+fn untag_range(first: c_uint, last: c_uint) {
+    if let Some(process) = process::existing() {
+        decide(|| {
+            if process.is_ours() {
+                process.tags.clear_range(first, last, |endpoint| process.untagged(endpoint));
+            }
+        });
+    }
+}
+
+/// glibc 2.34 and newer.
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
+    static REAL: Next = Next::new(c"close_range");
+    const CLOSE_RANGE_CLOEXEC: c_int = 1 << 2;
+    if flags & CLOSE_RANGE_CLOEXEC == 0 && first <= last {
+        untag_range(first, last);
+    }
+    let address = REAL.address();
+    if address.is_null() {
+        errno::set(libc::ENOSYS);
+        return -1;
+    }
+    // SAFETY: the next close_range has this signature.
+    let function: unsafe extern "C" fn(c_uint, c_uint, c_int) -> c_int = unsafe { std::mem::transmute(address) };
+    // SAFETY: the caller's own arguments.
+    unsafe { function(first, last, flags) }
+}
+
+/// glibc 2.34 and newer.
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn closefrom(first: c_int) {
+    static REAL: Next = Next::new(c"closefrom");
+    untag_range(first.max(0) as c_uint, c_uint::MAX);
+    let address = REAL.address();
+    if !ptr::eq(address, ptr::null_mut()) {
+        // SAFETY: the next closefrom has this signature.
+        let function: unsafe extern "C" fn(c_int) = unsafe { std::mem::transmute(address) };
+        // SAFETY: the caller's own argument.
+        unsafe { function(first) }
+    }
+}

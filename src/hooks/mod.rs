@@ -1,0 +1,60 @@
+//! The doors: exported `extern "C"` symbols that interpose libc and libmysqlclient, each a few lines.
+//!
+//! A door decides nothing: it finds the real function, guards our decision against panics, keeps `errno`, and makes
+//! the real call itself, outside the guard. The only `no_mangle`s of the crate besides `abi.rs` are in here.
+
+#[macro_use]
+mod door;
+pub mod errno;
+mod libc_doors;
+mod mysql_doors;
+pub mod objects;
+pub mod process;
+pub mod raw;
+pub mod steer;
+
+use std::{
+    cell::Cell,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use crate::control::{config, log::{Level::*, say}};
+
+thread_local! {
+    /// Calls of our own threads and of our own decisions pass straight through. `const` and without Drop: usable
+    /// before our constructor, in signal handlers and during thread exit.
+    static OURSELVES: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Is this thread inside one of our own decisions?
+pub fn ourselves() -> bool {
+    OURSELVES.try_with(|depth| depth.get() > 0).unwrap_or(true)
+}
+
+/// Everything that this thread calls from now on is our own (the watcher's thread).
+pub fn this_thread_is_ours() {
+    let _ = OURSELVES.try_with(|depth| depth.set(depth.get() + 1));
+}
+
+/// Runs one of our decisions: `errno` is left as it was, a panic becomes `None`, and libc calls made inside pass
+/// through. The real call of the application must not be made inside (thread cancellation unwinds through it).
+pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
+    let kept = errno::get();
+    // A thread that is being torn down: no decisions any more.
+    OURSELVES.try_with(|depth| depth.set(depth.get() + 1)).ok()?;
+    let outcome = catch_unwind(AssertUnwindSafe(decision));
+    let _ = OURSELVES.try_with(|depth| depth.set(depth.get() - 1));
+    errno::set(kept);
+    match outcome {
+        Ok(value) => Some(value),
+        Err(_) => {
+            let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
+            None
+        }
+    }
+}
+
+/// Switched off by the configuration.
+pub fn off() -> bool {
+    config().off
+}

@@ -1,0 +1,280 @@
+//! Doors of the client library: the `mysql_*` calls that touch the network, and those that end what they began.
+
+use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
+
+use crate::client::{
+    Call, connect,
+    layout::{
+        native::text,
+        sys::{MYSQL, MYSQL_RES, MYSQL_STMT},
+    },
+    results, session_calls, statement,
+};
+
+/// `CR_UNKNOWN_ERROR`, for a function that the caller's library does not have.
+const FAILED: c_int = 2000;
+
+mysql_doors! {
+    fn mysql_real_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
+        // SAFETY: the application passes `length` readable bytes.
+        let text = unsafe { bytes(query, length) };
+        statement::query(call, mysql, text, real)
+    }
+
+    fn mysql_query(mysql: *mut MYSQL, query: *const c_char) -> c_int, FAILED, |call, real| {
+        // SAFETY: the application passes a NUL-terminated string.
+        let text = unsafe { text(query) };
+        statement::query(call, mysql, text, real)
+    }
+
+    fn mysql_send_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
+        // SAFETY: the application passes `length` readable bytes.
+        let text = unsafe { bytes(query, length) };
+        statement::send_query(call, mysql, text, real)
+    }
+
+    /// `my_bool` in libmariadb, `bool` in libmysqlclient: the low byte counts, so it is widened here.
+    fn mysql_read_query_result(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
+        c_char::from(statement::read_query_result(call, mysql, || c_int::from(real())) != 0)
+    }
+
+    fn mysql_store_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
+        results::store_result(call, mysql, real)
+    }
+
+    fn mysql_use_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
+        results::use_result(call, mysql, real)
+    }
+
+    fn mysql_next_result(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
+        results::next_result(call, mysql, real)
+    }
+
+    fn mysql_free_result(result: *mut MYSQL_RES) -> *mut c_void, std::ptr::null_mut(), |_call, real| {
+        real();
+        results::freed(result);
+        std::ptr::null_mut()
+    }
+
+    fn mysql_ping(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
+        statement::command(call, mysql, real)
+    }
+
+    fn mysql_select_db(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
+        // SAFETY: the application passes a NUL-terminated string or null.
+        let name = unsafe { text(name) };
+        statement::select_db(call, mysql, name, real)
+    }
+
+    fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
+        let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
+        c_char::from(statement::query(call, mysql, text, || c_int::from(real())) != 0)
+    }
+
+    fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
+        c_char::from(statement::query(call, mysql, b"COMMIT", || c_int::from(real())) != 0)
+    }
+
+    fn mysql_rollback(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
+        c_char::from(statement::query(call, mysql, b"ROLLBACK", || c_int::from(real())) != 0)
+    }
+
+    fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
+        // SAFETY: the application passes a NUL-terminated string or null.
+        let text = [b"SET NAMES ", unsafe { text(name) }].concat();
+        statement::query(call, mysql, &text, real)
+    }
+
+    fn mysql_change_user(mysql: *mut MYSQL, user: *const c_char, password: *const c_char, db: *const c_char)
+        -> c_char, 1, |call, real|
+    {
+        c_char::from(session_calls::fresh_session(call, mysql, || c_int::from(real())) != 0)
+    }
+
+    fn mysql_reset_connection(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
+        session_calls::fresh_session(call, mysql, real)
+    }
+
+    fn mysql_set_server_option(mysql: *mut MYSQL, option: c_int) -> c_int, FAILED, |call, real| {
+        session_calls::server_option(call, mysql, option, real)
+    }
+
+    fn mysql_close(mysql: *mut MYSQL) -> *mut c_void, std::ptr::null_mut(), |call, real| {
+        session_calls::close(call, mysql, || { real(); });
+        std::ptr::null_mut()
+    }
+
+    fn mysql_stat(mysql: *mut MYSQL) -> *const c_char, std::ptr::null(), |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_dump_debug_info(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_refresh(mysql: *mut MYSQL, options: c_uint) -> c_int, FAILED, |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_list_dbs(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_list_tables(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_list_fields(mysql: *mut MYSQL, table: *const c_char, wild: *const c_char)
+        -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real|
+    {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_list_processes(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
+        statement::once(call, mysql, real)
+    }
+
+    fn mysql_stmt_init(mysql: *mut MYSQL) -> *mut MYSQL_STMT, std::ptr::null_mut(), |call, real| {
+        let made = real();
+        session_calls::statement_made(call, mysql, made);
+        made
+    }
+
+    fn mysql_stmt_prepare(statement: *mut MYSQL_STMT, query: *const c_char, length: c_ulong) -> c_int, FAILED,
+        |call, real|
+    {
+        session_calls::prepare(call, statement, real)
+    }
+
+    fn mysql_stmt_execute(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
+        session_calls::execute(call, statement, real)
+    }
+
+    fn mysql_stmt_close(statement: *mut MYSQL_STMT) -> c_char, 1, |_call, real| {
+        session_calls::statement_closed(statement);
+        real()
+    }
+}
+
+/// # Safety
+/// `pointer` is null or has `length` readable bytes, for as long as the call lasts.
+unsafe fn bytes<'a>(pointer: *const c_char, length: c_ulong) -> &'a [u8] {
+    if pointer.is_null() {
+        b""
+    } else {
+        // SAFETY: as the caller vouches.
+        unsafe { std::slice::from_raw_parts(pointer.cast(), length as usize) }
+    }
+}
+
+type RealConnect = unsafe extern "C" fn(
+    *mut MYSQL,
+    *const c_char,
+    *const c_char,
+    *const c_char,
+    *const c_char,
+    c_uint,
+    *const c_char,
+    c_ulong,
+) -> *mut MYSQL;
+
+/// Eight arguments leave no register for the return address, so this stub builds a frame (and describes it to the
+/// unwinder).
+#[cfg(target_arch = "x86_64")]
+#[unsafe(naked)]
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn mysql_real_connect(
+    mysql: *mut MYSQL,
+    host: *const c_char,
+    user: *const c_char,
+    password: *const c_char,
+    db: *const c_char,
+    port: c_uint,
+    socket: *const c_char,
+    flags: c_ulong,
+) -> *mut MYSQL {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "push qword ptr [rsp]",
+        ".cfi_adjust_cfa_offset 8",
+        "push qword ptr [rsp + 24]",
+        ".cfi_adjust_cfa_offset 8",
+        "push qword ptr [rsp + 24]",
+        ".cfi_adjust_cfa_offset 8",
+        "call {body}",
+        "add rsp, 24",
+        ".cfi_adjust_cfa_offset -24",
+        "ret",
+        ".cfi_endproc",
+        body = sym real_connect_body
+    )
+}
+
+/// As above; the eighth argument is the last that fits into a register.
+#[cfg(target_arch = "aarch64")]
+#[unsafe(naked)]
+#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+pub extern "C" fn mysql_real_connect(
+    mysql: *mut MYSQL,
+    host: *const c_char,
+    user: *const c_char,
+    password: *const c_char,
+    db: *const c_char,
+    port: c_uint,
+    socket: *const c_char,
+    flags: c_ulong,
+) -> *mut MYSQL {
+    core::arch::naked_asm!(
+        ".cfi_startproc",
+        "stp x29, x30, [sp, #-16]!",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset 29, -16",
+        ".cfi_offset 30, -8",
+        "mov x29, sp",
+        "str x30, [sp, #-16]!",
+        ".cfi_def_cfa_offset 32",
+        "bl {body}",
+        "add sp, sp, #16",
+        ".cfi_def_cfa_offset 16",
+        "ldp x29, x30, [sp], #16",
+        ".cfi_def_cfa_offset 0",
+        "ret",
+        ".cfi_endproc",
+        body = sym real_connect_body
+    )
+}
+
+#[allow(clippy::too_many_arguments, reason = "the C function has as many")]
+extern "C" fn real_connect_body(
+    mysql: *mut MYSQL,
+    host: *const c_char,
+    user: *const c_char,
+    password: *const c_char,
+    db: *const c_char,
+    port: c_uint,
+    socket: *const c_char,
+    flags: c_ulong,
+    caller: usize,
+) -> *mut MYSQL {
+    let call = Call::from(caller);
+    let address = call.real(Door::Count as usize, c"mysql_real_connect");
+    if address.is_null() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the symbol of this name in a MySQL client library has this C signature.
+    let function: RealConnect = unsafe { std::mem::transmute(address) };
+    // SAFETY: the application passes a NUL-terminated string or null.
+    let name = unsafe { text(host) };
+    connect::real_connect(call, mysql, name, port, |more| {
+        // SAFETY: the arguments are the caller's own; `more` only adds client-side flags.
+        unsafe { function(mysql, host, user, password, db, port, socket, flags | more) }
+    })
+}

@@ -1,0 +1,132 @@
+//! Loaded objects: whose code is at this address, and where is the real function that its caller meant?
+//!
+//! `dlsym(RTLD_NEXT)` finds nothing when the client library came in by `dlopen(RTLD_LOCAL)` (Python and Perl
+//! extensions), so the lookup starts from the caller's own object and its dependencies.
+
+use std::{
+    ffi::{CStr, CString, c_int, c_void},
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering::*},
+};
+
+/// A loaded object (executable or library).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// First address and first address after its segments.
+    pub start: usize,
+    pub end: usize,
+    /// As the loader knows it; empty for the executable.
+    pub path: CString,
+}
+
+impl Object {
+    pub fn contains(&self, address: usize) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+
+    /// Looks `name` up in this object and its dependencies, never in ours.
+    pub fn symbol(&self, name: &CStr) -> *mut c_void {
+        if self.path.is_empty() {
+            return next(name);
+        }
+        // SAFETY: RTLD_NOLOAD only returns what is loaded already; strings are NUL-terminated. The reference that
+        // it takes keeps the object loaded, which is wanted: we remember addresses in it.
+        let found = unsafe {
+            let handle = libc::dlopen(self.path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+            if handle.is_null() { ptr::null_mut() } else { libc::dlsym(handle, name.as_ptr()) }
+        };
+        if is_ours(found) { next(name) } else { found }
+    }
+}
+
+/// The definition that comes after ours in the global search order, or null.
+pub fn next(name: &CStr) -> *mut c_void {
+    // SAFETY: the string is NUL-terminated.
+    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+fn is_ours(address: *mut c_void) -> bool {
+    if address.is_null() {
+        return false;
+    }
+    let here = is_ours as *const () as usize;
+    all().into_iter().find(|object| object.contains(here)).is_some_and(|us| us.contains(address as usize))
+}
+
+/// The object that `address` lies in.
+pub fn object_of(address: usize) -> Option<Object> {
+    all().into_iter().find(|object| object.contains(address))
+}
+
+/// Every loaded object, in load order.
+pub fn all() -> Vec<Object> {
+    extern "C" fn visit(info: *mut libc::dl_phdr_info, _size: usize, list: *mut c_void) -> c_int {
+        // SAFETY: dl_iterate_phdr passes a valid info and our own pointer to the list.
+        let (info, list) = unsafe { (&*info, &mut *list.cast::<Vec<Object>>()) };
+        let mut bounds: Option<(usize, usize)> = None;
+        for at in 0..usize::from(info.dlpi_phnum) {
+            // SAFETY: dlpi_phdr points to dlpi_phnum program headers.
+            let header = unsafe { &*info.dlpi_phdr.add(at) };
+            if header.p_type == libc::PT_LOAD {
+                let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+                let end = start.wrapping_add(header.p_memsz as usize);
+                bounds = Some(bounds.map_or((start, end), |(low, high)| (low.min(start), high.max(end))));
+            }
+        }
+        if let Some((start, end)) = bounds {
+            let path = if info.dlpi_name.is_null() {
+                CString::default()
+            } else {
+                // SAFETY: a NUL-terminated name owned by the loader, valid during the callback.
+                unsafe { CStr::from_ptr(info.dlpi_name) }.to_owned()
+            };
+            list.push(Object { start, end, path });
+        }
+        0
+    }
+    let mut list: Vec<Object> = Vec::new();
+    // SAFETY: the callback matches its declared type and does not unwind.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut list).cast()) };
+    list
+}
+
+/// The next definition of one libc symbol, looked up once.
+pub struct Next {
+    name: &'static CStr,
+    address: AtomicPtr<c_void>,
+}
+
+impl Next {
+    pub const fn new(name: &'static CStr) -> Self {
+        Next { name, address: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Null only if no object after ours defines it.
+    pub fn address(&self) -> *mut c_void {
+        let known = self.address.load(Relaxed);
+        if !known.is_null() {
+            return known;
+        }
+        let found = next(self.name);
+        self.address.store(found, Relaxed);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_object_of_a_libc_function_is_libc() {
+        let object = object_of(libc::getpid as *const () as usize).unwrap();
+        assert!(object.path.to_string_lossy().contains("libc.so"), "{object:?}");
+        assert!(!object.symbol(c"getpid").is_null());
+    }
+
+    #[test]
+    fn the_executable_has_an_empty_path() {
+        let object = object_of(all as *const () as usize).unwrap();
+        assert!(object.path.is_empty());
+    }
+}

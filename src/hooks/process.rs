@@ -1,0 +1,144 @@
+//! This process's state: endpoints, tags, handles, the watcher. Made on the first protected connection.
+//!
+//! After fork the child forgets it (leaks it, untouched: another thread may have held its locks) and makes its own
+//! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id.
+
+use std::sync::{
+    Mutex, Once, PoisonError,
+    atomic::{AtomicPtr, Ordering::*},
+};
+
+use super::{raw, this_thread_is_ours};
+use crate::{
+    client::registry::{Owners, Registry},
+    control::config,
+    endpoint::{Endpoint, life::Phase, name::Name, tags::Tags},
+    resolve::{Pace, Watcher},
+};
+
+pub struct Process {
+    pid: i32,
+    endpoints: Mutex<Vec<&'static Endpoint>>,
+    pub tags: Tags,
+    pub handles: Registry,
+    /// Results that are read row by row, and prepared statements, with their handles.
+    pub streams: Owners,
+    pub statements: Owners,
+    watcher: Mutex<Option<&'static Watcher>>,
+}
+
+static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The state, if there is one, for the doors of `close` and the like. A vfork child gets it too.
+pub fn existing() -> Option<&'static Process> {
+    // SAFETY: the pointer is null or comes from Box::leak in `started` and is never freed.
+    unsafe { CURRENT.load(Acquire).as_ref() }
+}
+
+/// The state, if there is one and it is this process's own.
+pub fn current() -> Option<&'static Process> {
+    existing().filter(|process| process.is_ours())
+}
+
+/// The state, made now if need be. `None` in a vfork child.
+pub fn started() -> Option<&'static Process> {
+    if let Some(process) = existing() {
+        return process.is_ours().then_some(process);
+    }
+    forget_after_fork();
+    let fresh = Box::into_raw(Box::new(Process {
+        pid: raw::pid(),
+        endpoints: Mutex::new(Vec::new()),
+        tags: Tags::new(),
+        handles: Registry::new(),
+        streams: Owners::default(),
+        statements: Owners::default(),
+        watcher: Mutex::new(None),
+    }));
+    if CURRENT.compare_exchange(std::ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
+        // SAFETY: lost the race; nobody else has seen `fresh`.
+        drop(unsafe { Box::from_raw(fresh) });
+    }
+    current()
+}
+
+fn forget_after_fork() {
+    extern "C" fn in_child() {
+        CURRENT.store(std::ptr::null_mut(), Release);
+        crate::control::counters::COUNTERS.reset_in_child();
+    }
+    static REGISTERED: Once = Once::new();
+    REGISTERED.call_once(|| {
+        // SAFETY: the handler is async-signal-safe (atomics only) and the library is never unloaded (nodelete).
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+    });
+}
+
+impl Process {
+    pub fn is_ours(&self) -> bool {
+        self.pid == raw::pid()
+    }
+
+    /// The endpoint of that name and its position, made now if need be.
+    pub fn endpoint(&self, name: Name) -> Option<(u16, &'static Endpoint)> {
+        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = endpoints.iter().position(|known| known.name == name) {
+            return Some((at as u16, endpoints[at]));
+        }
+        // Tags have room for this many.
+        let at = u16::try_from(endpoints.len()).ok().filter(|at| *at < u16::MAX)?;
+        let endpoint: &'static Endpoint = Box::leak(Box::new(Endpoint::new(name)));
+        endpoints.push(endpoint);
+        Some((at, endpoint))
+    }
+
+    pub fn endpoint_at(&self, at: u16) -> Option<&'static Endpoint> {
+        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).get(usize::from(at)).copied()
+    }
+
+    /// A socket was tagged as a connection to `at`.
+    pub fn tagged(&self, at: u16) {
+        if let Some(endpoint) = self.endpoint_at(at)
+            && endpoint.tagged.fetch_add(1, Relaxed) == 0
+        {
+            self.watcher().set_pace(&endpoint.name.host, endpoint.pace());
+        }
+    }
+
+    /// A tagged socket was closed.
+    pub fn untagged(&self, at: u16) {
+        if let Some(endpoint) = self.endpoint_at(at) {
+            let before = endpoint.tagged.load(Relaxed);
+            if before > 0 {
+                endpoint.tagged.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+
+    fn watcher(&self) -> &'static Watcher {
+        let mut slot = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.get_or_insert_with(|| {
+            // Leaked: its thread may use it at any time, and a child must never drop its runtime.
+            Box::leak(Box::new(Watcher::start(config(), this_thread_is_ours, |host, addresses| {
+                // The watcher outlives no process: after fork its thread does not exist.
+                let Some(process) = current() else { return };
+                let endpoints = process.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                for endpoint in endpoints.into_iter().filter(|endpoint| endpoint.name.host == host) {
+                    endpoint.on_answer(addresses.to_vec());
+                    process.watcher().set_pace(host, endpoint.pace());
+                }
+            })))
+        })
+    }
+}
+
+/// The endpoint's phase changed: DNS has to be asked sooner, or may be asked less often.
+pub fn set_pace(endpoint: &Endpoint, phase: Phase, circuit_open: bool) {
+    let pace = match phase {
+        Phase::Switching if !circuit_open => Pace::Urgent,
+        _ => Pace::Steady,
+    };
+    if let Some(process) = current() {
+        process.watcher().set_pace(&endpoint.name.host, pace);
+    }
+}

@@ -1,0 +1,40 @@
+//! Steering: while this thread reconnects a handle, its `getaddrinfo` and `connect` are led to one server.
+//!
+//! The name stays the application's, so TLS still checks what the application asked for.
+
+use std::{cell::Cell, net::SocketAddr};
+
+thread_local! {
+    static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
+    /// The endpoint (its position) that this thread connects to just now; `connect` tags the socket with it.
+    static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
+}
+
+/// Where this thread's name lookups lead just now.
+pub fn target() -> Option<SocketAddr> {
+    STEERED.try_with(Cell::get).ok().flatten()
+}
+
+/// The endpoint whose connection this thread opens just now.
+pub fn connecting() -> Option<u16> {
+    CONNECTING.try_with(Cell::get).ok().flatten()
+}
+
+/// Until dropped, this thread connects to `endpoint`, led to `to` if given.
+pub struct Steered {
+    before: (Option<SocketAddr>, Option<u16>),
+}
+
+pub fn towards(endpoint: u16, to: Option<SocketAddr>) -> Steered {
+    let before = (target(), connecting());
+    let _ = STEERED.try_with(|cell| cell.set(to));
+    let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
+    Steered { before }
+}
+
+impl Drop for Steered {
+    fn drop(&mut self) {
+        let _ = STEERED.try_with(|cell| cell.set(self.before.0));
+        let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
+    }
+}

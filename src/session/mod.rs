@@ -1,0 +1,305 @@
+//! The session of one connection: what restore rebuilds, what pins it, and the open transaction.
+//!
+//! Pure: it is told of every statement that succeeded or failed and answers what may be done. Shared by both front
+//! ends.
+
+pub mod journal;
+pub mod transaction;
+
+use std::collections::BTreeSet;
+
+use crate::sql::{Pin, SessionEffect, Statement, TransactionEffect};
+use journal::Journal;
+use transaction::{Digest, Log, Reply};
+
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// The current database, if it was chosen after the connect.
+    database: Option<Vec<u8>>,
+    journal: Journal,
+    /// `SET TRANSACTION` for the next transaction only.
+    next_transaction: Option<Vec<u8>>,
+    /// `mysql_set_server_option`, its number.
+    server_option: Option<i32>,
+    pins: BTreeSet<Pin>,
+    /// Live prepared statements, by their address.
+    prepared: BTreeSet<usize>,
+    transaction: Option<Log>,
+}
+
+impl Session {
+    /// The statement succeeded. `in_transaction` is what the server's status flag says now.
+    pub fn on_success(&mut self, statement: &Statement, text: &[u8], reply: Reply, in_transaction: bool) {
+        let next = self.next_transaction.take();
+        for effect in &statement.session {
+            match effect {
+                SessionEffect::Use(name) => self.database = Some(name.clone()),
+                SessionEffect::Journal => {
+                    if !self.journal.push(text) {
+                        self.pins.insert(Pin::Unclear);
+                    }
+                }
+                SessionEffect::Autocommit(_) => {}
+                SessionEffect::NextTransaction => self.next_transaction = Some(text.to_vec()),
+                SessionEffect::Pin(pin) => {
+                    self.pins.insert(*pin);
+                }
+                SessionEffect::Unpin(pin) => {
+                    self.pins.remove(pin);
+                }
+            }
+        }
+        self.log(statement, text, reply, in_transaction, next);
+    }
+
+    fn log(
+        &mut self,
+        statement: &Statement,
+        text: &[u8],
+        reply: Reply,
+        in_transaction: bool,
+        next: Option<Vec<u8>>,
+    ) {
+        match statement.transaction {
+            _ if !in_transaction => self.transaction = None,
+            TransactionEffect::Begin | TransactionEffect::None | TransactionEffect::Savepoint => {
+                if statement.transaction == TransactionEffect::Begin {
+                    self.transaction = None;
+                }
+                let log = self.transaction.get_or_insert_with(|| {
+                    let mut log = Log::default();
+                    if let Some(next) = next {
+                        log.push(&next, Reply::Done { affected: 0, insert_id: 0 });
+                    }
+                    log
+                });
+                if statement.varies {
+                    log.spoil("a function whose value changes");
+                }
+                if statement.uses_previous {
+                    log.spoil("a statement that depends on the one before it");
+                }
+                if !statement.atomic {
+                    log.spoil("a CALL or several statements in one text");
+                }
+                log.push(text, reply);
+            }
+            // Committed something, and is in a transaction all the same (AND CHAIN, autocommit=0 subtleties).
+            _ => {
+                let mut log = Log::default();
+                log.spoil("a transaction that began unseen");
+                self.transaction = Some(log);
+            }
+        }
+    }
+
+    /// The statement failed, for the application's own reasons.
+    pub fn on_failure(&mut self, statement: &Statement, text: &[u8], number: u32) {
+        // ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK: the whole transaction was rolled back.
+        if matches!(number, 1213 | 1614) {
+            self.transaction = None;
+            return;
+        }
+        if let Some(log) = &mut self.transaction {
+            // ER_LOCK_WAIT_TIMEOUT rolls back the statement or the transaction (innodb_rollback_on_timeout).
+            if number == 1205 || statement.varies || !statement.atomic {
+                log.spoil("a statement that failed in a way that need not happen again");
+            } else {
+                log.push(text, Reply::Failed(number));
+            }
+        }
+    }
+
+    /// The application stored the result set of its last statement.
+    pub fn on_stored(&mut self, digest: Digest) {
+        if let Some(log) = &mut self.transaction {
+            log.stored(digest);
+        }
+    }
+
+    pub fn wants_digest(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|log| !log.entries().is_empty())
+    }
+
+    /// `mysql_select_db`.
+    pub fn on_database(&mut self, name: &[u8]) {
+        self.database = Some(name.to_vec());
+    }
+
+    /// `mysql_set_server_option`.
+    pub fn on_server_option(&mut self, option: i32) {
+        self.server_option = Some(option);
+    }
+
+    pub fn server_option(&self) -> Option<i32> {
+        self.server_option
+    }
+
+    /// Something was run that the log cannot hold (a prepared statement).
+    pub fn on_unlogged(&mut self, in_transaction: bool) {
+        if in_transaction {
+            self.transaction.get_or_insert_default().spoil("a prepared statement");
+        } else {
+            self.transaction = None;
+        }
+    }
+
+    /// `mysql_change_user`, `mysql_reset_connection`, or the library connected anew by itself.
+    pub fn forget(&mut self) {
+        *self = Session::default();
+    }
+
+    /// The transaction is gone (rolled back, victim).
+    pub fn transaction_gone(&mut self) {
+        self.transaction = None;
+    }
+
+    pub fn on_prepared(&mut self, statement: usize) {
+        self.prepared.insert(statement);
+    }
+
+    pub fn on_unprepared(&mut self, statement: usize) {
+        self.prepared.remove(&statement);
+    }
+
+    /// Something happened on this connection that we did not see.
+    pub fn pin(&mut self, pin: Pin) {
+        self.pins.insert(pin);
+    }
+
+    /// What cannot be rebuilt, if anything.
+    pub fn pinned(&self) -> Option<&'static str> {
+        if let Some(pin) = self.pins.first() {
+            return Some(match pin {
+                Pin::TemporaryTable => "a temporary table",
+                Pin::UserLock => "GET_LOCK",
+                Pin::TableLock => "LOCK TABLES",
+                Pin::GlobalLock => "a global lock",
+                Pin::Xa => "an XA transaction",
+                Pin::Handler => "an open HANDLER",
+                Pin::UserVariable => "a user variable set from data",
+                Pin::PreparedSql => "an SQL PREPARE",
+                Pin::Call => "a CALL",
+                Pin::Unclear if self.journal.overflowed() => "more SET statements than are kept",
+                Pin::Unclear => "a statement whose effect on the session is not clear",
+            });
+        }
+        (!self.prepared.is_empty()).then_some("a prepared statement")
+    }
+
+    pub fn transaction(&self) -> Option<&Log> {
+        self.transaction.as_ref()
+    }
+
+    pub fn database(&self) -> Option<&[u8]> {
+        self.database.as_deref()
+    }
+
+    /// What is to be run on a fresh session, in this order, after the database was chosen.
+    pub fn to_restore(&self) -> impl Iterator<Item = &[u8]> {
+        self.journal.statements().chain(self.next_transaction.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
+
+    fn plain(transaction: TransactionEffect, session: Vec<SessionEffect>) -> Statement {
+        Statement {
+            only_reads: false,
+            vouched: false,
+            atomic: true,
+            uses_previous: false,
+            varies: false,
+            transaction,
+            session,
+        }
+    }
+
+    fn write() -> Statement {
+        plain(TransactionEffect::None, Vec::new())
+    }
+
+    #[test]
+    fn database_and_sets_are_restored_in_order() {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::None, vec![SessionEffect::Use(b"shop".to_vec())]), b"USE shop", DONE, false);
+        for text in ["SET NAMES utf8mb4", "SET time_zone = '+00:00'"] {
+            session.on_success(&plain(TransactionEffect::None, vec![SessionEffect::Journal]), text.as_bytes(), DONE, false);
+        }
+        assert_eq!(session.database(), Some(&b"shop"[..]));
+        assert_eq!(session.to_restore().collect::<Vec<_>>(), [&b"SET NAMES utf8mb4"[..], b"SET time_zone = '+00:00'"]);
+    }
+
+    #[test]
+    fn a_pin_holds_until_it_is_released_and_prepared_statements_pin_while_they_live() {
+        let mut session = Session::default();
+        let lock = plain(TransactionEffect::None, vec![SessionEffect::Pin(Pin::TableLock)]);
+        session.on_success(&lock, b"LOCK TABLES t READ", DONE, false);
+        assert_eq!(session.pinned(), Some("LOCK TABLES"));
+        let unlock = plain(TransactionEffect::None, vec![SessionEffect::Unpin(Pin::TableLock)]);
+        session.on_success(&unlock, b"UNLOCK TABLES", DONE, false);
+        assert_eq!(session.pinned(), None);
+        session.on_prepared(0x10);
+        assert!(session.pinned().is_some());
+        session.on_unprepared(0x10);
+        assert_eq!(session.pinned(), None);
+    }
+
+    #[test]
+    fn a_transaction_is_logged_from_begin_to_its_end() {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+        session.on_success(&write(), b"INSERT 1", DONE, true);
+        session.on_failure(&write(), b"INSERT 1", 1062);
+        let texts: Vec<_> = session.transaction().unwrap().entries().iter().map(|entry| entry.text.clone()).collect();
+        assert_eq!(texts, [&b"BEGIN"[..], b"INSERT 1", b"INSERT 1"]);
+        session.on_success(&plain(TransactionEffect::Commit, Vec::new()), b"COMMIT", DONE, false);
+        assert!(session.transaction().is_none());
+    }
+
+    #[test]
+    fn without_autocommit_a_transaction_begins_with_its_first_statement() {
+        let mut session = Session::default();
+        session.on_success(&write(), b"INSERT 1", DONE, true);
+        assert_eq!(session.transaction().unwrap().entries().len(), 1);
+    }
+
+    #[test]
+    fn set_transaction_belongs_to_the_next_transaction_only() {
+        let mut session = Session::default();
+        let set = plain(TransactionEffect::None, vec![SessionEffect::NextTransaction]);
+        session.on_success(&set, b"SET TRANSACTION READ ONLY", DONE, false);
+        assert_eq!(session.to_restore().count(), 1);
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+        assert_eq!(session.to_restore().count(), 0);
+        assert_eq!(session.transaction().unwrap().entries()[0].text, b"SET TRANSACTION READ ONLY");
+    }
+
+    #[test]
+    fn what_cannot_be_run_again_alike_spoils_the_transaction() {
+        let spoilers: [fn(&mut Statement); 3] =
+            [|s| s.varies = true, |s| s.uses_previous = true, |s| s.atomic = false];
+        for spoil in spoilers {
+            let mut session = Session::default();
+            session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+            let mut statement = write();
+            spoil(&mut statement);
+            session.on_success(&statement, b"INSERT", DONE, true);
+            assert!(session.transaction().unwrap().spoilt().is_some());
+        }
+    }
+
+    #[test]
+    fn a_deadlock_ends_the_transaction_and_a_lock_wait_timeout_leaves_it_unclear() {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+        session.on_failure(&write(), b"INSERT", 1205);
+        assert!(session.transaction().unwrap().spoilt().is_some());
+        session.on_failure(&write(), b"INSERT", 1213);
+        assert!(session.transaction().is_none());
+    }
+}

@@ -1,0 +1,161 @@
+//! The log of one open transaction: its statements and what the server replied, so that it can be run again
+//! elsewhere and every reply be compared.
+//!
+//! Pure.
+
+use std::hash::{DefaultHasher, Hasher};
+
+/// Text that is kept at most, in bytes.
+const BYTES: usize = 1024 * 1024;
+
+/// What the application was told, in a form that can be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    Done { affected: u64, insert_id: u64 },
+    /// A result set, as the application stored it.
+    Rows(Digest),
+    /// The application was given this error.
+    Failed(u32),
+    /// A result set that has not been stored yet.
+    Pending,
+}
+
+/// Number and content of rows, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    rows: u64,
+    hash: u64,
+}
+
+/// Builds a [`Digest`] row by row.
+#[derive(Default)]
+pub struct Digesting {
+    rows: u64,
+    hasher: DefaultHasher,
+}
+
+impl Digesting {
+    pub fn row(&mut self, fields: &[Option<&[u8]>]) {
+        self.rows += 1;
+        for field in fields {
+            match field {
+                None => self.hasher.write_u8(0),
+                Some(bytes) => {
+                    self.hasher.write_u8(1);
+                    self.hasher.write_usize(bytes.len());
+                    self.hasher.write(bytes);
+                }
+            }
+        }
+    }
+
+    pub fn finish(self) -> Digest {
+        Digest { rows: self.rows, hash: self.hasher.finish() }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub text: Vec<u8>,
+    pub reply: Reply,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Log {
+    entries: Vec<Entry>,
+    bytes: usize,
+    /// Something happened that cannot be run again: the first such thing.
+    spoilt: Option<&'static str>,
+}
+
+impl Log {
+    pub fn push(&mut self, text: &[u8], reply: Reply) {
+        if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
+            self.spoil("a result set that was not stored");
+        }
+        self.bytes += text.len();
+        if self.bytes > BYTES {
+            self.spoil("its statements exceed 1 MiB");
+        }
+        if self.spoilt.is_none() {
+            self.entries.push(Entry { text: text.to_vec(), reply });
+        }
+    }
+
+    /// The pending result set of the last statement was stored.
+    pub fn stored(&mut self, digest: Digest) {
+        if let Some(entry) = self.entries.last_mut()
+            && entry.reply == Reply::Pending
+        {
+            entry.reply = Reply::Rows(digest);
+        }
+    }
+
+    pub fn spoil(&mut self, why: &'static str) {
+        if self.spoilt.is_none() {
+            self.spoilt = Some(why);
+            self.entries = Vec::new();
+        }
+    }
+
+    /// Why it may not be replayed, if so.
+    pub fn spoilt(&self) -> Option<&'static str> {
+        match self.entries.last() {
+            Some(Entry { reply: Reply::Pending, .. }) => Some("a result set that was not stored"),
+            _ => self.spoilt,
+        }
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DONE: Reply = Reply::Done { affected: 1, insert_id: 7 };
+
+    fn digest(rows: &[&[Option<&[u8]>]]) -> Digest {
+        let mut digesting = Digesting::default();
+        rows.iter().for_each(|row| digesting.row(row));
+        digesting.finish()
+    }
+
+    #[test]
+    fn digests_tell_null_from_empty_and_know_where_fields_end() {
+        let all = [
+            digest(&[]),
+            digest(&[&[None]]),
+            digest(&[&[Some(b"")]]),
+            digest(&[&[Some(b"ab"), Some(b"c")]]),
+            digest(&[&[Some(b"a"), Some(b"bc")]]),
+            digest(&[&[Some(b"a")], &[Some(b"bc")]]),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert_eq!(all.iter().filter(|other| *other == one).count(), 1, "{at}");
+        }
+        assert_eq!(digest(&[&[Some(b"a")]]), digest(&[&[Some(b"a")]]));
+    }
+
+    #[test]
+    fn a_stored_result_can_be_compared_and_an_unstored_one_spoils_the_log() {
+        let mut log = Log::default();
+        log.push(b"SELECT 1", Reply::Pending);
+        assert!(log.spoilt().is_some());
+        log.stored(digest(&[&[Some(b"1")]]));
+        assert_eq!(log.spoilt(), None);
+        log.push(b"SELECT 2", Reply::Pending);
+        log.push(b"INSERT", DONE);
+        assert!(log.spoilt().is_some());
+    }
+
+    #[test]
+    fn a_transaction_beyond_its_bound_is_not_replayed_in_part() {
+        let mut log = Log::default();
+        log.push(b"INSERT a", DONE);
+        log.push(&vec![b'x'; BYTES], DONE);
+        assert!(log.spoilt().is_some() && log.entries().is_empty());
+    }
+}

@@ -1,0 +1,235 @@
+//! The verdict: evidence × statement × session → action. The table of the design, as one pure function.
+//!
+//! It performs nothing and knows no sockets, handles or libraries. Both front ends ask it, so that a rule is
+//! written once. Every row of the table is a test below.
+
+/// What is known of the fate of a statement that did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// The server answered ERR because it is read-only (1290 with a read-only text, 1836).
+    ReadOnly,
+    /// The server answered ERR because it is going away (1053, 1077, 1079, 4031).
+    GoingAway,
+    /// The connection was dead before we sent, or the command was not accepted in full.
+    NotSent,
+    /// The command was sent; no answer came.
+    Unknown,
+    /// Rows had already reached the application.
+    Partial,
+}
+
+/// What the statement's text tells (from the classifier).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Class {
+    pub only_reads: bool,
+    /// Its author vouched that it may run twice.
+    pub vouched: bool,
+    /// An ERR reply speaks of the whole of it. False for CALL and multi-statement texts.
+    pub atomic: bool,
+    /// It ends the transaction by committing it (COMMIT, implicit commit).
+    pub commits: bool,
+}
+
+/// The session at the moment the statement was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Session {
+    pub in_transaction: bool,
+    /// Every statement of the open transaction is in the log and may be run again.
+    pub replayable: bool,
+    /// Something in it cannot be rebuilt elsewhere.
+    pub pinned: bool,
+}
+
+/// What the incumbent said when it was probed after the failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Incumbent {
+    /// Answers, writable, not restarted: nobody switched over, so a cut was meant (KILL) or an accident of its own.
+    Healthy,
+    /// Read-only, unreachable, restarted, or another server is the writer by now.
+    Replaced,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// The application gets the error exactly as the server or library gave it.
+    PassOn,
+    /// Pinned session on a demoted server: the original error, and the connection is reported lost (2006) next time.
+    PassOnThenLost,
+    /// Move (if the writer is elsewhere), restore, run the statement again.
+    RunAgain,
+    /// Move, restore, replay the transaction's log, run the statement again. A reply that differs: `Victim`.
+    Replay,
+    /// Move, restore, report 1213 / 40001: the transaction is gone, the connection is good.
+    Victim,
+    /// Report the loss (2013) once; the handle is healthy again afterwards.
+    SurfaceLoss,
+    /// Report the loss; the connection stays lost, since an open transaction went with it.
+    SurfaceLossStayLost,
+}
+
+/// The table. Call it only for an endpoint whose role is writer, with one of the [`Evidence`]s at hand.
+pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: Incumbent) -> Action {
+    use Evidence::*;
+    // CALL and multi-statement texts may have done half of their work when ERR arrives.
+    let evidence = match evidence {
+        ReadOnly | GoingAway if !class.atomic && !class.only_reads => {
+            if session.pinned {
+                return Action::PassOn;
+            }
+            Unknown
+        }
+        other => other,
+    };
+    if session.pinned {
+        return match evidence {
+            ReadOnly => Action::PassOnThenLost,
+            // The server is gone and the session with it: only the application can build a new one.
+            _ => Action::SurfaceLossStayLost,
+        };
+    }
+    let replay_or_victim = if session.replayable { Action::Replay } else { Action::Victim };
+    match (evidence, session.in_transaction) {
+        (Partial, false) => Action::SurfaceLoss,
+        (Partial, true) => Action::SurfaceLossStayLost,
+        (ReadOnly, false) => Action::RunAgain,
+        // The server told it itself; a healthy incumbent means that it was read-only for a moment only.
+        (ReadOnly, true) => replay_or_victim,
+        (GoingAway | NotSent, false) => Action::RunAgain,
+        (Unknown, false) => match incumbent {
+            // A DBA's KILL stays a KILL.
+            Incumbent::Healthy => Action::SurfaceLoss,
+            Incumbent::Replaced if class.only_reads || class.vouched => Action::RunAgain,
+            Incumbent::Replaced => Action::SurfaceLoss,
+        },
+        // COMMIT may have happened. Never replayed.
+        (Unknown, true) if class.commits => Action::SurfaceLoss,
+        (GoingAway | NotSent | Unknown, true) => match incumbent {
+            Incumbent::Healthy => Action::SurfaceLossStayLost,
+            Incumbent::Replaced => replay_or_victim,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Action::*;
+    use Evidence as E;
+    use Incumbent::*;
+
+    const READ: Class = Class { only_reads: true, vouched: false, atomic: true, commits: false };
+    const WRITE: Class = Class { only_reads: false, ..READ };
+    const VOUCHED: Class = Class { vouched: true, ..WRITE };
+    const COMMIT: Class = Class { commits: true, ..WRITE };
+    const CALL: Class = Class { atomic: false, ..WRITE };
+    const OUTSIDE: Session = Session { in_transaction: false, replayable: false, pinned: false };
+    const REPLAYABLE: Session = Session { in_transaction: true, replayable: true, pinned: false };
+    const UNREPLAYABLE: Session = Session { in_transaction: true, replayable: false, pinned: false };
+    const PINNED: Session = Session { pinned: true, ..OUTSIDE };
+
+    fn row(evidence: E, class: Class, incumbent: Incumbent, expected: [Action; 3]) {
+        for (session, action) in [OUTSIDE, REPLAYABLE, UNREPLAYABLE].into_iter().zip(expected) {
+            assert_eq!(verdict(evidence, class, session, incumbent), action, "{evidence:?} {class:?} {session:?}");
+        }
+    }
+
+    #[test]
+    fn rejected_as_read_only_runs_again_whatever_the_statement() {
+        for class in [READ, WRITE, VOUCHED] {
+            for incumbent in [Healthy, Replaced] {
+                row(E::ReadOnly, class, incumbent, [RunAgain, Replay, Victim]);
+            }
+        }
+    }
+
+    #[test]
+    fn not_sent_runs_again_and_an_open_transaction_is_replayed_only_if_the_server_was_replaced() {
+        for class in [READ, WRITE, COMMIT] {
+            row(E::NotSent, class, Replaced, [RunAgain, Replay, Victim]);
+            row(E::NotSent, class, Healthy, [RunAgain, SurfaceLossStayLost, SurfaceLossStayLost]);
+        }
+    }
+
+    #[test]
+    fn a_server_going_away_is_treated_as_read_only() {
+        row(E::GoingAway, WRITE, Replaced, [RunAgain, Replay, Victim]);
+    }
+
+    #[test]
+    fn an_unanswered_read_runs_again_when_the_server_was_replaced() {
+        row(E::Unknown, READ, Replaced, [RunAgain, Replay, Victim]);
+    }
+
+    #[test]
+    fn an_unanswered_write_is_never_run_again_outside_a_transaction() {
+        for incumbent in [Healthy, Replaced] {
+            assert_eq!(verdict(E::Unknown, WRITE, OUTSIDE, incumbent), SurfaceLoss);
+        }
+    }
+
+    #[test]
+    fn an_unanswered_write_inside_a_transaction_never_committed_and_is_replayed() {
+        row(E::Unknown, WRITE, Replaced, [SurfaceLoss, Replay, Victim]);
+    }
+
+    #[test]
+    fn a_vouched_write_counts_as_a_read_when_unanswered() {
+        assert_eq!(verdict(E::Unknown, VOUCHED, OUTSIDE, Replaced), RunAgain);
+    }
+
+    #[test]
+    fn an_unanswered_commit_is_never_replayed() {
+        row(E::Unknown, COMMIT, Replaced, [SurfaceLoss, SurfaceLoss, SurfaceLoss]);
+        row(E::Unknown, COMMIT, Healthy, [SurfaceLoss, SurfaceLoss, SurfaceLoss]);
+    }
+
+    #[test]
+    fn a_commit_rejected_as_read_only_is_a_definite_rollback() {
+        row(E::ReadOnly, COMMIT, Replaced, [RunAgain, Replay, Victim]);
+    }
+
+    #[test]
+    fn delivered_rows_are_never_delivered_again() {
+        for class in [READ, WRITE] {
+            for incumbent in [Healthy, Replaced] {
+                row(E::Partial, class, incumbent, [SurfaceLoss, SurfaceLossStayLost, SurfaceLossStayLost]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_dbas_kill_of_a_running_statement_stays_a_kill() {
+        row(E::Unknown, READ, Healthy, [SurfaceLoss, SurfaceLossStayLost, SurfaceLossStayLost]);
+        row(E::Unknown, WRITE, Healthy, [SurfaceLoss, SurfaceLossStayLost, SurfaceLossStayLost]);
+    }
+
+    #[test]
+    fn call_and_multi_statement_texts_count_as_unanswered_writes_when_rejected() {
+        for evidence in [E::ReadOnly, E::GoingAway] {
+            row(evidence, CALL, Replaced, [SurfaceLoss, Replay, Victim]);
+        }
+    }
+
+    #[test]
+    fn a_pinned_session_gets_the_original_error_and_is_then_reported_lost() {
+        assert_eq!(verdict(E::ReadOnly, WRITE, PINNED, Replaced), PassOnThenLost);
+        for evidence in [E::GoingAway, E::NotSent, E::Unknown, E::Partial] {
+            assert_eq!(verdict(evidence, WRITE, PINNED, Replaced), SurfaceLossStayLost);
+        }
+    }
+
+    #[test]
+    fn nothing_that_may_have_executed_runs_again_outside_a_transaction() {
+        for evidence in [E::Unknown, E::Partial] {
+            for class in [WRITE, COMMIT, CALL] {
+                for incumbent in [Healthy, Replaced] {
+                    for pinned in [false, true] {
+                        let action = verdict(evidence, class, Session { pinned, ..OUTSIDE }, incumbent);
+                        assert!(!matches!(action, RunAgain | Replay), "{evidence:?} {class:?} gave {action:?}");
+                    }
+                }
+            }
+        }
+    }
+}
