@@ -5,4 +5,5 @@
 //! [`verdict`], and the front end ([`client`]) carries the action out. [`resolve`] watches DNS, [`control`] holds
 //! configuration, log and counters, [`abi`] is the C interface.
 
+pub mod control;
 pub mod sql;
