@@ -6,4 +6,5 @@
 //! configuration, log and counters, [`abi`] is the C interface.
 
 pub mod control;
+pub mod resolve;
 pub mod sql;

@@ -255,6 +255,23 @@ pub(crate) fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
     result
 }
 
+/// Runs `child` in a forked process; true if it returned true within half a minute.
+#[cfg(test)]
+pub(crate) fn succeeds_in_child(child: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child touches only what it makes itself, through an allocator that is fork-safe, and leaves by
+    // _exit: no destructor and no exit handler of the test process runs in it. The alarm ends it if it hangs.
+    unsafe {
+        let pid = libc::fork();
+        if pid == 0 {
+            libc::alarm(30);
+            let succeeded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            libc::_exit(if succeeded.unwrap_or(false) { 0 } else { 1 });
+        }
+        let mut status = 0;
+        pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
+    }
+}
+
 /// A set of signals.
 struct Signals(libc::sigset_t);
 
