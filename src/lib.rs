@@ -5,6 +5,13 @@
 //! [`verdict`], and the front end ([`client`]) carries the action out. [`resolve`] watches DNS, [`control`] holds
 //! configuration, log and counters, [`abi`] is the C interface.
 
+pub mod abi;
+pub mod client;
+pub mod control;
+pub mod endpoint;
 pub mod evidence;
+pub mod hooks;
+pub mod resolve;
+pub mod session;
 pub mod sql;
 pub mod verdict;

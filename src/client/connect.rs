@@ -11,7 +11,6 @@ use super::{
     handle::{Guest, Handle},
     layout::{
         library::Managed,
-        native::Native,
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
     },
     probe::{self, Lent},
@@ -110,7 +109,7 @@ impl Plan {
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
         self.process.handles.insert(mysql as usize, Arc::clone(&handle));
         COUNTERS.protected_connections.count();
-        let guest = Guest::enter_new(handle, native);
+        let guest = Handle::enter_new(handle, native);
         if self.endpoint.takes_the_first_look() && probe::ask(&guest) == Writability::Writable {
             self.endpoint.seen_writable(peer);
         }

@@ -113,7 +113,8 @@ impl Handle {
         let native = unsafe { Native::new(mysql, handle.managed) };
         let guest = Guest { handle, native };
         guest.check_identity();
-        (!guest.state().condemned).then_some(guest)
+        let condemned = guest.state().condemned;
+        (!condemned).then_some(guest)
     }
 
     /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.

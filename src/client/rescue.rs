@@ -163,7 +163,7 @@ impl Guest {
                 b"40001",
                 "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
             ),
-            VictimError::Lost => {
+            VictimError::ServerLost => {
                 Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
             }
             VictimError::Original => original.clone(),

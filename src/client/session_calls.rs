@@ -5,7 +5,6 @@ use std::ffi::c_int;
 use super::{
     Call,
     layout::{
-        native::Native,
         sys::{MYSQL, MYSQL_STMT, SERVER_STATUS_IN_TRANS},
     },
     statement::{HARMLESS, named_command},

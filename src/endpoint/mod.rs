@@ -16,7 +16,7 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use life::{Life, Phase};

@@ -81,7 +81,7 @@ mysql_doors! {
 
     fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string or null.
-        let text = [b"SET NAMES ", unsafe { text(name) }].concat();
+        let text = [&b"SET NAMES "[..], unsafe { text(name) }].concat();
         statement::query(call, mysql, &text, real)
     }
 

@@ -11,9 +11,12 @@ use std::sync::{
 use super::{raw, this_thread_is_ours};
 use crate::{
     client::registry::{Owners, Registry},
-    control::config,
+    control::{
+        config,
+        log::{Level::*, say},
+    },
     endpoint::{Endpoint, life::Phase, name::Name, tags::Tags},
-    resolve::{Pace, Watcher},
+    resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
 pub struct Process {
@@ -24,7 +27,8 @@ pub struct Process {
     /// Results that are read row by row, and prepared statements, with their handles.
     pub streams: Owners,
     pub statements: Owners,
-    watcher: Mutex<Option<&'static Watcher>>,
+    /// `Some(None)`: it could not be started.
+    watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
@@ -101,7 +105,7 @@ impl Process {
         if let Some(endpoint) = self.endpoint_at(at)
             && endpoint.tagged.fetch_add(1, Relaxed) == 0
         {
-            self.watcher().set_pace(&endpoint.name.host, endpoint.pace());
+            self.set_pace(endpoint, endpoint.pace());
         }
     }
 
@@ -115,20 +119,37 @@ impl Process {
         }
     }
 
-    fn watcher(&self) -> &'static Watcher {
+    /// `None` if its thread could not be started: DNS is not watched then, which was said.
+    fn watcher(&self) -> Option<&'static Watcher> {
         let mut slot = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
-        slot.get_or_insert_with(|| {
-            // Leaked: its thread may use it at any time, and a child must never drop its runtime.
-            Box::leak(Box::new(Watcher::start(config(), this_thread_is_ours, |host, addresses| {
-                // The watcher outlives no process: after fork its thread does not exist.
-                let Some(process) = current() else { return };
-                let endpoints = process.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                for endpoint in endpoints.into_iter().filter(|endpoint| endpoint.name.host == host) {
-                    endpoint.on_answer(addresses.to_vec());
-                    process.watcher().set_pace(host, endpoint.pace());
+        *slot.get_or_insert_with(|| {
+            let start = Start::from_config(config(), this_thread_is_ours, Box::new(on_answer));
+            match Watcher::start(start) {
+                // Leaked: its thread may use it at any time, and a child must never drop its runtime.
+                Ok(watcher) => Some(Box::leak(Box::new(watcher))),
+                Err(error) => {
+                    say!(Warn, "the DNS watcher could not be started ({error}): changes of DNS go unnoticed");
+                    None
                 }
-            })))
+            }
         })
+    }
+
+    fn set_pace(&self, endpoint: &Endpoint, pace: Pace) {
+        if let Some(watcher) = self.watcher() {
+            watcher.set_pace(&endpoint.name.host, pace);
+        }
+    }
+}
+
+/// On the watcher's thread.
+fn on_answer(host: &str, answer: Result<Answer, Failure>) {
+    // A failed lookup says nothing of where the writer is: the last answer stays.
+    let (Ok(answer), Some(process)) = (answer, current()) else { return };
+    let endpoints = process.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for endpoint in endpoints.into_iter().filter(|endpoint| endpoint.name.host == host) {
+        endpoint.on_answer(answer.addresses.clone());
+        process.set_pace(endpoint, endpoint.pace());
     }
 }
 
@@ -139,6 +160,6 @@ pub fn set_pace(endpoint: &Endpoint, phase: Phase, circuit_open: bool) {
         _ => Pace::Steady,
     };
     if let Some(process) = current() {
-        process.watcher().set_pace(&endpoint.name.host, pace);
+        process.set_pace(endpoint, pace);
     }
 }

@@ -90,3 +90,15 @@ pub struct Statement {
     /// Empty, and not allocated, for most statements.
     pub session: Vec<SessionEffect>,
 }
+
+/// Stub.
+pub fn classify(sql: &[u8], _dialect: Dialect) -> Statement {
+    let upper = sql.to_ascii_uppercase();
+    let starts = |word: &str| upper.starts_with(word.as_bytes());
+    let transaction = if starts("BEGIN") || starts("START TRANSACTION") { TransactionEffect::Begin }
+        else if starts("COMMIT") { TransactionEffect::Commit }
+        else if starts("ROLLBACK") { TransactionEffect::Rollback } else { TransactionEffect::None };
+    let session = if starts("SET ") { vec![SessionEffect::Journal] } else { vec![] };
+    Statement { only_reads: starts("SELECT") || starts("SHOW") || starts("SET ") || starts("BEGIN"), vouched: false, atomic: true,
+        uses_previous: false, varies: false, transaction, session }
+}

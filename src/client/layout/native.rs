@@ -228,10 +228,8 @@ impl Native {
     }
 
     /// Digests a stored result of this handle that the application has not seen yet.
-    ///
-    /// # Safety
-    /// `result` is a stored result of this handle, just obtained.
-    pub unsafe fn digest(&self, result: *mut MYSQL_RES) -> Digest {
+    /// Called with what `mysql_store_result` of this handle has just returned.
+    pub fn digest(&self, result: *mut MYSQL_RES) -> Digest {
         let mut digesting = Digesting::default();
         unsafe { self.each_row(result, |row| digesting.row(row)) };
         digesting.finish()

@@ -1,0 +1,96 @@
+//! What a lookup brings: addresses with their time to live, or the reason why there are none.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use hickory_resolver::proto::rr::Record;
+
+/// What a name means now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// IPv4 before IPv6, each in the order of the answer, none twice, at least one.
+    pub addresses: Vec<IpAddr>,
+    /// How long it holds: the least over every record, the CNAMEs on the way included. 5 s for `/etc/hosts`.
+    pub ttl: Duration,
+    /// When it came.
+    pub received: Instant,
+    /// Grows with every answer of this watcher, whatever the name.
+    pub serial: u64,
+}
+
+/// Addresses and their time to live, not yet part of a watcher's sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub addresses: Vec<IpAddr>,
+    pub ttl: Duration,
+}
+
+impl Found {
+    /// From the answer sections of the replies; none if they hold no address. hickory's `valid_until` leaves the TTL
+    /// of a CNAME out, and it is just that record which a switchover changes: so all records count here.
+    pub fn from_records<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+        let mut addresses = Vec::new();
+        let mut least = u32::MAX;
+        for record in records {
+            least = least.min(record.ttl);
+            if let Some(address) = record
+                .data
+                .ip_addr()
+                .filter(|address| !addresses.contains(address))
+            {
+                addresses.push(address);
+            }
+        }
+        (!addresses.is_empty()).then(|| Self {
+            addresses,
+            ttl: Duration::from_secs(least.into()),
+        })
+    }
+}
+
+/// Why a lookup brought no address. Says nothing about what to do: an incumbent is not left because DNS failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The name does not exist.
+    NxDomain,
+    /// The name exists without an address.
+    NoAddress,
+    /// A server answered SERVFAIL.
+    ServFail,
+    /// A server answered REFUSED.
+    Refused,
+    /// No server answered in time.
+    Timeout,
+    /// There is no name server to ask: see the log for `resolv.conf`.
+    NoNameServer,
+    /// This cannot be asked: not a domain name.
+    BadName,
+    /// Anything else, in words.
+    Other(String),
+}
+
+impl Failure {
+    /// Whether a server said for sure that there is no address under this name.
+    pub fn is_definite(&self) -> bool {
+        matches!(
+            self,
+            Failure::NxDomain | Failure::NoAddress | Failure::BadName
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Failure::NxDomain => "the name does not exist",
+            Failure::NoAddress => "the name has no address",
+            Failure::ServFail => "the name server failed (SERVFAIL)",
+            Failure::Refused => "the name server refused",
+            Failure::Timeout => "no name server answered in time",
+            Failure::NoNameServer => "no name server is known",
+            Failure::BadName => "not a domain name",
+            Failure::Other(reason) => reason,
+        })
+    }
+}
