@@ -42,7 +42,7 @@ pub(crate) fn remove_on_interrupt(directory: &Path) {
 }
 
 fn wait(mut signals: Signals) {
-    for signal in signals.forever() {
+    if let Some(signal) = signals.forever().next() {
         clean_up();
         // Dying of the signal itself tells a shell why. Falls back to the conventional exit code.
         let _ = signal_hook::low_level::emulate_default_handler(signal);

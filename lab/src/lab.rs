@@ -134,6 +134,22 @@ impl Lab {
         )
     }
 
+    /// A program that runs inside the root with Debian sid: its own path, the lab's directory and each of `paths` are
+    /// there under their names on the host.
+    pub fn sid_command(&self, program: impl AsRef<Path>, paths: &[&Path]) -> Result<Command> {
+        let program = program.as_ref();
+        let mut shared = paths.to_vec();
+        if program.exists() && !program.starts_with("/usr") {
+            shared.push(program);
+        }
+        sandbox::sid_command(
+            program.as_os_str(),
+            &shared,
+            self.directory(),
+            self.0.slot.dns(),
+        )
+    }
+
     /// Numbers for `count` workers that no other workload of this lab has.
     pub(crate) fn take_workers(&self, count: u32) -> u32 {
         self.0.workers.fetch_add(count, Ordering::Relaxed)

@@ -17,6 +17,16 @@ use std::time::Duration;
 pub enum Workload {
     /// Ruby, mysql2: autocommit.
     Mysql2,
+    /// Ruby, ActiveRecord on mysql2: a pool, every insert in a transaction.
+    ActiveRecord,
+    /// Python, mysqlclient: autocommit off, a commit after every insert.
+    MySqlDb,
+    /// Perl, DBD::mysql: autocommit, one process per worker.
+    Dbd,
+    /// C, libmariadb of the host.
+    LibMariaDb,
+    /// C, libmysqlclient 9.7 inside the sid root.
+    LibMySqlClient,
 }
 
 /// How a workload runs.
@@ -91,7 +101,7 @@ impl Workload {
     /// Starts it in the lab's sandbox.
     pub fn start(self, lab: &Lab, options: WorkloadOptions) -> Result<RunningWorkload> {
         let first = lab.take_workers(options.threads);
-        let mut command = self.command(lab)?;
+        let mut command = self.command(lab, options.preload.as_deref())?;
         command
             .env("LAB_HOST", &options.host)
             .env("LAB_PORT", lab.port().to_string())
