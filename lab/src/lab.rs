@@ -21,6 +21,8 @@ pub(crate) const USER: &str = "app";
 pub(crate) const PASSWORD: &str = "app-password";
 pub(crate) const DATABASE: &str = "shop";
 
+const CA: &str = "ca.pem";
+const TLS_OPTIONS: &str = "tls.cnf";
 const CATCH_UP: Duration = Duration::from_secs(30);
 const TABLE: &str = "CREATE DATABASE shop; \
     CREATE TABLE shop.orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, worker INT NOT NULL, seq INT NOT NULL, \
@@ -45,7 +47,6 @@ struct Parts {
     green: Option<Server>,
     dns: Dns,
     workers: AtomicU32,
-    certificates: PathBuf,
     ground: Ground,
     slot: Slot,
 }
@@ -102,7 +103,13 @@ impl Lab {
 
     /// The certificate authority that both servers' certificates are signed by.
     pub fn ca_path(&self) -> PathBuf {
-        self.0.certificates.join("ca.pem")
+        self.directory().join(CA)
+    }
+
+    /// An option file that makes a client library verify the server's name under TLS: for drivers that have no such
+    /// option of their own.
+    pub fn tls_options_path(&self) -> PathBuf {
+        self.directory().join(TLS_OPTIONS)
     }
 
     pub fn port(&self) -> u16 {
@@ -188,7 +195,7 @@ impl LabBuilder {
     pub fn start(self) -> Result<Lab> {
         let slot = Slot::take()?;
         let ground = Ground::take()?;
-        let certificates = template::certificates()?;
+        lay_out_tls(ground.path())?;
         let dns = Dns::start(slot.dns())?;
         let place = |name: &str| ground.path().join(name);
         let (blue, green) = std::thread::scope(|scope| {
@@ -219,7 +226,6 @@ impl LabBuilder {
             green,
             dns,
             workers,
-            certificates,
             ground,
             slot,
         })))
@@ -242,6 +248,20 @@ impl std::fmt::Display for Side {
             Self::Green => "green",
         })
     }
+}
+
+/// The certificate authority lies in the lab's own directory: that is what a program in the sid root can see.
+fn lay_out_tls(directory: &Path) -> Result<()> {
+    let ca = directory.join(CA);
+    let authority = template::certificates()?.join(CA);
+    std::fs::copy(authority, &ca).map_err(Error::file("copy the certificate authority to", &ca))?;
+    let options = directory.join(TLS_OPTIONS);
+    // With its value: libmariadb takes the bare word for a no.
+    let text = format!(
+        "[client]\nssl-ca={}\nssl-verify-server-cert=1\n",
+        ca.display()
+    );
+    std::fs::write(&options, text).map_err(Error::file("write", &options))
 }
 
 fn running(server: Server) -> Result<Server, Error> {

@@ -120,6 +120,7 @@ impl Workload {
             .stdout(Stdio::piped());
         if options.tls {
             command.env("LAB_SSL_CA", lab.ca_path());
+            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
         }
         if options.autocommit {
             command.env("LAB_AUTOCOMMIT", "1");

@@ -88,3 +88,26 @@ fn every_workload_verifies_the_servers_name_under_tls_on_mariadb() {
 fn every_workload_verifies_the_servers_name_under_tls_on_mysql() {
     every_workload_sees_the_switchover(Flavor::MySql, &WorkloadOptions::default().threads(2).tls());
 }
+
+#[test]
+fn every_workload_refuses_a_certificate_for_another_name() {
+    // The certificate's wildcard stands for one label only.
+    const OTHER: &str = "not.covered.lab.test";
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let Some(lab) = lab(flavor) else { continue };
+        lab.dns().set(OTHER, &[lab.blue().ip()], 1).unwrap();
+        for workload in Workload::ALL {
+            let options = WorkloadOptions::default().threads(1).tls().host(OTHER);
+            let running = workload.start(&lab, options).unwrap();
+            let stats = running
+                .wait_for(SOON, "a connect", |s| s.statements > 0)
+                .unwrap();
+            let first = &running.statements()[0];
+            assert_eq!(stats.connects, 0, "{workload} on {flavor} connected");
+            assert!(
+                first.message.contains("certificate"),
+                "{workload} on {flavor}: {first:?}"
+            );
+        }
+    }
+}

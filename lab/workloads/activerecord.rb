@@ -15,8 +15,9 @@ def settings
   settings = { adapter: 'mysql2', host: ENV.fetch('LAB_HOST'), port: Integer(ENV.fetch('LAB_PORT')),
                username: ENV.fetch('LAB_USER'), password: ENV.fetch('LAB_PASSWORD'),
                database: ENV.fetch('LAB_DATABASE'), pool: Integer(ENV.fetch('LAB_THREADS')) }
+  # Of mysql2's own options, none makes libmariadb verify the server's name (0.5.3); its option file does.
   ca = ENV['LAB_SSL_CA']
-  ca ? settings.merge(sslca: ca, sslverify: true) : settings
+  ca ? settings.merge(sslca: ca, default_file: ENV.fetch('LAB_TLS_OPTIONS'), default_group: 'client') : settings
 end
 
 def errno_of(error)

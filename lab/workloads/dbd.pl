@@ -36,7 +36,9 @@ sub attempt {
 
 sub open_connection {
     my $dsn = "DBI:mysql:database=$ENV{LAB_DATABASE};host=$ENV{LAB_HOST};port=$ENV{LAB_PORT}";
-    $dsn .= ";mysql_ssl=1;mysql_ssl_verify_server_cert=1;mysql_ssl_ca_file=$ENV{LAB_SSL_CA}" if $ENV{LAB_SSL_CA};
+    # Built with libmariadb, DBD::mysql 4.050 refuses `mysql_ssl=1` alone; the option file verifies the server's name.
+    $dsn .= ";mysql_ssl=1;mysql_ssl_optional=1;mysql_ssl_ca_file=$ENV{LAB_SSL_CA}"
+        . ";mysql_read_default_file=$ENV{LAB_TLS_OPTIONS};mysql_read_default_group=client" if $ENV{LAB_SSL_CA};
     return DBI->connect($dsn, $ENV{LAB_USER}, $ENV{LAB_PASSWORD},
         { RaiseError => 1, PrintError => 0, AutoCommit => 1, mysql_auto_reconnect => 0 });
 }

@@ -12,8 +12,9 @@ end
 def options
   options = { host: ENV.fetch('LAB_HOST'), port: Integer(ENV.fetch('LAB_PORT')), username: ENV.fetch('LAB_USER'),
               password: ENV.fetch('LAB_PASSWORD'), database: ENV.fetch('LAB_DATABASE') }
+  # Of mysql2's own options, none makes libmariadb verify the server's name (0.5.3); its option file does.
   ca = ENV['LAB_SSL_CA']
-  ca ? options.merge(sslca: ca, sslverify: true) : options
+  ca ? options.merge(sslca: ca, default_file: ENV.fetch('LAB_TLS_OPTIONS'), default_group: 'client') : options
 end
 
 def attempt(worker, seq, kind)

@@ -29,9 +29,9 @@ def record(worker, seq, kind, started, outcome, errno=0, message=""):
 def connect():
     options = {}
     if "LAB_SSL_CA" in os.environ:
+        # The driver's `ssl` option alone does not make libmariadb verify the server's name; its option file does.
         options["ssl"] = {"ca": os.environ["LAB_SSL_CA"]}
-        if "LAB_SSL_MODE" in os.environ:
-            options["ssl_mode"] = os.environ["LAB_SSL_MODE"]
+        options["read_default_file"] = os.environ["LAB_TLS_OPTIONS"]
     return MySQLdb.connect(
         host=os.environ["LAB_HOST"],
         port=int(os.environ["LAB_PORT"]),
