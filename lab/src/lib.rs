@@ -55,7 +55,7 @@ pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdic
 pub use lab::{DOMAIN, ENDPOINT, Lab, LabBuilder, Side};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
-pub use scenario::{Action, RunningScenario, Scenario, Step};
+pub use scenario::{Action, RunningScenario, Scenario, Step, TopologyStatus};
 pub use server::Server;
 pub use timeline::{Event, EventKind, Timeline};
 pub use wait::monotonic_us;

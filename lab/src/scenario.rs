@@ -2,8 +2,10 @@
 
 mod action;
 mod story;
+mod topology;
 
 pub use action::Action;
+pub use topology::TopologyStatus;
 
 use crate::timeline::{Event, Timeline};
 use crate::{Error, Lab, Result};

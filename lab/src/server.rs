@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub struct Server {
     flavor: Flavor,
     address: Ipv4Addr,
     directory: PathBuf,
+    starts_read_only: AtomicBool,
     process: Mutex<Option<Kept>>,
 }
 
@@ -40,6 +42,7 @@ impl Server {
             flavor,
             address,
             directory,
+            starts_read_only: AtomicBool::new(false),
             process: Mutex::new(None),
         };
         template::copy(
@@ -47,6 +50,11 @@ impl Server {
             &server.directory.join("data"),
         )?;
         Ok(server)
+    }
+
+    /// Whether it comes up read-only, as a demoted server does after a restart. For starts from now on.
+    pub fn set_starts_read_only(&self, read_only: bool) {
+        self.starts_read_only.store(read_only, Ordering::Relaxed);
     }
 
     /// Starts it on the data that is there, and waits until it answers.
@@ -116,16 +124,50 @@ impl Server {
         Ok(!matches!(answer.as_str(), "0" | "OFF"))
     }
 
-    /// Ends the application's connections, as a switchover may.
+    /// Ends a user's connections; new ones are welcome.
     pub fn drop_connections(&self, user: &str) -> Result<()> {
         let listing =
             format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
         let ids = self.sql(&listing)?;
-        // One by one: a connection may have ended since, and that stops a batch.
-        for id in ids.lines() {
-            let _ = self.sql(&format!("KILL {id}"));
+        // A connection that has ended since is no reason to spare the others.
+        let kills: Vec<_> = ids.lines().map(|id| format!("KILL {id}")).collect();
+        if kills.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut client = self.flavor.client(&self.socket())?;
+        template::run(client.args(["--force", "--execute", &kills.join(";")]))
+            .map(drop)
+            .or(Ok(()))
+    }
+
+    /// Ends a user's connections and lets it open no new one, until `admit_connections`. Not replicated.
+    pub fn refuse_connections(&self, user: &str) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => self.local(&format!("ALTER USER {user}@'%' ACCOUNT LOCK"))?,
+            Flavor::MySql => self.sql("SET GLOBAL offline_mode = 1").map(drop)?,
+        }
+        self.drop_connections(user)
+    }
+
+    /// Ends `refuse_connections`.
+    pub fn admit_connections(&self, user: &str) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => self.local(&format!("ALTER USER {user}@'%' ACCOUNT UNLOCK")),
+            Flavor::MySql => self.sql("SET GLOBAL offline_mode = 0").map(drop),
+        }
+    }
+
+    /// Runs statements as root that no replica learns of, whether the server is read-only or not.
+    pub fn local(&self, statements: &str) -> Result<()> {
+        if self.flavor == Flavor::MySql && self.sql("SELECT @@global.super_read_only")? == "1" {
+            // Turning this off leaves read_only on.
+            self.sql(&format!(
+                "SET GLOBAL super_read_only = 0; SET sql_log_bin = 0; {statements}; SET GLOBAL super_read_only = 1"
+            ))?;
+            return Ok(());
+        }
+        self.sql(&format!("SET sql_log_bin = 0; {statements}"))
+            .map(drop)
     }
 
     /// SIGKILL: the crash of a server. Its data stays for `start`.
@@ -222,6 +264,10 @@ impl Server {
             .arg(format!(
                 "--ssl-key={}",
                 certificates.join("server-key.pem").display()
+            ))
+            .arg(format!(
+                "--read-only={}",
+                u8::from(self.starts_read_only.load(Ordering::Relaxed))
             ))
             .stdin(std::process::Stdio::null())
             .stdout(log)

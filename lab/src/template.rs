@@ -7,6 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Counted up when the initialisers change what they make, so that an older template is not taken for it.
+const CONTENT: u32 = 2;
+
 /// A data directory without anybody's data, ready to be copied.
 pub(crate) fn data_directory(flavor: Flavor) -> Result<PathBuf> {
     let mut version = flavor.server_program()?;
@@ -14,7 +17,11 @@ pub(crate) fn data_directory(flavor: Flavor) -> Result<PathBuf> {
     let version = version
         .split_whitespace()
         .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    let name = format!("{}-{}", flavor.name(), version.unwrap_or("unknown"));
+    let name = format!(
+        "{}-{}-{CONTENT}",
+        flavor.name(),
+        version.unwrap_or("unknown")
+    );
     make_once(&name, |data| {
         run(&mut flavor.initialiser(data)?)?;
         // The server's identity: every copy must get its own.

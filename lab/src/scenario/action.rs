@@ -1,5 +1,6 @@
 //! The things a scenario can do to a lab.
 
+use super::topology::TopologyStatus;
 use crate::{DnsMood, ENDPOINT, EventKind, Lab, Result, Side};
 use std::time::Duration;
 
@@ -22,12 +23,20 @@ pub enum Action {
     DnsMood(DnsMood),
     /// Ends the application's connections to the side.
     DropConnections(Side),
+    /// Ends the application's connections to the side and lets it open no new one.
+    Refuse(Side),
+    /// Ends `Refuse`.
+    Admit(Side),
+    /// The deployment's status in `mysql.rds_topology` of both sides.
+    Topology(TopologyStatus),
     /// SIGKILL.
     Crash(Side),
     /// An orderly shutdown.
     Stop(Side),
     /// Starts a stopped or crashed side on its data.
     Start(Side),
+    /// As `Start`, but it comes up read-only.
+    StartReadOnly(Side),
     /// SIGSTOP: connections stay open, and nothing answers.
     Freeze(Side),
     /// Ends `Freeze`.
@@ -55,12 +64,19 @@ impl Action {
                 Ok(())
             }
             Self::DropConnections(side) => lab.server(*side).drop_connections(crate::lab::USER),
+            Self::Refuse(side) => lab.server(*side).refuse_connections(crate::lab::USER),
+            Self::Admit(side) => lab.server(*side).admit_connections(crate::lab::USER),
+            Self::Topology(status) => status.publish(lab),
             Self::Crash(side) => {
                 lab.server(*side).kill9();
                 Ok(())
             }
             Self::Stop(side) => lab.server(*side).stop(),
-            Self::Start(side) => lab.server(*side).start(),
+            Self::Start(side) | Self::StartReadOnly(side) => {
+                let server = lab.server(*side);
+                server.set_starts_read_only(matches!(self, Self::StartReadOnly(_)));
+                server.start()
+            }
             Self::Freeze(side) => {
                 lab.server(*side).freeze();
                 Ok(())
@@ -88,9 +104,15 @@ impl Action {
             }
             Self::DnsMood(mood) => format!("DNS: {mood:?}"),
             Self::DropConnections(side) => format!("{side} ended the application's connections"),
+            Self::Refuse(side) => {
+                format!("{side} ended the application's connections and refuses new ones")
+            }
+            Self::Admit(side) => format!("{side} lets the application connect"),
+            Self::Topology(status) => format!("mysql.rds_topology: {status}"),
             Self::Crash(side) => format!("{side} was killed"),
             Self::Stop(side) => format!("{side} shut down"),
             Self::Start(side) => format!("{side} runs again"),
+            Self::StartReadOnly(side) => format!("{side} runs again, read-only"),
             Self::Freeze(side) => format!("{side} is frozen: open connections, no answers"),
             Self::Thaw(side) => format!("{side} answers again"),
             Self::Sql { side, statements } => format!("{side}: {statements}"),
@@ -103,12 +125,15 @@ impl Action {
             Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) => {
                 EventKind::WriterGone
             }
-            Self::Writable(_) | Self::Thaw(_) => EventKind::WriterBack,
+            Self::Writable(_) | Self::Thaw(_) | Self::Start(_) => EventKind::WriterBack,
             Self::PointDns { .. } | Self::DnsMood(_) => EventKind::Dns,
             Self::CatchUp(_)
             | Self::StopReplication(_)
             | Self::DropConnections(_)
-            | Self::Start(_)
+            | Self::Refuse(_)
+            | Self::Admit(_)
+            | Self::Topology(_)
+            | Self::StartReadOnly(_)
             | Self::Sql { .. }
             | Self::Note(_) => EventKind::Note,
         }
