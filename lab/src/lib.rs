@@ -1,1 +1,62 @@
-//! placeholder
+//! Real servers, a real DNS server, timed switchovers and naive applications, on the loopback interface of one machine.
+//!
+//! ```no_run
+//! use pointsman_lab::{Flavor, Lab, Scenario, Workload, WorkloadOptions};
+//! use std::time::Duration;
+//!
+//! let lab = Lab::builder().both(Flavor::MariaDb).start()?;
+//! let workload = Workload::Mysql2.start(&lab, WorkloadOptions::default())?;
+//! workload.wait_for(Duration::from_secs(10), "100 inserts", |s| s.acknowledged >= 100)?;
+//! let scenario = Scenario::read_only(Duration::from_millis(500), Duration::from_millis(500));
+//! let timeline = scenario.run(&lab, &mut |event| println!("{event}"))?;
+//! let verdict = workload.stop()?.check(lab.green())?;
+//! println!("{timeline}\n{verdict}");
+//! # Ok::<(), pointsman_lab::Error>(())
+//! ```
+//!
+//! | module | idea |
+//! |---|---|
+//! | `lab` | the whole: two servers, DNS and a directory on one slot |
+//! | `slot` | which loopback addresses are ours |
+//! | `ground` | where a lab keeps its files, and who sweeps up after the dead |
+//! | `child` | processes that die with us; the only place that ends a process |
+//! | `roots`, `template` | where server programs and ready-made data directories are |
+//! | `flavor`, `server`, `replication` | MariaDB and MySQL as running servers |
+//! | `dns` | the authoritative server for `lab.test` |
+//! | `sandbox` | programs that see only our resolver; the only `unsafe` |
+//! | `scenario`, `timeline` | what happens when, and what happened when |
+//! | `workload`, `history` | naive applications, and whether they lost anything |
+//! | `interrupt` | Ctrl-C |
+
+mod child;
+mod dns;
+mod error;
+mod flavor;
+mod ground;
+mod history;
+pub mod interrupt;
+mod lab;
+mod replication;
+mod roots;
+mod sandbox;
+mod scenario;
+mod server;
+mod slot;
+mod template;
+mod timeline;
+mod wait;
+mod workload;
+
+pub use child::{Kept, spawn};
+pub use dns::{Dns, DnsMood};
+pub use error::{Error, Result};
+pub use flavor::Flavor;
+pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdict};
+pub use lab::{DOMAIN, ENDPOINT, Lab, LabBuilder, Side};
+pub use roots::sid_root;
+pub use sandbox::SandboxKind;
+pub use scenario::{Action, RunningScenario, Scenario, Step, TopologyStatus};
+pub use server::Server;
+pub use timeline::{Event, EventKind, Timeline};
+pub use wait::monotonic_us;
+pub use workload::{RunningWorkload, Stats, Workload, WorkloadOptions};

@@ -1,0 +1,101 @@
+#!/bin/sh
+# Installs what the lab needs: MariaDB and the drivers from the system's packages, and MySQL from Debian sid in a root
+# of its own, .roots/sid. Idempotent; needs root. Uses the mirror that this machine's apt uses.
+set -eu
+
+tree=$(cd "$(dirname "$0")/../.." && pwd)
+roots=$tree/.roots
+packages="gcc libc6-dev openssl mariadb-server mariadb-client libmariadb-dev ruby ruby-mysql2 ruby-activerecord
+    python3 python3-mysqldb libdbd-mysql-perl debootstrap"
+sid_packages="mysql-server-core mysql-client-core libmysqlclient24 libmysqlclient-dev"
+export DEBIAN_FRONTEND=noninteractive
+
+say() { printf '==> %s\n' "$*"; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+# Services of freshly installed packages must not start. An existing policy is the owner's and stays.
+forbid_services() {
+    policy=$1/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && return
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    our_policy=$policy
+}
+our_policy=
+chrooted=
+clean_up() {
+    [ -z "$our_policy" ] || rm -f "$our_policy"
+    [ -z "$chrooted" ] || umount "$chrooted/proc" 2>/dev/null || true
+}
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+
+system_packages() {
+    missing=
+    for package in $packages; do installed "$package" || missing="$missing $package"; done
+    if [ -z "$missing" ]; then
+        say "system packages: all there"
+        return
+    fi
+    say "system packages: installing$missing"
+    # Package lists may be absent or too old to be of use.
+    # shellcheck disable=SC2086
+    apt-get install -y -q --no-install-recommends --simulate $missing >/dev/null 2>&1 || apt-get update -q
+    forbid_services ""
+    # shellcheck disable=SC2086
+    apt-get install -y -q --no-install-recommends $missing || {
+        apt-get update -q
+        # shellcheck disable=SC2086
+        apt-get install -y -q --no-install-recommends $missing
+    }
+    rm -f "$our_policy"
+    our_policy=
+}
+
+# The mirror of the Debian archive proper, not of its security updates.
+mirror() {
+    apt-get indextargets --format '$(SITE) $(RELEASE)' 'Created-By: Packages' |
+        awk '$2 !~ /security|updates|backports/ { print $1; exit }'
+}
+
+in_sid() { chroot "$roots/sid.partial" "$@"; }
+
+sid_root() {
+    if [ -x "$roots/sid/usr/sbin/mysqld" ]; then
+        say "MySQL from sid: already in .roots/sid"
+        return
+    fi
+    site=$(mirror)
+    [ -n "$site" ] || fail "apt knows no Debian archive: add one to its sources, run apt-get update, try again"
+    mkdir -p "$roots"
+    roots=$(cd "$roots" && pwd -P)
+    # What an interrupted run left: first its mounts, or rm would follow them.
+    awk -v root="$roots/sid.partial/" 'index($2, root) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n1 umount
+    rm -rf --one-file-system "$roots/sid.partial"
+    say "MySQL from sid: making a minimal root from $site (several minutes)"
+    debootstrap --variant=minbase sid "$roots/sid.partial" "$site"
+    say "MySQL from sid: installing $sid_packages"
+    printf '#!/bin/sh\nexit 101\n' >"$roots/sid.partial/usr/sbin/policy-rc.d"
+    chmod 755 "$roots/sid.partial/usr/sbin/policy-rc.d"
+    cp -L /etc/resolv.conf "$roots/sid.partial/etc/resolv.conf"
+    chrooted=$roots/sid.partial
+    mount -t proc proc "$chrooted/proc"
+    # An archive snapshot's Release file may have expired; its signature is checked all the same.
+    in_sid apt-get -o Acquire::Check-Valid-Until=false update -q
+    # shellcheck disable=SC2086
+    in_sid apt-get -o Acquire::Check-Valid-Until=false install -y -q --no-install-recommends $sid_packages
+    in_sid apt-get clean
+    umount "$chrooted/proc"
+    chrooted=
+    [ -x "$roots/sid.partial/usr/sbin/mysqld" ] || fail "the packages $sid_packages brought no mysqld"
+    mv "$roots/sid.partial" "$roots/sid"
+}
+
+[ "$(id -u)" = 0 ] || fail "installing packages and making a root needs root: run it with sudo"
+command -v apt-get >/dev/null || fail "this script knows Debian and its relatives only: apt-get is not here"
+system_packages
+sid_root
+say "ready"

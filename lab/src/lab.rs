@@ -1,0 +1,286 @@
+//! The whole: two servers, DNS and a directory on one slot of loopback addresses. Everything goes when it is dropped.
+
+use crate::dns::Dns;
+use crate::ground::Ground;
+use crate::slot::{PORT, Slot};
+use crate::{Error, Flavor, Result, Server, sandbox, template};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// The zone that the lab's DNS server answers for.
+pub const DOMAIN: &str = "lab.test";
+/// The name that applications use; it means blue at first.
+pub const ENDPOINT: &str = "db.lab.test";
+
+/// The application's account and its database.
+pub(crate) const USER: &str = "app";
+pub(crate) const PASSWORD: &str = "app-password";
+pub(crate) const DATABASE: &str = "shop";
+
+const CA: &str = "ca.pem";
+const TLS_OPTIONS: &str = "tls.cnf";
+const CATCH_UP: Duration = Duration::from_secs(30);
+const TABLE: &str = "CREATE DATABASE shop; \
+    CREATE TABLE shop.orders (id BIGINT AUTO_INCREMENT PRIMARY KEY, worker INT NOT NULL, seq INT NOT NULL, \
+    placed_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), note VARCHAR(255), KEY who (worker, seq));";
+
+/// One of the two servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Blue,
+    Green,
+}
+
+/// A handle on a running lab; clones share it, and the last one takes it down.
+#[derive(Debug, Clone)]
+pub struct Lab(Arc<Parts>);
+
+// Fields are dropped in this order: the servers first, the directory and the slot last.
+#[derive(Debug)]
+struct Parts {
+    blue: Server,
+    green: Option<Server>,
+    dns: Dns,
+    workers: AtomicU32,
+    ground: Ground,
+    slot: Slot,
+}
+
+/// Says which servers a lab has.
+#[derive(Debug, Clone)]
+pub struct LabBuilder {
+    blue: Flavor,
+    green: Option<Flavor>,
+    ttl: u32,
+}
+
+impl Lab {
+    /// MariaDB on both sides unless told otherwise.
+    pub fn builder() -> LabBuilder {
+        LabBuilder {
+            blue: Flavor::MariaDb,
+            green: Some(Flavor::MariaDb),
+            ttl: 1,
+        }
+    }
+
+    /// The writer at the start.
+    pub fn blue(&self) -> &Server {
+        &self.0.blue
+    }
+
+    /// The replica at the start.
+    ///
+    /// # Panics
+    /// In a lab that was built with a single server.
+    pub fn green(&self) -> &Server {
+        self.0
+            .green
+            .as_ref()
+            .expect("this lab was built without a green server")
+    }
+
+    pub fn server(&self, side: Side) -> &Server {
+        match side {
+            Side::Blue => self.blue(),
+            Side::Green => self.green(),
+        }
+    }
+
+    pub fn dns(&self) -> &Dns {
+        &self.0.dns
+    }
+
+    /// The lab's directory, for files that should go with it.
+    pub fn directory(&self) -> &Path {
+        self.0.ground.path()
+    }
+
+    /// The certificate authority that both servers' certificates are signed by.
+    pub fn ca_path(&self) -> PathBuf {
+        self.directory().join(CA)
+    }
+
+    /// An option file that makes a client library verify the server's name under TLS: for drivers that have no such
+    /// option of their own.
+    pub fn tls_options_path(&self) -> PathBuf {
+        self.directory().join(TLS_OPTIONS)
+    }
+
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// An address of the slot that nothing listens on: for black holes and for servers of the caller's own.
+    pub fn spare_address(&self) -> Ipv4Addr {
+        self.0.slot.spare()
+    }
+
+    /// A program that sees only the lab's resolver. It dies with the *thread* that starts it; [`crate::spawn`] starts it
+    /// so that it dies with the process.
+    pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
+        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), None)
+    }
+
+    /// As [`Lab::command`], with an `/etc/hosts` of the caller's.
+    pub fn command_with_hosts(
+        &self,
+        program: impl AsRef<std::ffi::OsStr>,
+        hosts: &str,
+    ) -> Result<Command> {
+        sandbox::command(
+            program.as_ref(),
+            self.directory(),
+            self.0.slot.dns(),
+            Some(hosts),
+        )
+    }
+
+    /// A program that runs inside the root with Debian sid: its own path, the lab's directory and each of `paths` are
+    /// there under their names on the host.
+    pub fn sid_command(&self, program: impl AsRef<Path>, paths: &[&Path]) -> Result<Command> {
+        let program = program.as_ref();
+        let mut shared = paths.to_vec();
+        if program.exists() && !program.starts_with("/usr") {
+            shared.push(program);
+        }
+        sandbox::sid_command(
+            program.as_os_str(),
+            &shared,
+            self.directory(),
+            self.0.slot.dns(),
+        )
+    }
+
+    /// Numbers for `count` workers that no other workload of this lab has.
+    pub(crate) fn take_workers(&self, count: u32) -> u32 {
+        self.0.workers.fetch_add(count, Ordering::Relaxed)
+    }
+}
+
+impl LabBuilder {
+    pub fn both(self, flavor: Flavor) -> Self {
+        self.blue(flavor).green(flavor)
+    }
+
+    pub fn blue(mut self, flavor: Flavor) -> Self {
+        self.blue = flavor;
+        self
+    }
+
+    pub fn green(mut self, flavor: Flavor) -> Self {
+        self.green = Some(flavor);
+        self
+    }
+
+    /// Only a blue server.
+    pub fn single(mut self) -> Self {
+        self.green = None;
+        self
+    }
+
+    /// The TTL of the endpoint's DNS answer, in seconds.
+    pub fn ttl(mut self, ttl: u32) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Starts the servers side by side, replicates blue to green where both are of one family, makes green read-only
+    /// and points `db.lab.test` at blue.
+    pub fn start(self) -> Result<Lab> {
+        let slot = Slot::take()?;
+        let ground = Ground::take()?;
+        lay_out_tls(ground.path())?;
+        let dns = Dns::start(slot.dns())?;
+        let place = |name: &str| ground.path().join(name);
+        let (blue, green) = std::thread::scope(|scope| {
+            let green = self.green.map(|flavor| {
+                let directory = place("green");
+                let address = slot.green();
+                scope.spawn(move || {
+                    Server::prepare("green", 2, flavor, address, directory).and_then(running)
+                })
+            });
+            let blue =
+                Server::prepare("blue", 1, self.blue, slot.blue(), place("blue")).and_then(running);
+            (
+                blue,
+                green.map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                }),
+            )
+        });
+        let (blue, green) = (blue?, green.transpose()?);
+        populate(&blue, green.as_ref())?;
+        dns.set(ENDPOINT, &[blue.ip()], self.ttl)?;
+        let workers = AtomicU32::new(1);
+        Ok(Lab(Arc::new(Parts {
+            blue,
+            green,
+            dns,
+            workers,
+            ground,
+            slot,
+        })))
+    }
+}
+
+impl Side {
+    pub fn other(self) -> Self {
+        match self {
+            Self::Blue => Self::Green,
+            Self::Green => Self::Blue,
+        }
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Blue => "blue",
+            Self::Green => "green",
+        })
+    }
+}
+
+/// The certificate authority lies in the lab's own directory: that is what a program in the sid root can see.
+fn lay_out_tls(directory: &Path) -> Result<()> {
+    let ca = directory.join(CA);
+    let authority = template::certificates()?.join(CA);
+    std::fs::copy(authority, &ca).map_err(Error::file("copy the certificate authority to", &ca))?;
+    let options = directory.join(TLS_OPTIONS);
+    // With its value: libmariadb takes the bare word for a no.
+    let text = format!(
+        "[client]\nssl-ca={}\nssl-verify-server-cert=1\n",
+        ca.display()
+    );
+    std::fs::write(&options, text).map_err(Error::file("write", &options))
+}
+
+fn running(server: Server) -> Result<Server, Error> {
+    server.start()?;
+    Ok(server)
+}
+
+fn populate(blue: &Server, green: Option<&Server>) -> Result<()> {
+    let account = format!(
+        "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {DATABASE}.* TO {USER}@'%';"
+    );
+    let content = format!("{TABLE} {account} {}", Server::replication_account());
+    blue.sql(&content)?;
+    let Some(green) = green else { return Ok(()) };
+    if green.flavor() == blue.flavor() {
+        green.replicate_from(blue)?;
+        green.wait_caught_up(blue, CATCH_UP)?;
+    } else {
+        green.sql(&content)?;
+    }
+    green.set_super_read_only()
+}

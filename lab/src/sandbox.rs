@@ -1,0 +1,30 @@
+//! Programs that see only the lab's resolver: a private mount name space with our resolv.conf over the system's.
+
+mod names;
+mod plan;
+mod sid;
+
+pub use plan::SandboxKind;
+pub(crate) use plan::die_with_parent;
+pub(crate) use sid::command as sid_command;
+
+use crate::Result;
+use plan::{Bind, Plan};
+use std::ffi::OsStr;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+/// A program that asks `dns` for names and nobody else.
+pub(crate) fn command(
+    program: &OsStr,
+    directory: &Path,
+    dns: Ipv4Addr,
+    hosts: Option<&str>,
+) -> Result<Command> {
+    let kind = SandboxKind::of_this_machine()?;
+    let binds = names::binds(Path::new("/"), directory, dns, hosts)?;
+    let mut command = Command::new(program);
+    Plan::new(kind, binds).apply(&mut command);
+    Ok(command)
+}

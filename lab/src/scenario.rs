@@ -1,0 +1,78 @@
+//! What happens to the servers and to DNS, when: a list of timed steps, and the engine that runs them.
+
+mod action;
+mod story;
+mod topology;
+
+pub use action::Action;
+pub use topology::TopologyStatus;
+
+use crate::timeline::{Event, Timeline};
+use crate::{Error, Lab, Result};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// A named list of steps.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    pub name: String,
+    pub steps: Vec<Step>,
+}
+
+/// One action and its time, counted from the scenario's start. A step that is late delays those after it.
+#[derive(Debug, Clone)]
+pub struct Step {
+    pub at: Duration,
+    pub what: Action,
+}
+
+/// A scenario on a thread of its own.
+#[derive(Debug)]
+pub struct RunningScenario(JoinHandle<Result<Timeline>>);
+
+impl Scenario {
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            steps: vec![],
+        }
+    }
+
+    /// Adds a step.
+    pub fn step(mut self, at: Duration, what: Action) -> Self {
+        self.steps.push(Step { at, what });
+        self
+    }
+
+    /// Runs every step in order and tells each event as it happens.
+    pub fn run(&self, lab: &Lab, tell: &mut dyn FnMut(&Event)) -> Result<Timeline> {
+        let mut timeline = Timeline::begin(&self.name);
+        for Step { at, what } in &self.steps {
+            std::thread::sleep(at.saturating_sub(timeline.elapsed()));
+            what.perform(lab)?;
+            tell(timeline.record(what.kind(), what.describe(lab)));
+        }
+        Ok(timeline)
+    }
+
+    /// As `run`, on a thread of its own.
+    pub fn start(
+        &self,
+        lab: &Lab,
+        mut tell: impl FnMut(&Event) + Send + 'static,
+    ) -> RunningScenario {
+        let (scenario, lab) = (self.clone(), lab.clone());
+        RunningScenario(std::thread::spawn(move || scenario.run(&lab, &mut tell)))
+    }
+}
+
+impl RunningScenario {
+    /// Waits for the last step.
+    pub fn join(self) -> Result<Timeline> {
+        self.0.join().map_err(|_| Error::ScenarioPanicked)?
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+}

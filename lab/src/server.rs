@@ -1,0 +1,295 @@
+//! One server process with its data directory. Knows nothing of the other server.
+
+use crate::child::{self, Kept};
+use crate::slot::PORT;
+use crate::{Error, Flavor, Result, template, wait};
+use nix::sys::signal::Signal;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+const START: Duration = Duration::from_secs(60);
+
+/// A MariaDB or MySQL server on a loopback address of the lab.
+#[derive(Debug)]
+pub struct Server {
+    name: &'static str,
+    id: u32,
+    flavor: Flavor,
+    address: Ipv4Addr,
+    directory: PathBuf,
+    starts_read_only: AtomicBool,
+    process: Mutex<Option<Kept>>,
+}
+
+impl Server {
+    /// Lays out the directory of a server that does not run yet.
+    pub(crate) fn prepare(
+        name: &'static str,
+        id: u32,
+        flavor: Flavor,
+        address: Ipv4Addr,
+        directory: PathBuf,
+    ) -> Result<Self> {
+        fs::create_dir_all(&directory).map_err(Error::file("make", &directory))?;
+        let server = Self {
+            name,
+            id,
+            flavor,
+            address,
+            directory,
+            starts_read_only: AtomicBool::new(false),
+            process: Mutex::new(None),
+        };
+        template::copy(
+            &template::data_directory(flavor)?,
+            &server.directory.join("data"),
+        )?;
+        Ok(server)
+    }
+
+    /// Whether it comes up read-only, as a demoted server does after a restart. For starts from now on.
+    pub fn set_starts_read_only(&self, read_only: bool) {
+        self.starts_read_only.store(read_only, Ordering::Relaxed);
+    }
+
+    /// Starts it on the data that is there, and waits until it answers.
+    pub fn start(&self) -> Result<()> {
+        self.launch()?;
+        self.wait_ready()
+    }
+
+    /// Waits until it answers a query.
+    pub fn wait_ready(&self) -> Result<()> {
+        let socket = self.socket();
+        wait::until(
+            &format!("{self} accepting connections"),
+            START,
+            || self.log_tail(),
+            || {
+                if !self.is_running() {
+                    return Err(Error::ServerEnded {
+                        server: self.to_string(),
+                        doing: "starting",
+                        log: self.log_tail(),
+                    });
+                }
+                Ok(UnixStream::connect(&socket).ok())
+            },
+        )?;
+        self.sql("SELECT 1").map(drop)
+    }
+
+    /// Runs statements as root over the Unix socket, which read_only does not bind. Rows come back tab-separated.
+    pub fn sql(&self, statements: &str) -> Result<String> {
+        let failed = |message: String| Error::Sql {
+            server: self.to_string(),
+            statement: statements.to_owned(),
+            message: message.trim().to_owned(),
+        };
+        let mut client = self.flavor.client(&self.socket())?;
+        let output = client
+            .arg("--execute")
+            .arg(statements)
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
+        if !output.status.success() {
+            return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout)
+            .trim_end()
+            .to_owned())
+    }
+
+    /// What a switchover does: connections stay, writes of everybody without a special right fail with 1290.
+    pub fn set_read_only(&self, read_only: bool) -> Result<()> {
+        self.sql(&format!("SET GLOBAL read_only = {}", u8::from(read_only)))
+            .map(drop)
+    }
+
+    /// Read-only for administrators too, where the server knows that.
+    pub fn set_super_read_only(&self) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => self.set_read_only(true),
+            Flavor::MySql => self.sql("SET GLOBAL super_read_only = 1").map(drop),
+        }
+    }
+
+    pub fn is_read_only(&self) -> Result<bool> {
+        let answer = self.sql("SELECT @@global.read_only")?;
+        Ok(!matches!(answer.as_str(), "0" | "OFF"))
+    }
+
+    /// Ends a user's connections; new ones are welcome.
+    pub fn drop_connections(&self, user: &str) -> Result<()> {
+        let listing =
+            format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
+        let ids = self.sql(&listing)?;
+        // A connection that has ended since is no reason to spare the others.
+        let kills: Vec<_> = ids.lines().map(|id| format!("KILL {id}")).collect();
+        if kills.is_empty() {
+            return Ok(());
+        }
+        let mut client = self.flavor.client(&self.socket())?;
+        template::run(client.args(["--force", "--execute", &kills.join(";")]))
+            .map(drop)
+            .or(Ok(()))
+    }
+
+    /// Ends a user's connections and lets it open no new one, until `admit_connections`. Not replicated.
+    pub fn refuse_connections(&self, user: &str) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => self.local(&format!("ALTER USER {user}@'%' ACCOUNT LOCK"))?,
+            Flavor::MySql => self.sql("SET GLOBAL offline_mode = 1").map(drop)?,
+        }
+        self.drop_connections(user)
+    }
+
+    /// Ends `refuse_connections`.
+    pub fn admit_connections(&self, user: &str) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => self.local(&format!("ALTER USER {user}@'%' ACCOUNT UNLOCK")),
+            Flavor::MySql => self.sql("SET GLOBAL offline_mode = 0").map(drop),
+        }
+    }
+
+    /// Runs statements as root that no replica learns of, whether the server is read-only or not.
+    pub fn local(&self, statements: &str) -> Result<()> {
+        if self.flavor == Flavor::MySql && self.sql("SELECT @@global.super_read_only")? == "1" {
+            // Turning this off leaves read_only on.
+            self.sql(&format!(
+                "SET GLOBAL super_read_only = 0; SET sql_log_bin = 0; {statements}; SET GLOBAL super_read_only = 1"
+            ))?;
+            return Ok(());
+        }
+        self.sql(&format!("SET sql_log_bin = 0; {statements}"))
+            .map(drop)
+    }
+
+    /// SIGKILL: the crash of a server. Its data stays for `start`.
+    pub fn kill9(&self) {
+        if let Some(process) = self.process().take() {
+            process.kill();
+        }
+    }
+
+    /// An orderly shutdown.
+    pub fn stop(&self) -> Result<()> {
+        let Some(process) = self.process().take() else {
+            return Ok(());
+        };
+        process.signal(Signal::SIGTERM);
+        process.wait(START).map(drop)
+    }
+
+    /// Stops it in its tracks: connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        if let Some(process) = &*self.process() {
+            process.signal(Signal::SIGSTOP);
+        }
+    }
+
+    /// Ends `freeze`.
+    pub fn thaw(&self) {
+        if let Some(process) = &*self.process() {
+            process.signal(Signal::SIGCONT);
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process()
+            .as_ref()
+            .is_some_and(|process| process.ended().is_none())
+    }
+
+    /// `blue` or `green`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub fn flavor(&self) -> Flavor {
+        self.flavor
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        (self.address, PORT).into()
+    }
+
+    pub fn ip(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The administrator's Unix socket.
+    pub fn socket(&self) -> PathBuf {
+        self.directory.join("s")
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self) -> String {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    pub(crate) fn launch(&self) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.log());
+        let log = log.map_err(Error::file("open the log", self.log()))?;
+        let errors = log
+            .try_clone()
+            .map_err(Error::file("open the log", self.log()))?;
+        let certificates = template::certificates()?;
+        let path = |name: &str| self.directory.join(name).display().to_string();
+        let mut command = self.flavor.server_program()?;
+        command
+            .args(self.flavor.options())
+            .arg(format!("--server-id={}", self.id))
+            .arg(format!("--bind-address={}", self.address))
+            .arg(format!("--port={PORT}"))
+            .arg(format!("--datadir={}", path("data")))
+            .arg(format!("--socket={}", self.socket().display()))
+            .arg(format!("--pid-file={}", path("pid")))
+            .arg(format!("--tmpdir={}", self.directory.display()))
+            .arg(format!(
+                "--ssl-ca={}",
+                certificates.join("ca.pem").display()
+            ))
+            .arg(format!(
+                "--ssl-cert={}",
+                certificates.join("server-cert.pem").display()
+            ))
+            .arg(format!(
+                "--ssl-key={}",
+                certificates.join("server-key.pem").display()
+            ))
+            .arg(format!(
+                "--read-only={}",
+                u8::from(self.starts_read_only.load(Ordering::Relaxed))
+            ))
+            .stdin(std::process::Stdio::null())
+            .stdout(log)
+            .stderr(errors);
+        let mut process = self.process();
+        // A crashed predecessor leaves its socket file, which would look like a server that accepts.
+        let _ = fs::remove_file(self.socket());
+        *process = Some(child::spawn(command)?);
+        Ok(())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    fn process(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({} at {})", self.name, self.flavor, self.address())
+    }
+}

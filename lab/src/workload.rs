@@ -1,0 +1,142 @@
+//! Naive applications: each does what its driver's beginners do, knows nothing of switchovers, and records every statement.
+
+mod program;
+mod running;
+
+pub use running::{RunningWorkload, Stats};
+
+use crate::lab::{DATABASE, PASSWORD, USER};
+use crate::{ENDPOINT, Lab, Result, child};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+/// Which driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Workload {
+    /// Ruby, mysql2: autocommit.
+    Mysql2,
+    /// Ruby, ActiveRecord on mysql2: a pool, every insert in a transaction.
+    ActiveRecord,
+    /// Python, mysqlclient: autocommit off, a commit after every insert.
+    MySqlDb,
+    /// Perl, DBD::mysql: autocommit, one process per worker.
+    Dbd,
+    /// C, libmariadb of the host.
+    LibMariaDb,
+    /// C, libmysqlclient 9.7 inside the sid root.
+    LibMySqlClient,
+}
+
+/// How a workload runs.
+#[derive(Debug, Clone)]
+pub struct WorkloadOptions {
+    /// Connections, one per thread or process.
+    pub threads: u32,
+    /// The library under test, passed as LD_PRELOAD.
+    pub preload: Option<PathBuf>,
+    /// TLS, with the server's name verified.
+    pub tls: bool,
+    /// Autocommit on for the drivers whose default is off.
+    pub autocommit: bool,
+    /// The host name or address to connect to.
+    pub host: String,
+    /// Between two statements of a worker.
+    pub pause: Duration,
+    /// Every how many writes a worker reads its last row.
+    pub read_every: u32,
+    /// More environment variables.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+impl Default for WorkloadOptions {
+    fn default() -> Self {
+        Self {
+            threads: 4,
+            preload: None,
+            tls: false,
+            autocommit: false,
+            host: ENDPOINT.to_owned(),
+            pause: Duration::from_millis(5),
+            read_every: 4,
+            env: vec![],
+        }
+    }
+}
+
+impl WorkloadOptions {
+    pub fn threads(mut self, threads: u32) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    pub fn preload(mut self, library: impl Into<PathBuf>) -> Self {
+        self.preload = Some(library.into());
+        self
+    }
+
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
+    pub fn autocommit(mut self) -> Self {
+        self.autocommit = true;
+        self
+    }
+
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl Workload {
+    /// Starts it in the lab's sandbox.
+    pub fn start(self, lab: &Lab, options: WorkloadOptions) -> Result<RunningWorkload> {
+        let first = lab.take_workers(options.threads);
+        let mut command = self.command(lab, options.preload.as_deref())?;
+        command
+            .env("LAB_HOST", &options.host)
+            .env("LAB_PORT", lab.port().to_string())
+            .env("LAB_USER", USER)
+            .env("LAB_PASSWORD", PASSWORD)
+            .env("LAB_DATABASE", DATABASE)
+            .env("LAB_THREADS", options.threads.to_string())
+            .env("LAB_FIRST_WORKER", first.to_string())
+            .env(
+                "LAB_PAUSE_MS",
+                (options.pause.as_secs_f64() * 1000.0).to_string(),
+            )
+            .env("LAB_READ_EVERY", options.read_every.max(1).to_string())
+            .envs(options.env)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        if options.tls {
+            command.env("LAB_SSL_CA", lab.ca_path());
+            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
+        }
+        if options.autocommit {
+            command.env("LAB_AUTOCOMMIT", "1");
+        }
+        if let Some(library) = options.preload {
+            command.env("LD_PRELOAD", library);
+        }
+        let stderr = lab
+            .directory()
+            .join(format!("{}-{first}.stderr", self.name()));
+        RunningWorkload::begin(self, command, stderr, child::spawn)
+    }
+}
+
+impl std::fmt::Display for Workload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,68 @@
+# Naive application code on ActiveRecord: a pool with one connection per thread, `create!` (BEGIN, INSERT, COMMIT),
+# no retry, no reconnect. Writes one record per attempted statement to standard output; stops when standard input ends.
+require 'active_record'
+
+class Order < ActiveRecord::Base; end
+
+def now_us = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
+
+def record(worker, seq, kind, started, outcome, errno = 0, message = '')
+  # One write call per record, so that records of several threads never mix.
+  $stdout.syswrite("#{worker},#{seq},#{kind},#{started},#{now_us},#{outcome},#{errno},#{message.gsub(/\s+/, ' ')}\n")
+end
+
+def settings
+  settings = { adapter: 'mysql2', host: ENV.fetch('LAB_HOST'), port: Integer(ENV.fetch('LAB_PORT')),
+               username: ENV.fetch('LAB_USER'), password: ENV.fetch('LAB_PASSWORD'),
+               database: ENV.fetch('LAB_DATABASE'), pool: Integer(ENV.fetch('LAB_THREADS')) }
+  # Of mysql2's own options, none makes libmariadb verify the server's name (0.5.3); its option file does.
+  ca = ENV['LAB_SSL_CA']
+  ca ? settings.merge(sslca: ca, default_file: ENV.fetch('LAB_TLS_OPTIONS'), default_group: 'client') : settings
+end
+
+def errno_of(error)
+  cause = error.is_a?(ActiveRecord::ActiveRecordError) && error.cause ? error.cause : error
+  cause.respond_to?(:error_number) ? cause.error_number || 0 : 0
+end
+
+def attempt(worker, seq, kind)
+  started = now_us
+  outcome = yield
+  record(worker, seq, kind, started, outcome)
+  outcome == 'ok'
+rescue StandardError => e
+  record(worker, seq, kind, started, 'error', errno_of(e), "#{e.class}: #{e.message}")
+  false
+end
+
+def work(worker, stop)
+  # The first checkout connects; the gem's adapter keeps one connection per thread from then on.
+  sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { Order.connection && 'ok' }
+  seq = 0
+  written = nil
+  until stop[0]
+    seq += 1
+    written = seq if attempt(worker, seq, 'insert') { Order.create!(worker: worker, seq: seq, note: 'activerecord') && 'ok' }
+    if written && (seq % READ_EVERY).zero?
+      attempt(worker, written, 'select') { Order.where(worker: worker, seq: written).exists? ? 'ok' : 'stale' }
+    end
+    sleep PAUSE
+  end
+end
+
+READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
+PAUSE = Float(ENV.fetch('LAB_PAUSE_MS')) / 1000
+ActiveRecord::Base.establish_connection(settings)
+# The model's columns are looked up once, before any thread uses them.
+begin
+  Order.columns
+rescue StandardError
+  nil
+end
+ActiveRecord::Base.connection_pool.release_connection
+first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
+stop = [false]
+threads = Array.new(Integer(ENV.fetch('LAB_THREADS'))) { |i| Thread.new { work(first + i, stop) } }
+$stdin.read
+stop[0] = true
+threads.each(&:join)

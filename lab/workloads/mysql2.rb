@@ -1,0 +1,58 @@
+# Naive application code on the mysql2 gem: one connection per thread, autocommit, no retry, no reconnect.
+# Writes one record per attempted statement to standard output; stops when standard input ends.
+require 'mysql2'
+
+def now_us = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
+
+def record(worker, seq, kind, started, outcome, errno = 0, message = '')
+  # One write call per record, so that records of several threads never mix.
+  $stdout.syswrite("#{worker},#{seq},#{kind},#{started},#{now_us},#{outcome},#{errno},#{message.gsub(/\s+/, ' ')}\n")
+end
+
+def options
+  options = { host: ENV.fetch('LAB_HOST'), port: Integer(ENV.fetch('LAB_PORT')), username: ENV.fetch('LAB_USER'),
+              password: ENV.fetch('LAB_PASSWORD'), database: ENV.fetch('LAB_DATABASE') }
+  # Of mysql2's own options, none makes libmariadb verify the server's name (0.5.3); its option file does.
+  ca = ENV['LAB_SSL_CA']
+  ca ? options.merge(sslca: ca, default_file: ENV.fetch('LAB_TLS_OPTIONS'), default_group: 'client') : options
+end
+
+def attempt(worker, seq, kind)
+  started = now_us
+  outcome = yield
+  record(worker, seq, kind, started, outcome)
+  outcome == 'ok'
+rescue Mysql2::Error => e
+  record(worker, seq, kind, started, 'error', e.error_number || 0, e.message)
+  false
+end
+
+def work(worker, stop)
+  client = nil
+  sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { (client = Mysql2::Client.new(options)) && 'ok' }
+  seq = 0
+  written = nil
+  until stop[0]
+    seq += 1
+    stored = attempt(worker, seq, 'insert') do
+      client.query("INSERT INTO orders (worker, seq, note) VALUES (#{worker}, #{seq}, 'mysql2')") || 'ok'
+    end
+    written = seq if stored
+    if written && (seq % READ_EVERY).zero?
+      attempt(worker, written, 'select') do
+        rows = client.query("SELECT seq FROM orders WHERE worker = #{worker} AND seq = #{written}")
+        rows.count.zero? ? 'stale' : 'ok'
+      end
+    end
+    sleep PAUSE
+  end
+end
+
+READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
+PAUSE = Float(ENV.fetch('LAB_PAUSE_MS')) / 1000
+first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
+stop = [false]
+threads = Array.new(Integer(ENV.fetch('LAB_THREADS'))) { |i| Thread.new { work(first + i, stop) } }
+$stdin.read
+stop[0] = true
+threads.each(&:join)
