@@ -152,7 +152,7 @@ fn syslog(level: Level, text: fmt::Arguments<'_>) -> Line {
     line
 }
 
-/// Whether this process's log wants lines of `level`; [`say!`] asks before it formats anything.
+/// Whether this process's log wants lines of `level`; `say!` asks before it formats anything.
 pub fn enabled(level: Level) -> bool {
     let config = super::config();
     !config.off && Log::new(config).wants(level)

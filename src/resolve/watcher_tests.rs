@@ -366,9 +366,10 @@ fn a_fork_at_any_moment_leaves_the_parent_watching_and_lets_the_child_watch_anew
 fn the_thread_has_its_name_and_announces_itself_before_the_first_answer() {
     static ANNOUNCED: Mutex<Option<thread::ThreadId>> = Mutex::new(None);
     let (tell, told) = std::sync::mpsc::channel();
+    let hosts = scratch("announced", "10.1.1.1 orders.test\n");
     let watcher = Watcher::start(Start {
         nameservers: Vec::new(),
-        hosts: scratch("announced", "10.1.1.1 orders.test\n"),
+        hosts: hosts.clone(),
         resolv_conf: nowhere(),
         on_thread_start: || *ANNOUNCED.lock().unwrap() = Some(thread::current().id()),
         on_answer: Box::new(move |_, _| {
@@ -382,4 +383,5 @@ fn the_thread_has_its_name_and_announces_itself_before_the_first_answer() {
         told.recv_timeout(LIMIT).unwrap(),
         (true, Some(THREAD_NAME.to_owned()))
     );
+    std::fs::remove_file(hosts).unwrap();
 }
