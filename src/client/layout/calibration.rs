@@ -3,7 +3,7 @@
 //! A zeroed structure is given to local accessor functions with one field after the other set; exactly one offset
 //! changes the answer. A library that answers otherwise is not managed.
 
-use std::ffi::{c_int, c_ulong, c_void};
+use std::ffi::{c_ulong, c_void};
 
 use super::sys::*;
 
@@ -64,11 +64,12 @@ pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
         Some(_) => None,
         None => {
             let asks = || {
-                let mut value: u8 = 0;
-                let out: *mut c_void = (&raw mut value).cast();
-                // SAFETY: the option is a bool, written to one byte.
-                let failed = unsafe { (api.mysql_get_option)(mysql, MYSQL_OPT_RECONNECT as c_int, out) };
-                failed == 0 && value == 1
+                // Wider than the bool that is expected, should a library number its options otherwise.
+                let mut value = [0u64; 8];
+                let out: *mut c_void = value.as_mut_ptr().cast();
+                // SAFETY: every option of `mysql_get_option` is at most a pointer wide.
+                let failed = unsafe { (api.mysql_get_option)(mysql, MYSQL_OPT_RECONNECT, out) };
+                failed == 0 && value[0] == 1
             };
             Some(only_one(base, 1, 1u8, asks).ok_or("MYSQL_OPT_RECONNECT")?)
         }

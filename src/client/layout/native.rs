@@ -290,10 +290,10 @@ impl Native {
         let failed = match (api.mariadb_reconnect, layout.reconnect) {
             (Some(mariadb_reconnect), _) => {
                 let set = |flag: u8| unsafe {
-                    (api.mysql_options)(self.mysql, MYSQL_OPT_RECONNECT, (&raw const flag).cast())
+                    (api.mysql_options)(self.mysql, MARIADB_OPT_RECONNECT, (&raw const flag).cast())
                 };
                 let mut before: u8 = 0;
-                unsafe { (api.mysql_get_option)(self.mysql, MYSQL_OPT_RECONNECT, (&raw mut before).cast()) };
+                unsafe { (api.mysql_get_option)(self.mysql, MARIADB_OPT_RECONNECT, (&raw mut before).cast()) };
                 set(1);
                 let failed = unsafe { mariadb_reconnect(self.mysql) } != 0;
                 set(before);

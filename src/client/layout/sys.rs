@@ -24,10 +24,12 @@ pub const SERVER_STATUS_AUTOCOMMIT: c_uint = 2;
 pub const SERVER_MORE_RESULTS_EXIST: c_uint = 8;
 pub const SERVER_STATUS_NO_BACKSLASH_ESCAPES: c_uint = 512;
 
-/// `enum mysql_option`, equal in both libraries.
+/// `enum mysql_option`: these are equal in both libraries.
 pub const MYSQL_OPT_CONNECT_TIMEOUT: c_int = 0;
 pub const MYSQL_OPT_READ_TIMEOUT: c_int = 11;
-pub const MYSQL_OPT_RECONNECT: c_int = 20;
+/// libmysqlclient 8.0 renumbered this one.
+pub const MARIADB_OPT_RECONNECT: c_int = 20;
+pub const MYSQL_OPT_RECONNECT: c_int = 15;
 
 /// Client-side flag: a failed connect keeps the options.
 pub const CLIENT_REMEMBER_OPTIONS: c_ulong = 1 << 31;
