@@ -23,7 +23,7 @@ pub(crate) struct Ground {
 impl Ground {
     pub(crate) fn take() -> Result<Self> {
         let base = base();
-        let guard = lock(&base.join(format!("{PREFIX}sweep.lock")))?;
+        let guard = lock(&base.join(format!("{PREFIX}sweep-{}.lock", nix::unistd::geteuid())))?;
         sweep(&base);
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)

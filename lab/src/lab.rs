@@ -273,14 +273,14 @@ fn populate(blue: &Server, green: Option<&Server>) -> Result<()> {
     let account = format!(
         "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {DATABASE}.* TO {USER}@'%';"
     );
-    let content = format!("{TABLE} {account} {}", Server::replication_account());
-    blue.sql(&content)?;
+    let content = |server: &Server| format!("{TABLE} {account} {}", server.replication_account());
+    blue.sql(&content(blue))?;
     let Some(green) = green else { return Ok(()) };
     if green.flavor() == blue.flavor() {
         green.replicate_from(blue)?;
         green.wait_caught_up(blue, CATCH_UP)?;
     } else {
-        green.sql(&content)?;
+        green.sql(&content(green))?;
     }
     green.set_super_read_only()
 }

@@ -8,9 +8,14 @@ const PASSWORD: &str = "repl-password";
 
 impl Server {
     /// SQL that makes the account a replica logs in with.
-    pub(crate) fn replication_account() -> String {
+    pub(crate) fn replication_account(&self) -> String {
+        let rights = match self.flavor() {
+            Flavor::MariaDb => "REPLICATION SLAVE",
+            // The second right lets it stay connected in offline mode, when a switchover turns applications away.
+            Flavor::MySql => "REPLICATION SLAVE, CONNECTION_ADMIN",
+        };
         format!(
-            "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT REPLICATION SLAVE ON *.* TO {USER}@'%';"
+            "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON *.* TO {USER}@'%';"
         )
     }
 

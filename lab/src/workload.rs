@@ -44,7 +44,7 @@ pub struct WorkloadOptions {
     pub host: String,
     /// Between two statements of a worker.
     pub pause: Duration,
-    /// Every how many writes a worker reads its last row.
+    /// Every how many writes a worker reads what another has written.
     pub read_every: u32,
     /// More environment variables.
     pub env: Vec<(OsString, OsString)>,

@@ -141,3 +141,27 @@ fn the_application_can_read_the_topology_after_a_blue_green_switchover() {
         assert!(!lab.green().is_read_only().unwrap());
     }
 }
+
+#[test]
+fn a_black_hole_hangs_a_naive_application_without_an_error() {
+    let lab = match Lab::builder().both(Flavor::MariaDb).start() {
+        Err(error) if error.is_unavailable() => return println!("skipped: {error}"),
+        lab => lab.unwrap(),
+    };
+    let workload = Workload::LibMariaDb
+        .start(&lab, WorkloadOptions::default())
+        .unwrap();
+    workload
+        .wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100)
+        .unwrap();
+    let timeline = Scenario::black_hole(moment(200), moment(200))
+        .run(&lab, &mut |_| ())
+        .unwrap();
+    let verdict = workload.kill().unwrap().check(lab.green()).unwrap();
+    println!("{timeline}\n{verdict}");
+    assert!(verdict.is_consistent(), "{verdict}");
+    assert!(
+        verdict.errors.keys().all(|errno| *errno == 1290),
+        "{verdict}"
+    );
+}

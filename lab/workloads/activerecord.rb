@@ -35,16 +35,19 @@ rescue StandardError => e
   false
 end
 
-def work(worker, stop)
+# `written` holds every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so
+# what one was told is stored, the other must find.
+def work(worker, neighbour, written, stop)
   # The first checkout connects; the gem's adapter keeps one connection per thread from then on.
   sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { Order.connection && 'ok' }
   seq = 0
-  written = nil
   until stop[0]
     seq += 1
-    written = seq if attempt(worker, seq, 'insert') { Order.create!(worker: worker, seq: seq, note: 'activerecord') && 'ok' }
-    if written && (seq % READ_EVERY).zero?
-      attempt(worker, written, 'select') { Order.where(worker: worker, seq: written).exists? ? 'ok' : 'stale' }
+    row = { worker: worker, seq: seq, note: 'activerecord' }
+    written[worker] = seq if attempt(worker, seq, 'insert') { Order.create!(row) && 'ok' }
+    last = written[neighbour]
+    if last && (seq % READ_EVERY).zero?
+      attempt(worker, last, 'select') { Order.where(worker: neighbour, seq: last).exists? ? 'ok' : 'stale' }
     end
     sleep PAUSE
   end
@@ -62,7 +65,9 @@ end
 ActiveRecord::Base.connection_pool.release_connection
 first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
 stop = [false]
-threads = Array.new(Integer(ENV.fetch('LAB_THREADS'))) { |i| Thread.new { work(first + i, stop) } }
+count = Integer(ENV.fetch('LAB_THREADS'))
+written = {}
+threads = Array.new(count) { |i| Thread.new { work(first + i, first + (i + 1) % count, written, stop) } }
 $stdin.read
 stop[0] = true
 threads.each(&:join)

@@ -13,6 +13,10 @@
 static atomic_int stopping;
 static int read_every;
 static long pause_ns;
+static int first, count;
+/* Every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so what one was
+ * told is stored, the other must find. */
+static atomic_int *written;
 
 static const char *setting(const char *name)
 {
@@ -108,8 +112,8 @@ static int find(MYSQL *mysql, int worker, int seq)
 
 static void *work(void *number)
 {
-    int worker = (int)(long)number, seq = 0, written = 0;
-    int connected = 0;
+    int index = (int)(long)number, next = (index + 1) % count, worker = first + index;
+    int seq = 0, connected = 0;
     MYSQL mysql;
     mysql_thread_init();
     while (!stopping && !connected) {
@@ -126,12 +130,13 @@ static void *work(void *number)
         int stored = insert(&mysql, worker, ++seq);
         record(worker, seq, "insert", started, stored ? "ok" : "error", stored ? NULL : &mysql);
         if (stored)
-            written = seq;
-        if (written && seq % read_every == 0) {
+            written[index] = seq;
+        int last = written[next];
+        if (last && seq % read_every == 0) {
             int found;
             started = now_us();
-            found = find(&mysql, worker, written);
-            record(worker, written, "select", started, found < 0 ? "error" : found ? "ok" : "stale",
+            found = find(&mysql, first + next, last);
+            record(worker, last, "select", started, found < 0 ? "error" : found ? "ok" : "stale",
                    found < 0 ? &mysql : NULL);
         }
         rest(pause_ns);
@@ -144,20 +149,24 @@ static void *work(void *number)
 
 int main(void)
 {
-    int count = atoi(setting("LAB_THREADS")), first = atoi(setting("LAB_FIRST_WORKER"));
-    pthread_t *threads = calloc((size_t)count, sizeof *threads);
+    pthread_t *threads;
     char byte;
+    count = atoi(setting("LAB_THREADS"));
+    first = atoi(setting("LAB_FIRST_WORKER"));
+    threads = calloc((size_t)count, sizeof *threads);
+    written = calloc((size_t)count, sizeof *written);
     read_every = atoi(setting("LAB_READ_EVERY"));
     pause_ns = (long)(atof(setting("LAB_PAUSE_MS")) * 1e6);
     mysql_library_init(0, NULL, NULL);
     for (int i = 0; i < count; i++)
-        pthread_create(&threads[i], NULL, work, (void *)(long)(first + i));
+        pthread_create(&threads[i], NULL, work, (void *)(long)i);
     while (read(STDIN_FILENO, &byte, 1) > 0)
         ;
     stopping = 1;
     for (int i = 0; i < count; i++)
         pthread_join(threads[i], NULL);
     free(threads);
+    free(written);
     mysql_library_end();
     return 0;
 }

@@ -27,20 +27,22 @@ rescue Mysql2::Error => e
   false
 end
 
-def work(worker, stop)
+# `written` holds every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so
+# what one was told is stored, the other must find.
+def work(worker, neighbour, written, stop)
   client = nil
   sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { (client = Mysql2::Client.new(options)) && 'ok' }
   seq = 0
-  written = nil
   until stop[0]
     seq += 1
     stored = attempt(worker, seq, 'insert') do
       client.query("INSERT INTO orders (worker, seq, note) VALUES (#{worker}, #{seq}, 'mysql2')") || 'ok'
     end
-    written = seq if stored
-    if written && (seq % READ_EVERY).zero?
-      attempt(worker, written, 'select') do
-        rows = client.query("SELECT seq FROM orders WHERE worker = #{worker} AND seq = #{written}")
+    written[worker] = seq if stored
+    last = written[neighbour]
+    if last && (seq % READ_EVERY).zero?
+      attempt(worker, last, 'select') do
+        rows = client.query("SELECT seq FROM orders WHERE worker = #{neighbour} AND seq = #{last}")
         rows.count.zero? ? 'stale' : 'ok'
       end
     end
@@ -52,7 +54,9 @@ READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
 PAUSE = Float(ENV.fetch('LAB_PAUSE_MS')) / 1000
 first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
 stop = [false]
-threads = Array.new(Integer(ENV.fetch('LAB_THREADS'))) { |i| Thread.new { work(first + i, stop) } }
+count = Integer(ENV.fetch('LAB_THREADS'))
+written = {}
+threads = Array.new(count) { |i| Thread.new { work(first + i, first + (i + 1) % count, written, stop) } }
 $stdin.read
 stop[0] = true
 threads.each(&:join)

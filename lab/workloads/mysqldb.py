@@ -14,6 +14,9 @@ AUTOCOMMIT = os.environ.get("LAB_AUTOCOMMIT") == "1"
 READ_EVERY = int(os.environ["LAB_READ_EVERY"])
 PAUSE = float(os.environ["LAB_PAUSE_MS"]) / 1000
 stop = threading.Event()
+# Every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so what one was told
+# is stored, the other must find.
+written = {}
 
 
 def now_us():
@@ -79,23 +82,24 @@ def select(connection, worker, seq):
     return "ok" if found else "stale"
 
 
-def work(worker):
+def work(worker, neighbour):
     opened = []
     while not stop.is_set() and not attempt(worker, 0, "connect", lambda: opened.append(connect()) or "ok"):
         stop.wait(0.05)
-    seq, written = 0, None
+    seq = 0
     while not stop.is_set():
         seq += 1
         connection = opened[0]
         if attempt(worker, seq, "insert", lambda: insert(connection, worker, seq), connection.rollback):
-            written = seq
-        if written and seq % READ_EVERY == 0:
-            attempt(worker, written, "select", lambda: select(connection, worker, written), connection.rollback)
+            written[worker] = seq
+        last = written.get(neighbour)
+        if last and seq % READ_EVERY == 0:
+            attempt(worker, last, "select", lambda: select(connection, neighbour, last), connection.rollback)
         stop.wait(PAUSE)
 
 
-first = int(os.environ["LAB_FIRST_WORKER"])
-threads = [threading.Thread(target=work, args=(first + i,)) for i in range(int(os.environ["LAB_THREADS"]))]
+first, count = int(os.environ["LAB_FIRST_WORKER"]), int(os.environ["LAB_THREADS"])
+threads = [threading.Thread(target=work, args=(first + i, first + (i + 1) % count)) for i in range(count)]
 for thread in threads:
     thread.start()
 sys.stdin.buffer.read()

@@ -10,7 +10,7 @@ pub enum StatementKind {
     Connect,
     /// A write with everything that makes it durable: with autocommit off, its COMMIT too.
     Insert,
-    /// A read of the worker's own last acknowledged row.
+    /// A read of the last row that a neighbouring connection (with DBD, this one) was told is stored; `seq` is that row's.
     Select,
 }
 
@@ -20,7 +20,7 @@ pub enum StatementKind {
 pub enum Outcome {
     Ok,
     Error,
-    /// A read that did not find what its worker had written and been told was stored.
+    /// A read that did not find what the application had been told is stored.
     Stale,
 }
 

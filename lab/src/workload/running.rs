@@ -202,6 +202,17 @@ impl RunningWorkload {
         })
     }
 
+    /// Ends it at once, as when it hangs on a server that will never answer, and gives everything that it had recorded.
+    pub fn kill(mut self) -> Result<History> {
+        self.process.kill();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+        Ok(History {
+            statements: std::mem::take(&mut self.seen.records().statements),
+        })
+    }
+
     fn sound(&self, records: &Records) -> Result<()> {
         if let Some(line) = &records.broken {
             return Err(Error::WorkloadLine {
