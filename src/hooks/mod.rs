@@ -16,6 +16,7 @@ pub mod steer;
 use std::{
     cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use crate::control::{config, log::{Level::*, say}};
@@ -36,10 +37,21 @@ pub fn this_thread_is_ours() {
     let _ = OURSELVES.try_with(|depth| depth.set(depth.get() + 1));
 }
 
+/// A panic of ours must not print into the host's stderr: std's default hook would. Ours is our own copy of std.
+#[cfg(not(test))]
+fn silence_panics() {
+    static SILENCED: AtomicBool = AtomicBool::new(false);
+    if !SILENCED.load(Relaxed) && !SILENCED.swap(true, Relaxed) {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+}
+
 /// Runs one of our decisions: `errno` is left as it was, a panic becomes `None`, and libc calls made inside pass
 /// through. The real call of the application must not be made inside (thread cancellation unwinds through it).
 pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     let kept = errno::get();
+    #[cfg(not(test))]
+    silence_panics();
     // A thread that is being torn down: no decisions any more.
     OURSELVES.try_with(|depth| depth.set(depth.get() + 1)).ok()?;
     let outcome = catch_unwind(AssertUnwindSafe(decision));
