@@ -273,12 +273,10 @@ fn starts_statement(token: &Token) -> bool {
     ["SELECT", "UPDATE", "DELETE", "INSERT", "REPLACE", "TABLE", "VALUES"].iter().any(|verb| token.is_word(verb))
 }
 
-/// `AS t (a, b)`, `(SELECT …) t (a, b)`, `WITH t (a, b)`: names that are defined here, not called.
+/// `AS t (a, b)`, `(SELECT …) t (a, b)`, `WITH t (a, b)`, `INTO t (a, b)`: names that are defined here, or those of
+/// tables, and not called.
 fn names_columns(before: Token, token: Token) -> bool {
-    before.is_word("AS")
-        || before.is(b')') && !is_keyword(token)
-        || before.is_word("WITH")
-        || before.is_word("RECURSIVE")
+    before.is(b')') && !is_keyword(token) || ["AS", "WITH", "RECURSIVE", "INTO"].iter().any(|word| before.is_word(word))
 }
 
 fn is_keyword(token: Token) -> bool {

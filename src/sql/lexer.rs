@@ -323,8 +323,8 @@ impl<'a> Lexer<'a> {
     fn word(&mut self) -> Kind {
         let length = self.rest().iter().position(|byte| !is_name_byte(*byte)).unwrap_or(self.rest().len());
         let word = &self.rest()[..length];
-        // A no-break space separates words in single-byte character sets, and dollar quotes hold any text.
-        self.doubtful |= word.contains(&0xA0) || word[0] == b'$';
+        // Dollar quotes hold any text.
+        self.doubtful |= word[0] == b'$' || may_be_two_words(word);
         self.at += length;
         self.name_ended = self.at;
         Kind::Word
@@ -435,6 +435,15 @@ impl<'a> Lexer<'a> {
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+/// A no-break space separates words in single-byte character sets, and is a piece of a letter in UTF-8. It matters
+/// only with ASCII beside it: no keyword and no function that we know has a letter beyond.
+fn may_be_two_words(word: &[u8]) -> bool {
+    let ascii = |at: Option<&u8>| at.is_some_and(u8::is_ascii);
+    word.iter()
+        .enumerate()
+        .any(|(at, byte)| *byte == 0xA0 && (at == 0 || ascii(word.get(at - 1)) || ascii(word.get(at + 1))))
 }
 
 fn count_digits(text: &[u8]) -> usize {

@@ -6,6 +6,8 @@
 mod facts;
 mod functions;
 mod lexer;
+#[cfg(test)]
+mod properties;
 mod set;
 mod statement;
 #[cfg(test)]
@@ -163,6 +165,9 @@ impl Statement {
     /// Adds an effect; of two that speak of the same thing the later one counts.
     fn leave(&mut self, effect: SessionEffect) {
         use SessionEffect::*;
+        if effect == Journal && self.session.contains(&Journal) {
+            return;
+        }
         self.session.retain(|earlier| match (earlier, &effect) {
             (Use(_), Use(_)) | (Autocommit(_), Autocommit(_)) => false,
             (Pin(one) | Unpin(one), Pin(other) | Unpin(other)) => one != other,

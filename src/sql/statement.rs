@@ -162,10 +162,16 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"DO" => harmless(facts.only_reads()),
         b"USE" => use_database(rest),
         b"SET" => set::classify(rest, facts),
-        b"BEGIN" if facts.semicolon_inside || !(first.ends() || first.is_word("WORK")) => {
-            with(Statement { varies: true, ..Statement::unknowable() }, Opaque, &[])
+        b"BEGIN" => {
+            if first.is_word("WORK") {
+                rest.next();
+            }
+            match rest.peek().ends() {
+                true => with(Statement::reading(), Begin, &[]),
+                // A block: BEGIN NOT ATOMIC, or MariaDB's Oracle mode.
+                false => Statement::unknowable(),
+            }
         }
-        b"BEGIN" => with(Statement::reading(), Begin, &[]),
         b"START" if first.is_word("TRANSACTION") => with(Statement::reading(), Begin, &[]),
         b"COMMIT" => ending(rest, TransactionEffect::Commit),
         b"ROLLBACK" => ending(rest, TransactionEffect::Rollback),
@@ -231,10 +237,7 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         | b"CHECK" | b"CACHE" | b"INSTALL" | b"UNINSTALL" | b"FLUSH" | b"RESET" | b"START" | b"STOP" | b"CHANGE"
         | b"IMPORT" | b"CLONE" => ends_transaction(),
         b"PURGE" | b"SHUTDOWN" | b"RESTART" => with(Statement::writing(), Opaque, &[]),
-        _ => {
-            rest.next();
-            Statement::unknowable()
-        }
+        _ => Statement::unknowable(),
     }
 }
 
