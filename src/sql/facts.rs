@@ -38,6 +38,8 @@ pub(super) struct Facts {
     pub server_variable: bool,
     /// Code follows the first `;` of a text that is gathered as a whole.
     pub semicolon_inside: bool,
+    /// The last words are END, END IF or END label.
+    pub closes_block: bool,
     pub unterminated: bool,
 }
 
@@ -107,7 +109,7 @@ impl Facts {
                     }
                 }
                 Kind::Word if !before.is(b'.') => {
-                    if depth == 0 && starts_statement(&token) {
+                    if depth == 0 && ends_with_head(&token) {
                         head = Head::None;
                     }
                     self.keyword(before, token, next);
@@ -123,9 +125,12 @@ impl Facts {
                 && token.is_name()
                 && target != Some(token.start)
                 && !names_columns(before, token)
-                && !(head == Head::With && depth == 0)
+                && !(head == Head::With && depth == 0 && before.is(b','))
             {
                 self.call(before, token, lexer.peek());
+            }
+            if !token.is(b';') {
+                self.closes_block = token.is_word("END") || before.is_word("END") && token.is_name();
             }
             before = token;
             token = next;
@@ -269,8 +274,9 @@ fn is_or_begins(known: &str, name: &[u8]) -> bool {
     }
 }
 
-fn starts_statement(token: &Token) -> bool {
-    ["SELECT", "UPDATE", "DELETE", "INSERT", "REPLACE", "TABLE", "VALUES"].iter().any(|verb| token.is_word(verb))
+/// The statement proper has begun, or what follows one in parentheses.
+fn ends_with_head(token: &Token) -> bool {
+    ["SELECT", "UPDATE", "DELETE", "TABLE", "VALUES", "BY"].iter().any(|word| token.is_word(word))
 }
 
 /// `AS t (a, b)`, `(SELECT …) t (a, b)`, `WITH t (a, b)`, `INTO t (a, b)`: names that are defined here, or those of

@@ -190,7 +190,7 @@ fn time_grows_no_faster_than_the_text() {
     ];
     for piece in repeated {
         for start in ["", "SELECT ", "SET ", "CREATE ", "INSERT ", "EXPLAIN ", "SET STATEMENT "] {
-            let text = format!("{start}{}", piece.repeat(400_000 / piece.len()));
+            let text = format!("{start}{}", piece.repeat(100_000 / piece.len()));
             let begun = std::time::Instant::now();
             classify(text.as_bytes(), Dialect::default());
             assert!(begun.elapsed().as_secs() < 5, "{start}{piece}… took {:?}", begun.elapsed());

@@ -200,6 +200,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"EXECUTE" => Statement::unknowable(),
         b"DEALLOCATE" => Statement::writing(),
         b"DROP" if first.is_word("PREPARE") => Statement::writing(),
+        // The `;` does not belong to a block, so it parts two statements.
+        b"CREATE" | b"ALTER" if facts.semicolon_inside && !facts.closes_block => Statement::unknowable(),
         b"CREATE" | b"ALTER" if has_body_behind(rest) => {
             Statement { atomic: !facts.semicolon_inside, ..ends_transaction() }
         }

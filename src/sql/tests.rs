@@ -92,6 +92,7 @@ fn a_query_that_locks_writes_or_calls_the_unknown_does_not_only_read() {
             "(SELECT * FROM t) FOR UPDATE",
             "WITH a AS (SELECT 1) DELETE FROM t",
             "WITH a AS (SELECT 1) UPDATE t SET b = 1",
+            "WITH a AS (SELECT 1) (SELECT 1) ORDER BY 1, f(1)",
             "WITH a AS (SELECT f(1)), b (x) AS (SELECT 1) SELECT 1",
             "EXPLAIN ANALYZE SELECT f(1)",
             "EXPLAIN ANALYZE DELETE FROM t",
@@ -236,6 +237,7 @@ fn a_routine_is_one_statement_whatever_its_body_holds() {
         ],
         |it| !it.only_reads && it.transaction == Tx::ImplicitCommit && it.session.is_empty(),
     );
+    each(&["CREATE PROCEDURE p() SELECT 1; SET autocommit = 0"], |it| *it == Statement::unknowable());
     each(&["BEGIN NOT ATOMIC SELECT 1; COMMIT; END", "BEGIN INSERT INTO t VALUES (1); END"], |it| {
         *it == Statement::unknowable()
     });
