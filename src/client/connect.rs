@@ -134,6 +134,7 @@ impl Plan {
                 return;
             }
         }
+        self.endpoint.after_replays();
         guest.state().pulse = self.endpoint.pulse();
     }
 

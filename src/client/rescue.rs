@@ -78,6 +78,8 @@ impl Guest {
             return self.deliver(&original, code, true);
         }
 
+        // Before the search: whoever finds the writer first must already know who has ids to claim on it.
+        let turn = self.state().session.claims_ids().then(|| endpoint.replay_begins());
         let mut lent = Lent::new(self);
         let Some(found) = self.writer(&mut lent) else {
             return self.give_up(&lent, &original, session.in_transaction, code);
@@ -100,11 +102,20 @@ impl Guest {
         self.state().pulse = endpoint.pulse();
         match action {
             Action::RunAgain => {
+                drop(turn);
+                endpoint.after_replays();
                 COUNTERS.reruns.count();
                 say!(Debug, "{}: runs again on {}: a statement that was not executed", endpoint.name, found.address);
                 Next::Send
             }
-            Action::Replay => self.replay_transaction(&original, code),
+            Action::Replay => {
+                let next = self.replay_transaction(&original, code);
+                drop(turn);
+                if next == Next::Send && statement.transaction != TransactionEffect::Commit {
+                    endpoint.after_replays();
+                }
+                next
+            }
             Action::Victim => self.victim(&original, code, "it cannot be replayed"),
             Action::SurfaceLoss | Action::SurfaceLossStayLost => {
                 COUNTERS.surfaced.count();
@@ -145,6 +156,9 @@ impl Guest {
 
     fn replay_transaction(&self, original: &Failure, code: c_int) -> Next {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
+        if !self.state().session.claims_ids() {
+            self.endpoint().after_replays();
+        }
         match replay::replay(self, &entries) {
             Ok(()) => {
                 COUNTERS.replays.count();

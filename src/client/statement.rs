@@ -196,6 +196,7 @@ impl Guest {
             say!(Warn, "{}: the session could not be restored; the connection is reported lost", endpoint.name);
             self.condemn();
         } else if there {
+            endpoint.after_replays();
             self.state().pulse = endpoint.pulse();
         }
     }

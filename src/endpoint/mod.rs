@@ -9,6 +9,7 @@ pub mod name;
 pub mod reach;
 pub mod search;
 pub mod tags;
+mod turn;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -59,6 +60,8 @@ struct State {
     life: Life,
     /// Somebody is probing.
     probing: bool,
+    /// Transactions that wait to be replayed, or are being replayed.
+    replaying: u32,
 }
 
 /// A reading of [`Endpoint::pulse`].
@@ -85,7 +88,7 @@ impl Endpoint {
             learning: AtomicU8::new(0),
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
-            state: Mutex::new(State { life: Life::new(), probing: false }),
+            state: Mutex::new(State { life: Life::new(), probing: false, replaying: 0 }),
             changed: Condvar::new(),
         }
     }

@@ -117,6 +117,11 @@ impl Session {
         }
     }
 
+    /// The open transaction can be replayed, and the application was told generated ids in it.
+    pub fn claims_ids(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|log| log.spoilt().is_none() && log.claims_ids())
+    }
+
     pub fn wants_digest(&self) -> bool {
         self.transaction.as_ref().is_some_and(|log| !log.entries().is_empty())
     }

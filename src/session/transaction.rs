@@ -98,6 +98,10 @@ impl Log {
         }
     }
 
+    pub fn claims_ids(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.reply, Reply::Done { insert_id, .. } if insert_id != 0))
+    }
+
     /// Why it may not be replayed, if so.
     pub fn spoilt(&self) -> Option<&'static str> {
         match self.entries.last() {

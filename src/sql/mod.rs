@@ -3,6 +3,18 @@
 //! It performs nothing and knows nothing of sockets, handles or servers. Whatever it is unsure about, it
 //! says "writes" or "pins": the price of a wrong "reads" is a statement that runs twice.
 
+mod facts;
+mod functions;
+mod lexer;
+#[cfg(test)]
+mod properties;
+mod set;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+use lexer::Reading;
+
 /// How the server would read the text (MySQL manual 11.1.1 "String Literals", 7.1.11 "Server SQL Modes").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
@@ -91,14 +103,96 @@ pub struct Statement {
     pub session: Vec<SessionEffect>,
 }
 
-/// Stub.
-pub fn classify(sql: &[u8], _dialect: Dialect) -> Statement {
-    let upper = sql.to_ascii_uppercase();
-    let starts = |word: &str| upper.starts_with(word.as_bytes());
-    let transaction = if starts("BEGIN") || starts("START TRANSACTION") { TransactionEffect::Begin }
-        else if starts("COMMIT") { TransactionEffect::Commit }
-        else if starts("ROLLBACK") { TransactionEffect::Rollback } else { TransactionEffect::None };
-    let session = if starts("SET ") { vec![SessionEffect::Journal] } else { vec![] };
-    Statement { only_reads: starts("SELECT") || starts("SHOW") || starts("SET ") || starts("BEGIN"), vouched: false, atomic: true,
-        uses_previous: false, varies: false, transaction, session }
+/// What `sql`, sent as one COM_QUERY or COM_STMT_PREPARE, does. Any bytes will do; the time is linear in their number.
+pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
+    if dialect.ascii_unsafe_charset && !sql.is_ascii() {
+        return Statement::unknowable();
+    }
+    let backslash = !dialect.no_backslash_escapes;
+    let reading = Reading { backslash, backslash_in_double_quotes: backslash, conditional: true };
+    let first = statement::read(sql, reading);
+    let mut all = first.statement;
+    // What only the server knows is read both ways, and the worse of the two counts.
+    let other_quotes = Reading { backslash_in_double_quotes: false, ..reading };
+    let mut depends_on_quotes = first.depends_on_quotes;
+    if first.depends_on_conditional {
+        let skipped = statement::read(sql, Reading { conditional: false, ..reading });
+        all.merge(skipped.statement);
+        depends_on_quotes |= skipped.depends_on_quotes;
+        if depends_on_quotes {
+            all.merge(statement::read(sql, Reading { conditional: false, ..other_quotes }).statement);
+        }
+    }
+    if depends_on_quotes {
+        let other = statement::read(sql, other_quotes);
+        all.merge(other.statement);
+        if other.depends_on_conditional && !first.depends_on_conditional {
+            all.merge(statement::read(sql, Reading { conditional: false, ..other_quotes }).statement);
+        }
+    }
+    all
+}
+
+impl Statement {
+    /// Reads, and has no effect on anything.
+    fn reading() -> Self {
+        Statement {
+            only_reads: true,
+            vouched: false,
+            atomic: true,
+            uses_previous: false,
+            varies: false,
+            transaction: TransactionEffect::None,
+            session: Vec::new(),
+        }
+    }
+
+    fn writing() -> Self {
+        Statement { only_reads: false, ..Self::reading() }
+    }
+
+    /// Nothing may be assumed of it.
+    fn unknowable() -> Self {
+        Statement {
+            atomic: false,
+            varies: true,
+            transaction: TransactionEffect::Opaque,
+            session: vec![SessionEffect::Pin(Pin::Unclear)],
+            ..Self::writing()
+        }
+    }
+
+    /// Adds an effect; of two that speak of the same thing the later one counts.
+    fn leave(&mut self, effect: SessionEffect) {
+        use SessionEffect::*;
+        if effect == Journal && self.session.contains(&Journal) {
+            return;
+        }
+        self.session.retain(|earlier| match (earlier, &effect) {
+            (Use(_), Use(_)) | (Autocommit(_), Autocommit(_)) => false,
+            (Pin(one) | Unpin(one), Pin(other) | Unpin(other)) => one != other,
+            _ => *earlier != effect,
+        });
+        self.session.push(effect);
+    }
+
+    /// Another reading of the same text: what is not the same in both is in doubt.
+    fn merge(&mut self, other: Statement) {
+        self.only_reads &= other.only_reads;
+        self.vouched &= other.vouched;
+        self.atomic &= other.atomic;
+        self.uses_previous |= other.uses_previous;
+        self.varies |= other.varies;
+        if self.transaction != other.transaction {
+            self.transaction = TransactionEffect::Opaque;
+        }
+        if self.session != other.session {
+            for effect in other.session {
+                if !self.session.contains(&effect) {
+                    self.session.push(effect);
+                }
+            }
+            self.leave(SessionEffect::Pin(Pin::Unclear));
+        }
+    }
 }

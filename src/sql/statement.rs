@@ -1,0 +1,411 @@
+//! From the verb to the class: one statement at a time, then all statements of a text together.
+//!
+//! The lists of implicit commits are MySQL's (manual 15.3.3) and MariaDB's, taken together.
+
+use super::facts::{Facts, Head};
+use super::lexer::{Kind, Lexer, Reading, Token};
+use super::{Pin, SessionEffect, Statement, TransactionEffect, set};
+
+/// A text as one reading of it turns out, and which other readings there are.
+pub(super) struct Read {
+    pub statement: Statement,
+    pub depends_on_conditional: bool,
+    pub depends_on_quotes: bool,
+}
+
+pub(super) fn read(sql: &[u8], reading: Reading) -> Read {
+    let mut lexer = Lexer::new(sql, reading);
+    let mut text: Option<Statement> = None;
+    loop {
+        while lexer.peek().is(b';') {
+            lexer.next();
+        }
+        // `next` rather than `peek` at the end, so that the lexer has seen the comments there.
+        let mut ahead = lexer;
+        if ahead.next().kind == Kind::End {
+            lexer = ahead;
+            break;
+        }
+        let statement = one(&mut lexer);
+        text = Some(match text {
+            None => statement,
+            Some(earlier) => followed_by(earlier, statement),
+        });
+    }
+    let mut statement = text.unwrap_or_else(|| match lexer.unterminated() {
+        true => Statement::writing(),
+        false => Statement::reading(),
+    });
+    if lexer.unterminated() {
+        statement.only_reads = false;
+    }
+    if lexer.doubtful() {
+        statement = Statement::unknowable();
+    }
+    statement.vouched = lexer.vouched();
+    Read {
+        statement,
+        depends_on_conditional: lexer.depends_on_conditional(),
+        depends_on_quotes: lexer.depends_on_quotes(),
+    }
+}
+
+/// Two statements of one text.
+fn followed_by(mut text: Statement, next: Statement) -> Statement {
+    let journals = |statement: &Statement| statement.session.contains(&SessionEffect::Journal);
+    let only_sets = |statement: &Statement| {
+        use SessionEffect::{Autocommit, Journal, Use};
+        !statement.session.is_empty()
+            && statement.session.iter().all(|it| matches!(it, Journal | Autocommit(_) | Use(_)))
+    };
+    let unclear = (journals(&text) || journals(&next)) && !(only_sets(&text) && only_sets(&next));
+    text.only_reads &= next.only_reads;
+    text.atomic = false;
+    text.uses_previous |= next.uses_previous;
+    text.varies |= next.varies;
+    if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
+        text.transaction = TransactionEffect::Opaque;
+    }
+    for effect in next.session {
+        text.leave(effect);
+    }
+    if unclear {
+        // Running the text again would run the other statements again, too.
+        text.session.retain(|effect| *effect != SessionEffect::Journal);
+        text.leave(SessionEffect::Pin(Pin::Unclear));
+    }
+    text
+}
+
+/// The statement at the lexer, which then stands behind its `;`.
+fn one(lexer: &mut Lexer) -> Statement {
+    let start = *lexer;
+    let mut verb = lexer.peek();
+    let mut inner = start;
+    let facts = match verb_of(&verb).as_bytes() {
+        b"CREATE" | b"ALTER" if has_body(start) => Facts::gather_all(lexer),
+        b"BEGIN" if !is_plain_begin(start) => Facts::gather_all(lexer),
+        b"INSERT" | b"REPLACE" => Facts::gather(lexer, Head::Target),
+        b"WITH" => Facts::gather(lexer, Head::With),
+        b"SET" => Facts::gather(lexer, Head::Set),
+        _ => Facts::gather(lexer, Head::None),
+    };
+    inner.next();
+    if facts.unterminated {
+        return Statement::writing();
+    }
+    if verb.is_word("SET") && inner.peek().is_word("STATEMENT") {
+        match skip_to_for(inner) {
+            Some(behind) => {
+                inner = behind;
+                verb = inner.next();
+            }
+            None => return Statement::unknowable(),
+        }
+        if verb.is_word("SET") && inner.peek().is_word("STATEMENT") {
+            return Statement::unknowable();
+        }
+    }
+    let mut statement = by_verb(&verb, inner, &facts);
+    statement.varies |= facts.varies || facts.server_variable;
+    statement.uses_previous |= facts.uses_previous;
+    if !verb.is_word("SET") {
+        for effect in facts.session() {
+            statement.leave(effect);
+        }
+    }
+    statement
+}
+
+/// The verb in upper case; empty for a text that starts with anything but a word.
+struct Verb {
+    text: [u8; 12],
+    length: usize,
+}
+
+impl Verb {
+    fn as_bytes(&self) -> &[u8] {
+        &self.text[..self.length]
+    }
+}
+
+fn verb_of(token: &Token) -> Verb {
+    let mut verb = Verb { text: [0; 12], length: 0 };
+    if token.is(b'(') {
+        verb.text[0] = b'(';
+        verb.length = 1;
+    } else if token.kind == Kind::Word && token.text.len() <= verb.text.len() {
+        verb.length = token.text.len();
+        verb.text[..verb.length].copy_from_slice(token.text);
+        verb.text.make_ascii_uppercase();
+    }
+    verb
+}
+
+/// `rest` stands behind the verb.
+fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
+    use TransactionEffect::{Begin, ImplicitCommit, Opaque};
+    let first = rest.peek();
+    match verb_of(verb).as_bytes() {
+        b"SELECT" | b"(" | b"TABLE" | b"VALUES" => query(facts),
+        b"WITH" if facts.query_verb => query(facts),
+        b"WITH" => Statement::writing(),
+        b"SHOW" => {
+            let mut statement = harmless(!facts.unsure && !facts.assigns);
+            statement.uses_previous = speaks_of_previous(rest);
+            statement
+        }
+        b"DESCRIBE" | b"DESC" | b"EXPLAIN" => explain(rest, facts, false),
+        b"ANALYZE" if is_table_maintenance(rest) => ends_transaction(),
+        b"ANALYZE" => explain(rest, facts, true),
+        b"HELP" => harmless(!facts.unsure),
+        b"DO" => harmless(facts.only_reads()),
+        b"USE" => use_database(rest),
+        b"SET" => set::classify(rest, facts),
+        b"BEGIN" => {
+            if first.is_word("WORK") {
+                rest.next();
+            }
+            match rest.peek().ends() {
+                true => with(Statement::reading(), Begin, &[]),
+                // A block: BEGIN NOT ATOMIC, or MariaDB's Oracle mode.
+                false => Statement::unknowable(),
+            }
+        }
+        b"START" if first.is_word("TRANSACTION") => with(Statement::reading(), Begin, &[]),
+        b"COMMIT" => ending(rest, TransactionEffect::Commit),
+        b"ROLLBACK" => ending(rest, TransactionEffect::Rollback),
+        b"SAVEPOINT" => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
+        b"RELEASE" if first.is_word("SAVEPOINT") => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
+        b"XA" if first.is_word("COMMIT") || first.is_word("ROLLBACK") => {
+            with(Statement::writing(), Opaque, &[SessionEffect::Unpin(Pin::Xa)])
+        }
+        b"XA" => with(Statement::writing(), Opaque, &[SessionEffect::Pin(Pin::Xa)]),
+        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"KILL" | b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => {
+            Statement::writing()
+        }
+        b"LOAD" if first.is_word("INDEX") => ends_transaction(),
+        b"LOAD" => {
+            let mut statement = Statement { varies: true, ..Statement::writing() };
+            if facts.user_variables {
+                statement.leave(SessionEffect::Pin(Pin::UserVariable));
+            }
+            statement
+        }
+        b"CALL" => {
+            let statement = Statement { atomic: false, varies: true, ..Statement::writing() };
+            with(statement, Opaque, &[SessionEffect::Pin(Pin::Call)])
+        }
+        b"PREPARE" => with(Statement::writing(), TransactionEffect::None, &[SessionEffect::Pin(Pin::PreparedSql)]),
+        b"EXECUTE" => Statement::unknowable(),
+        b"DEALLOCATE" => Statement::writing(),
+        b"DROP" if first.is_word("PREPARE") => Statement::writing(),
+        // The `;` does not belong to a block, so it parts two statements.
+        b"CREATE" | b"ALTER" if facts.semicolon_inside && !facts.closes_block => Statement::unknowable(),
+        b"CREATE" | b"ALTER" if has_body_behind(rest) => {
+            Statement { atomic: !facts.semicolon_inside, ..ends_transaction() }
+        }
+        b"CREATE" | b"DROP" if is_temporary(rest) => {
+            let created = verb.is_word("CREATE");
+            let effects: &[_] = if created { &[SessionEffect::Pin(Pin::TemporaryTable)] } else { &[] };
+            with(Statement::writing(), TransactionEffect::None, effects)
+        }
+        b"LOCK" if first.is_word("TABLE") || first.is_word("TABLES") => {
+            with(Statement::writing(), ImplicitCommit, &[SessionEffect::Pin(Pin::TableLock)])
+        }
+        // Whether they commit depends on the server; UNLOCK TABLES does not undo them.
+        b"LOCK" | b"BACKUP" => {
+            let effects = [SessionEffect::Pin(Pin::GlobalLock), SessionEffect::Pin(Pin::Unclear)];
+            with(Statement::writing(), Opaque, &effects)
+        }
+        b"UNLOCK" if first.is_word("TABLE") || first.is_word("TABLES") => {
+            let effects = [SessionEffect::Unpin(Pin::TableLock), SessionEffect::Unpin(Pin::GlobalLock)];
+            with(Statement::writing(), ImplicitCommit, &effects)
+        }
+        b"UNLOCK" => with(Statement::writing(), Opaque, &[]),
+        b"FLUSH" if holds_locks(rest) => {
+            with(Statement::writing(), ImplicitCommit, &[SessionEffect::Pin(Pin::GlobalLock)])
+        }
+        b"HANDLER" => {
+            let opens = holds_word(rest, "OPEN");
+            let effects: &[_] = if opens { &[SessionEffect::Pin(Pin::Handler)] } else { &[] };
+            with(Statement::writing(), TransactionEffect::None, effects)
+        }
+        b"GET" => {
+            let statement = Statement { uses_previous: true, ..Statement::writing() };
+            with(statement, TransactionEffect::None, &[SessionEffect::Pin(Pin::UserVariable)])
+        }
+        b"ALTER" | b"CREATE" | b"DROP" | b"RENAME" | b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"OPTIMIZE" | b"REPAIR"
+        | b"CHECK" | b"CACHE" | b"INSTALL" | b"UNINSTALL" | b"FLUSH" | b"RESET" | b"START" | b"STOP" | b"CHANGE"
+        | b"IMPORT" | b"CLONE" => ends_transaction(),
+        b"PURGE" | b"SHUTDOWN" | b"RESTART" => with(Statement::writing(), Opaque, &[]),
+        _ => Statement::unknowable(),
+    }
+}
+
+fn with(mut statement: Statement, transaction: TransactionEffect, effects: &[SessionEffect]) -> Statement {
+    statement.transaction = transaction;
+    for effect in effects {
+        statement.leave(effect.clone());
+    }
+    statement
+}
+
+fn ends_transaction() -> Statement {
+    with(Statement::writing(), TransactionEffect::ImplicitCommit, &[])
+}
+
+fn harmless(only_reads: bool) -> Statement {
+    Statement { only_reads, ..Statement::reading() }
+}
+
+fn query(facts: &Facts) -> Statement {
+    let mut statement = harmless(facts.only_reads());
+    if facts.into_variable {
+        statement.leave(SessionEffect::Pin(Pin::UserVariable));
+    }
+    statement
+}
+
+/// EXPLAIN runs nothing, EXPLAIN ANALYZE and MariaDB's ANALYZE run what they explain.
+fn explain(mut rest: Lexer, facts: &Facts, mut runs: bool) -> Statement {
+    let mut queries = false;
+    for _ in 0..16 {
+        let token = rest.next();
+        queries = token.is(b'(') || ["SELECT", "WITH", "TABLE", "VALUES"].iter().any(|verb| token.is_word(verb));
+        runs |= token.is_word("ANALYZE");
+        if queries || token.ends() {
+            break;
+        }
+    }
+    let mut statement = harmless(match runs {
+        true => queries && facts.only_reads(),
+        false => !(facts.unsure || facts.assigns || facts.into_user_variable),
+    });
+    if facts.into_user_variable {
+        statement.leave(SessionEffect::Pin(Pin::UserVariable));
+    }
+    statement
+}
+
+fn use_database(mut rest: Lexer) -> Statement {
+    let name = rest.next();
+    if !name.is_name() || !rest.peek().ends() {
+        return Statement::unknowable();
+    }
+    with(Statement::reading(), TransactionEffect::None, &[SessionEffect::Use(name.name())])
+}
+
+/// COMMIT and ROLLBACK with what may follow them.
+fn ending(mut rest: Lexer, effect: TransactionEffect) -> Statement {
+    let mut token = rest.next();
+    if token.is_word("WORK") {
+        token = rest.next();
+    }
+    if effect == TransactionEffect::Rollback && token.is_word("TO") {
+        return with(Statement::reading(), TransactionEffect::Savepoint, &[]);
+    }
+    if token.is_word("AND") && rest.peek().is_word("NO") {
+        rest.next();
+        token = if rest.next().is_word("CHAIN") { rest.next() } else { return Statement::unknowable() };
+    }
+    if token.is_word("NO") && rest.peek().is_word("RELEASE") {
+        rest.next();
+        token = rest.next();
+    }
+    match token.ends() {
+        true => with(harmless(effect == TransactionEffect::Rollback), effect, &[]),
+        false => with(Statement::writing(), TransactionEffect::Opaque, &[]),
+    }
+}
+
+/// SHOW WARNINGS, SHOW ERRORS, SHOW COUNT(*) WARNINGS
+fn speaks_of_previous(mut rest: Lexer) -> bool {
+    let first = rest.next();
+    first.is_word("WARNINGS") || first.is_word("ERRORS") || first.is_word("COUNT") && rest.peek().is(b'(')
+}
+
+/// `rest` stands behind ANALYZE.
+fn is_table_maintenance(mut rest: Lexer) -> bool {
+    let first = rest.next();
+    let modifier = first.is_word("LOCAL") || first.is_word("NO_WRITE_TO_BINLOG");
+    let table = if modifier { rest.next() } else { first };
+    // ANALYZE TABLE t, as opposed to MariaDB's ANALYZE of the query `TABLE t`, which it does not have.
+    modifier || table.is_word("TABLE") || table.is_word("TABLES")
+}
+
+fn is_temporary(mut rest: Lexer) -> bool {
+    let mut token = rest.next();
+    if token.is_word("OR") && rest.next().is_word("REPLACE") {
+        token = rest.next();
+    }
+    token.is_word("TEMPORARY")
+}
+
+/// `start` stands at BEGIN.
+fn is_plain_begin(mut start: Lexer) -> bool {
+    start.next();
+    let next = start.next();
+    next.ends() || next.is_word("WORK")
+}
+
+/// `start` stands at CREATE or ALTER.
+fn has_body(mut start: Lexer) -> bool {
+    start.next();
+    has_body_behind(start)
+}
+
+/// What is created is a routine, trigger or event, whose body may hold `;`.
+fn has_body_behind(mut rest: Lexer) -> bool {
+    loop {
+        let token = rest.next();
+        if ["OR", "REPLACE", "AGGREGATE"].iter().any(|word| token.is_word(word)) {
+            continue;
+        }
+        if token.is_word("DEFINER") {
+            // = user | = user@host | = CURRENT_USER()
+            rest.next();
+            rest.next();
+            if rest.peek().kind == Kind::UserVariable {
+                rest.next();
+            }
+            if rest.peek().is(b'(') {
+                rest.next();
+                rest.next();
+            }
+            continue;
+        }
+        return ["PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "PACKAGE"].iter().any(|word| token.is_word(word));
+    }
+}
+
+fn holds_locks(rest: Lexer) -> bool {
+    holds_word(rest, "LOCK") || holds_word(rest, "EXPORT")
+}
+
+fn holds_word(mut rest: Lexer, word: &str) -> bool {
+    loop {
+        let token = rest.next();
+        if token.ends() {
+            return false;
+        }
+        if token.is_word(word) {
+            return true;
+        }
+    }
+}
+
+/// Behind the FOR of SET STATEMENT … FOR.
+fn skip_to_for(mut rest: Lexer) -> Option<Lexer> {
+    let mut depth = 0usize;
+    loop {
+        let token = rest.next();
+        match token.kind {
+            _ if token.ends() => return None,
+            Kind::Punctuation(b'(') => depth += 1,
+            Kind::Punctuation(b')') => depth = depth.saturating_sub(1),
+            Kind::Word if depth == 0 && token.is_word("FOR") => return Some(rest),
+            _ => {}
+        }
+    }
+}
