@@ -109,7 +109,7 @@ impl Facts {
                     }
                 }
                 Kind::Word if !before.is(b'.') => {
-                    if depth == 0 && ends_with_head(&token) {
+                    if head == Head::With && depth == 0 && ends_with_head(&token) {
                         head = Head::None;
                     }
                     self.keyword(before, token, next);
@@ -160,7 +160,7 @@ impl Facts {
             b'U' | b'D' if is("UPDATE") || is("DELETE") => self.write_verb = true,
             b'S' | b'T' | b'V' if is("SELECT") || is("TABLE") || is("VALUES") => self.query_verb = true,
             b'S' if is("SYSDATE") => self.varies = true,
-            b'C' | b'L' | b'U' if lookup(token.text) == Function::Moment => self.moment = true,
+            b'C' | b'L' | b'U' if is_time_word(token.text) => self.moment = true,
             _ => {}
         }
     }
@@ -272,6 +272,13 @@ fn is_or_begins(known: &str, name: &[u8]) -> bool {
         Some(_) => name.get(..known.len()).is_some_and(|start| start.eq_ignore_ascii_case(known.as_bytes())),
         None => name.eq_ignore_ascii_case(known.as_bytes()),
     }
+}
+
+/// CURRENT_TIMESTAMP and its kin, which need no parentheses.
+fn is_time_word(word: &[u8]) -> bool {
+    ["CURRENT_", "LOCALTIME", "UTC_"]
+        .iter()
+        .any(|start| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start.as_bytes())))
 }
 
 /// The statement proper has begun, or what follows one in parentheses.
