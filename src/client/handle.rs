@@ -45,6 +45,8 @@ pub struct State {
     pub sent: Option<Sent>,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
+    /// Where DNS led when a write was refused on an endpoint never seen writable.
+    pub looked_at: Option<SocketAddr>,
     /// Reported lost: every further call passes through until the application connects anew.
     pub condemned: bool,
 }
@@ -80,6 +82,7 @@ impl Handle {
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
+                looked_at: None,
                 condemned: false,
             }),
         }

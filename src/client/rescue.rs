@@ -17,7 +17,8 @@ use crate::{
     },
     endpoint::{
         Role,
-        search::{Found, Prober},
+        reach::reachable,
+        search::{Found, Prober, Writability},
     },
     evidence,
     sql::{Statement, TransactionEffect},
@@ -42,14 +43,20 @@ impl Guest {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
     pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
         let endpoint = self.endpoint();
-        if endpoint.role() != Role::Writer || config().mode == Mode::Observe {
+        if config().mode == Mode::Observe {
+            return Next::Deliver(code);
+        }
+        let original = self.native.failure();
+        if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
+            self.look_where_dns_leads(&original);
+        }
+        if endpoint.role() != Role::Writer {
             return Next::Deliver(code);
         }
         *attempts += 1;
         if *attempts > ATTEMPTS {
             return Next::Deliver(code);
         }
-        let original = self.native.failure();
         let (pinned, replayable, generation, peer) = {
             let state = self.state();
             let log = state.session.transaction();
@@ -126,6 +133,28 @@ impl Guest {
             }
             Action::PassOn | Action::PassOnThenLost => self.deliver(&original, code, false),
         }
+    }
+
+    /// A write was refused on an endpoint that was never seen writable: a genuine replica, or a process that started
+    /// in the middle of a switchover. If DNS leads elsewhere by now, that server is asked, once; nothing is held.
+    fn look_where_dns_leads(&self, original: &Failure) {
+        let endpoint = self.endpoint();
+        let Some(elsewhere) = endpoint.named_other_than(self.state().peer) else { return };
+        let movable = !self.in_transaction() && self.state().session.pinned().is_none();
+        if !movable || self.state().looked_at.replace(elsewhere) == Some(elsewhere) {
+            return;
+        }
+        let mut lent = Lent::new(self);
+        if reachable(elsewhere).and_then(|()| lent.dial(elsewhere)).is_ok() {
+            let writable = lent.ask() == Writability::Writable;
+            if replay::restore(self).is_err() {
+                self.condemn();
+            } else if writable {
+                endpoint.seen_writable(elsewhere);
+                self.state().pulse = endpoint.pulse();
+            }
+        }
+        self.native.set_failure(original);
     }
 
     /// Finds the writer and sees to it that this handle is connected to it.

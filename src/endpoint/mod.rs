@@ -128,6 +128,14 @@ impl Endpoint {
         self.lock().life.incumbent()
     }
 
+    /// An address that DNS names now, if it does not name `address` any more.
+    pub fn named_other_than(&self, address: Option<SocketAddr>) -> Option<SocketAddr> {
+        let state = self.lock();
+        let named = state.life.named();
+        let gone = address.is_some_and(|address| !named.contains(&address.ip()));
+        named.first().filter(|_| gone).map(|ip| SocketAddr::new(*ip, self.name.port))
+    }
+
     /// Somebody's connection failed, or was refused a write, at the incumbent of `generation`.
     pub fn suspect(&self, generation: u64) {
         let mut state = self.lock();

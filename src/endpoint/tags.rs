@@ -172,7 +172,7 @@ mod tests {
     fn close_range_clears_what_lies_in_it() {
         let tags = Tags::new();
         for fd in [3, 1023, 1024, 70_000] {
-            tags.set(fd, fd as u16 % 100, peer(1));
+            tags.set(fd, (fd % 100) as u16, peer(1));
         }
         let mut gone = Vec::new();
         tags.clear_range(4, u32::MAX, |endpoint| gone.push(endpoint));

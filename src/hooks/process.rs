@@ -4,9 +4,11 @@
 //! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id.
 
 use std::sync::{
-    Mutex, Once, PoisonError,
-    atomic::{AtomicPtr, Ordering::*},
+    Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicPtr, Ordering::*},
 };
+
+use once_cell::race::OnceBox;
 
 use super::{raw, this_thread_is_ours};
 use crate::{
@@ -21,7 +23,8 @@ use crate::{
 
 pub struct Process {
     pid: i32,
-    endpoints: Mutex<Vec<&'static Endpoint>>,
+    /// Filled in order; read without a lock, also in signal handlers.
+    endpoints: Box<[OnceBox<Endpoint>]>,
     pub tags: Tags,
     pub handles: Registry,
     /// Results that are read row by row, and prepared statements, with their handles.
@@ -30,6 +33,9 @@ pub struct Process {
     /// `Some(None)`: it could not be started.
     watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
+
+/// Endpoints of one process; further ones pass through.
+const ENDPOINTS: usize = 1024;
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
 
@@ -52,7 +58,7 @@ pub fn started() -> Option<&'static Process> {
     forget_after_fork();
     let fresh = Box::into_raw(Box::new(Process {
         pid: raw::pid(),
-        endpoints: Mutex::new(Vec::new()),
+        endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
         tags: Tags::new(),
         handles: Registry::new(),
         streams: Owners::default(),
@@ -71,11 +77,12 @@ fn forget_after_fork() {
         CURRENT.store(std::ptr::null_mut(), Release);
         crate::control::counters::COUNTERS.reset_in_child();
     }
-    static REGISTERED: Once = Once::new();
-    REGISTERED.call_once(|| {
+    // Not std's Once: a child forked in the middle of it would wait for ever.
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.swap(true, AcqRel) {
         // SAFETY: the handler is async-signal-safe (atomics only) and the library is never unloaded (nodelete).
         unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    });
+    }
 }
 
 impl Process {
@@ -84,20 +91,19 @@ impl Process {
     }
 
     /// The endpoint of that name and its position, made now if need be.
-    pub fn endpoint(&self, name: Name) -> Option<(u16, &'static Endpoint)> {
-        let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = endpoints.iter().position(|known| known.name == name) {
-            return Some((at as u16, endpoints[at]));
+    pub fn endpoint(&'static self, name: Name) -> Option<(u16, &'static Endpoint)> {
+        for (at, cell) in (0..).zip(&self.endpoints) {
+            // Whoever loses the race for a cell looks at what the winner put there.
+            let endpoint = cell.get_or_init(|| Box::new(Endpoint::new(name.clone())));
+            if endpoint.name == name {
+                return Some((at, endpoint));
+            }
         }
-        // Tags have room for this many.
-        let at = u16::try_from(endpoints.len()).ok().filter(|at| *at < u16::MAX)?;
-        let endpoint: &'static Endpoint = Box::leak(Box::new(Endpoint::new(name)));
-        endpoints.push(endpoint);
-        Some((at, endpoint))
+        None
     }
 
-    pub fn endpoint_at(&self, at: u16) -> Option<&'static Endpoint> {
-        self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).get(usize::from(at)).copied()
+    pub fn endpoint_at(&self, at: u16) -> Option<&Endpoint> {
+        self.endpoints.get(usize::from(at))?.get()
     }
 
     /// A socket was tagged as a connection to `at`.
@@ -146,8 +152,8 @@ impl Process {
 fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     // A failed lookup says nothing of where the writer is: the last answer stays.
     let (Ok(answer), Some(process)) = (answer, current()) else { return };
-    let endpoints = process.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    for endpoint in endpoints.into_iter().filter(|endpoint| endpoint.name.host == host) {
+    let endpoints = process.endpoints.iter().map_while(OnceBox::get);
+    for endpoint in endpoints.filter(|endpoint| endpoint.name.host == host) {
         endpoint.on_answer(answer.addresses.clone());
         process.set_pace(endpoint, endpoint.pace());
     }

@@ -3,10 +3,7 @@
 use std::{
     ffi::{CStr, c_void},
     mem,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicPtr, Ordering::*},
-    },
+    sync::atomic::{AtomicPtr, Ordering::*},
 };
 
 use once_cell::race::OnceBox;
@@ -45,52 +42,67 @@ struct Binding {
 
 /// Callers seen so far; append-only, so that the doors' fast path takes no lock.
 static BINDINGS: [OnceBox<Binding>; 64] = [const { OnceBox::new() }; 64];
-static LIBRARIES: Mutex<Vec<&'static Library>> = Mutex::new(Vec::new());
+static LIBRARIES: [OnceBox<Library>; 16] = [const { OnceBox::new() }; 16];
 
 /// The library that code at `caller` means, and whether that code is the library itself.
 pub fn of_caller(caller: usize) -> Option<(&'static Library, bool)> {
     for cell in &BINDINGS {
         match cell.get() {
             Some(binding) if binding.caller.contains(caller) => {
-                return Some((binding.library, binding.library.object.contains(caller)));
+                return Some((binding.library, binding.library.is_itself(caller)));
             }
             Some(_) => {}
             None => break,
         }
     }
-    let object = objects::object_of(caller)?;
+    let Some(object) = objects::object_of(caller) else {
+        // Code made at run time (a JIT's): it belongs to no object, so nothing is remembered of it.
+        return Library::anywhere().map(|library| (library, false));
+    };
     let library = Library::behind(&object)?;
     for cell in &BINDINGS {
         if cell.set(Box::new(Binding { caller: object.clone(), library })).is_ok() {
             break;
         }
     }
-    Some((library, library.object.contains(caller)))
+    Some((library, library.is_itself(caller)))
 }
 
 impl Library {
     /// The library whose `mysql_init` the given object means.
     fn behind(caller: &Object) -> Option<&'static Library> {
-        let mut address = caller.symbol(c"mysql_init");
-        if address.is_null() {
-            // Loaded privately by somebody else: the first object after ours that defines it.
-            address = objects::all().into_iter().filter(|object| !object.path.is_empty()).find_map(|object| {
-                let found = object.symbol(c"mysql_init");
-                object.contains(found as usize).then_some(found)
-            })?;
-        }
-        let object = objects::object_of(address as usize)?;
-        let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = libraries.iter().find(|known| known.object == object) {
-            return Some(known);
-        }
-        let library: &'static Library = Box::leak(Box::new(Library {
-            object,
-            real: [const { AtomicPtr::new(std::ptr::null_mut()) }; DOORS],
-            managed: OnceBox::new(),
-        }));
-        libraries.push(library);
-        Some(library)
+        let address = caller.symbol(c"mysql_init");
+        if address.is_null() { Self::anywhere() } else { Self::at(objects::object_of(address as usize)?) }
+    }
+
+    /// Loaded privately by somebody else: the first object that defines it.
+    fn anywhere() -> Option<&'static Library> {
+        objects::all()
+            .into_iter()
+            .filter(|object| !object.path.is_empty())
+            .find(|object| object.contains(object.symbol(c"mysql_init") as usize))
+            .and_then(Self::at)
+    }
+
+    fn at(object: Object) -> Option<&'static Library> {
+        LIBRARIES
+            .iter()
+            .map(|cell| cell.get_or_init(|| Box::new(Library::new(object.clone()))))
+            .find(|library| library.object == object)
+    }
+
+    fn new(object: Object) -> Self {
+        let real = [const { AtomicPtr::new(std::ptr::null_mut()) }; DOORS];
+        Library { object, real, managed: OnceBox::new() }
+    }
+
+    /// Is the caller the client library itself, calling its own exported functions? A client that is linked into
+    /// somebody's extension cannot be told from that extension by address; the handle tells then.
+    fn is_itself(&self, caller: usize) -> bool {
+        let path = self.object.path.to_bytes();
+        let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
+        let separate = [&b"libmariadb"[..], b"libmysqlclient", b"libperconaserverclient"];
+        self.object.contains(caller) && separate.iter().any(|name| file.starts_with(name))
     }
 
     /// The real function of a door, or null if this library does not have it.
