@@ -1,5 +1,7 @@
 //! What the integration tests share: the library under test, and labs that may be unavailable.
 
+pub mod puppet;
+
 use std::path::PathBuf;
 
 use pointsman_lab::{Flavor, Lab};

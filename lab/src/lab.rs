@@ -17,9 +17,9 @@ pub const DOMAIN: &str = "lab.test";
 pub const ENDPOINT: &str = "db.lab.test";
 
 /// The application's account and its database.
-pub(crate) const USER: &str = "app";
-pub(crate) const PASSWORD: &str = "app-password";
-pub(crate) const DATABASE: &str = "shop";
+pub const USER: &str = "app";
+pub const PASSWORD: &str = "app-password";
+pub const DATABASE: &str = "shop";
 
 const CA: &str = "ca.pem";
 const TLS_OPTIONS: &str = "tls.cnf";

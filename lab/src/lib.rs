@@ -52,7 +52,7 @@ pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use flavor::Flavor;
 pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdict};
-pub use lab::{DOMAIN, ENDPOINT, Lab, LabBuilder, Side};
+pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, Side, USER};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
 pub use scenario::{Action, RunningScenario, Scenario, Step, TopologyStatus};

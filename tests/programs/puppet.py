@@ -1,0 +1,71 @@
+"""An application on strings: runs what it is told, one thread for each connection.
+
+Reads lines `CONNECTION OPERATION ARGUMENT`, answers lines `CONNECTION ok VALUE` or `CONNECTION error NUMBER TEXT`.
+It has no retry logic of its own.
+"""
+import os
+import queue
+import sys
+import threading
+
+import MySQLdb
+
+out = threading.Lock()
+
+
+def connect():
+    options = dict(
+        host=os.environ["LAB_HOST"],
+        port=int(os.environ["LAB_PORT"]),
+        user="app",
+        passwd=os.environ["LAB_PASSWORD"],
+        db="shop",
+        autocommit=True,
+    )
+    if "LAB_TLS_OPTIONS" in os.environ:
+        options["read_default_file"] = os.environ["LAB_TLS_OPTIONS"]
+    return MySQLdb.connect(**options)
+
+
+def run(connection, operation, argument):
+    if operation == "query":
+        connection.query(argument)
+        result = connection.store_result()
+        if result is None:
+            return (connection.affected_rows(), connection.insert_id())
+        return tuple(tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in result.fetch_row(0))
+    if operation == "stream":
+        connection.query(argument)
+        result = connection.use_result()
+        return len(result.fetch_row(0))
+    if operation == "call":
+        name, *arguments = argument.split()
+        return getattr(connection, name)(*[int(a) if a.isdigit() else a for a in arguments])
+    raise ValueError(operation)
+
+
+def serve(name, orders):
+    connection = None
+    while True:
+        operation, argument = orders.get()
+        try:
+            if operation == "connect":
+                connection = connect()
+                value = "connected"
+            else:
+                value = run(connection, operation, argument)
+            answer = "ok %r" % (value,)
+        except MySQLdb.Error as error:
+            answer = "error %s %s" % (error.args[0], error.args[1])
+        with out:
+            sys.stdout.write("%s %s\n" % (name, answer.replace("\n", " ")))
+            sys.stdout.flush()
+
+
+workers = {}
+for line in sys.stdin:
+    name, operation, argument = line.rstrip("\n").split(" ", 2)
+    if name not in workers:
+        workers[name] = queue.Queue()
+        threading.Thread(target=serve, args=(name, workers[name]), daemon=True).start()
+    workers[name].put((operation, argument))

@@ -1,0 +1,111 @@
+//! A real application (MySQLdb) whose every call the test decides: `puppet.py`, driven line by line.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Write},
+    process::{ChildStdin, Stdio},
+    sync::mpsc::{self, Receiver, Sender},
+    thread,
+    time::Duration,
+};
+
+use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab};
+
+use crate::library;
+
+/// No answer for this long: something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Puppet {
+    orders: ChildStdin,
+    answers: HashMap<&'static str, Receiver<String>>,
+    speakers: Sender<(&'static str, Sender<String>)>,
+    stderr: std::path::PathBuf,
+    _process: Kept,
+}
+
+impl Puppet {
+    /// Protected, with the given variables in its environment.
+    pub fn start(lab: &Lab, variables: &[(&str, &str)]) -> Puppet {
+        let script = lab.directory().join("puppet.py");
+        std::fs::write(&script, include_str!("programs/puppet.py")).unwrap();
+        let stderr = lab.directory().join(format!("puppet-{}.stderr", pointsman_lab::monotonic_us()));
+        let mut command = lab.command("/usr/bin/python3").unwrap();
+        command
+            .arg(script)
+            .env("LD_PRELOAD", library())
+            .env("LAB_HOST", ENDPOINT)
+            .env("LAB_PORT", lab.port().to_string())
+            .env("LAB_PASSWORD", pointsman_lab::PASSWORD)
+            .envs(variables.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(std::fs::File::create(&stderr).unwrap());
+        if lab.blue().flavor() == Flavor::MySql {
+            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
+        }
+        let process = pointsman_lab::spawn(command).unwrap();
+        let orders = process.take_stdin().unwrap();
+        let lines = BufReader::new(process.take_stdout().unwrap()).lines();
+        let (speakers, arrivals) = mpsc::channel::<(&'static str, Sender<String>)>();
+        thread::spawn(move || {
+            let mut senders: HashMap<&'static str, Sender<String>> = HashMap::new();
+            for line in lines.map_while(Result::ok) {
+                senders.extend(arrivals.try_iter());
+                if let Some((name, answer)) = line.split_once(' ')
+                    && let Some(sender) = senders.get(name)
+                {
+                    let _ = sender.send(answer.to_owned());
+                }
+            }
+        });
+        Puppet { orders, answers: HashMap::new(), speakers, stderr, _process: process }
+    }
+
+    /// Opens a connection under a name.
+    pub fn connect(&mut self, name: &'static str) {
+        assert_eq!(self.ask(name, "connect", "-"), "ok 'connected'");
+    }
+
+    /// Runs a statement and gives `ok ROWS`, `ok (AFFECTED, ID)` or `error NUMBER TEXT`.
+    pub fn query(&mut self, name: &'static str, text: &str) -> String {
+        self.ask(name, "query", text)
+    }
+
+    pub fn ask(&mut self, name: &'static str, operation: &str, argument: &str) -> String {
+        self.begin(name, operation, argument);
+        self.answer(name)
+    }
+
+    /// Sends an order without waiting for the answer.
+    pub fn begin(&mut self, name: &'static str, operation: &str, argument: &str) {
+        self.answers.entry(name).or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel();
+            self.speakers.send((name, sender)).unwrap();
+            receiver
+        });
+        writeln!(self.orders, "{name} {operation} {argument}").unwrap();
+    }
+
+    pub fn answer(&mut self, name: &'static str) -> String {
+        self.answers[name].recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer; stderr: {}", self.stderr()))
+    }
+
+    /// True if no answer has come yet.
+    pub fn is_waiting(&mut self, name: &'static str) -> bool {
+        self.answers[name].try_recv().is_err()
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Waits until the program has logged `text`.
+    pub fn wait_for_log(&self, text: &str) {
+        let until = std::time::Instant::now() + PATIENCE;
+        while !self.stderr().contains(text) {
+            assert!(std::time::Instant::now() < until, "never logged {text:?}: {}", self.stderr());
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! What a session carries over a switchover, what pins it, and what becomes of its transaction.
+
+use std::time::Duration;
+
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Scenario, Side};
+use pointsman_tests::{pair, puppet::Puppet};
+
+/// Each proof runs on both servers.
+macro_rules! on_both {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            for flavor in [Flavor::MariaDb, Flavor::MySql] {
+                let Some(lab) = pair(flavor) else { return };
+                lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
+                lab.blue().sql("CREATE DATABASE other; GRANT ALL ON other.* TO app@'%'").unwrap();
+                proofs::$name(&lab);
+            }
+        }
+    )*};
+}
+
+on_both! {
+    the_session_on_the_new_writer_is_the_one_that_the_application_set_up
+    idle_connections_are_on_the_new_writer_before_their_next_read
+    a_transaction_is_replayed_with_the_ids_that_the_application_was_told
+    a_transaction_that_reads_the_same_rows_again_is_replayed_and_one_that_reads_others_is_a_victim
+    a_transaction_that_cannot_be_replayed_ends_as_a_deadlock_on_a_good_connection
+    a_commit_refused_as_read_only_is_replayed
+    a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
+    a_session_whose_pin_was_released_moves
+    a_connect_during_the_switchover_waits_for_the_writer
+    dns_naming_another_server_moves_nobody_off_a_writable_one
+    a_process_that_began_on_the_demoted_server_follows_dns
+    a_handle_in_the_middle_of_a_stream_is_left_alone
+}
+
+fn switch(lab: &Lab) {
+    Scenario::read_only(Duration::ZERO, Duration::ZERO).run(lab, &mut |_| {}).unwrap();
+}
+
+fn server(puppet: &mut Puppet, name: &'static str) -> String {
+    puppet.query(name, "SELECT @@server_id")
+}
+
+fn server_id(lab: &Lab, side: Side) -> String {
+    format!("ok (({},),)", lab.server(side).sql("SELECT @@server_id").unwrap().trim())
+}
+
+fn rows(lab: &Lab) -> String {
+    lab.green().sql("SELECT GROUP_CONCAT(id, ':', v ORDER BY id SEPARATOR ' ') FROM shop.t").unwrap().trim().to_owned()
+}
+
+mod proofs {
+    use super::*;
+
+    pub fn the_session_on_the_new_writer_is_the_one_that_the_application_set_up(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        let collation = "utf8mb4_bin";
+        for text in [
+            "USE other",
+            &format!("SET NAMES utf8mb4 COLLATE {collation}"),
+            "SET @@SESSION.sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES'), time_zone = '+05:00'",
+            "SET @a = 5, @b = 'x y'",
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET @a = @a + 1",
+            "SET autocommit = 0",
+        ] {
+            let answer = puppet.query("a", text);
+            assert!(answer.starts_with("ok"), "{text}: {answer}");
+        }
+        let isolation = match lab.blue().flavor() {
+            Flavor::MariaDb => "@@tx_isolation",
+            Flavor::MySql => "@@transaction_isolation",
+        };
+        let look = format!(
+            "SELECT DATABASE(), @@character_set_client, @@collation_connection, @@sql_mode, @@time_zone, @a, @b, \
+             {isolation}, @@autocommit, @@character_set_results"
+        );
+        let before = puppet.query("a", &look);
+        assert!(before.contains(collation) && before.contains("READ-COMMITTED"), "{before}");
+        assert!(puppet.ask("a", "call", "rollback").starts_with("ok"));
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO shop.t (v) VALUES ('after')"), "ok (1, 1)");
+        assert_eq!(puppet.query("a", &look), before);
+        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
+        assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Green));
+        assert_eq!(rows(lab), "1:after");
+    }
+
+    pub fn idle_connections_are_on_the_new_writer_before_their_next_read(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        for name in ["a", "b", "c"] {
+            puppet.connect(name);
+            assert_eq!(server(&mut puppet, name), server_id(lab, Side::Blue));
+        }
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+        // Neither has failed at anything: they move because the process knows better by now.
+        assert_eq!(puppet.query("b", "SELECT v FROM t"), "ok (('x',),)");
+        assert_eq!(puppet.ask("c", "call", "ping"), "ok None");
+        assert_eq!(server(&mut puppet, "c"), server_id(lab, Side::Green));
+    }
+
+    pub fn a_transaction_is_replayed_with_the_ids_that_the_application_was_told(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        puppet.connect("b");
+        assert!(puppet.query("a", "BEGIN").starts_with("ok"));
+        assert!(puppet.query("b", "START TRANSACTION").starts_with("ok"));
+        assert_eq!(puppet.query("b", "INSERT INTO t (v) VALUES ('b')"), "ok (1, 1)");
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('a')"), "ok (1, 2)");
+        assert_eq!(puppet.query("b", "ROLLBACK"), "ok (0, 0)");
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES (CONCAT('child of ', 2))"), "ok (1, 3)");
+        assert_eq!(rows(lab), "NULL", "nothing is committed yet");
+        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
+        assert_eq!(rows(lab), "2:a 3:child of 2");
+    }
+
+    pub fn a_transaction_that_reads_the_same_rows_again_is_replayed_and_one_that_reads_others_is_a_victim(lab: &Lab) {
+        lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one'), ('two')").unwrap();
+        let mut puppet = Puppet::start(lab, &[]);
+        for name in ["same", "other"] {
+            puppet.connect(name);
+            assert!(puppet.query(name, "BEGIN").starts_with("ok"));
+        }
+        assert_eq!(puppet.query("same", "SELECT v FROM t WHERE id = 1"), "ok (('one',),)");
+        assert_eq!(puppet.query("other", "SELECT v FROM t WHERE id = 2"), "ok (('two',),)");
+        switch(lab);
+        lab.green().sql("UPDATE shop.t SET v = 'changed' WHERE id = 2").unwrap();
+        assert_eq!(puppet.query("same", "UPDATE t SET v = 'uno' WHERE id = 1"), "ok (1, 0)");
+        assert!(puppet.ask("same", "call", "commit").starts_with("ok"));
+        let answer = puppet.query("other", "UPDATE t SET v = 'dos' WHERE id = 2");
+        assert!(answer.starts_with("error 1213 Deadlock found"), "{answer}");
+        assert_eq!(rows(lab), "1:uno 2:changed");
+    }
+
+    pub fn a_transaction_that_cannot_be_replayed_ends_as_a_deadlock_on_a_good_connection(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        assert!(puppet.query("a", "BEGIN").starts_with("ok"));
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES (UUID())"), "ok (1, 1)");
+        switch(lab);
+        let answer = puppet.query("a", "INSERT INTO t (v) VALUES ('second')");
+        assert!(answer.starts_with("error 1213 Deadlock found"), "{answer}");
+        assert_eq!(rows(lab), "NULL");
+        assert!(puppet.query("a", "BEGIN").starts_with("ok"));
+        assert!(puppet.query("a", "INSERT INTO t (v) VALUES ('again')").starts_with("ok"));
+        assert!(puppet.query("a", "COMMIT").starts_with("ok"));
+        assert!(rows(lab).ends_with(":again"), "{}", rows(lab));
+    }
+
+    pub fn a_commit_refused_as_read_only_is_replayed(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        assert!(puppet.ask("a", "call", "autocommit 0").starts_with("ok"));
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('a')"), "ok (1, 1)");
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('b')"), "ok (1, 2)");
+        switch(lab);
+        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
+        assert_eq!(rows(lab), "1:a 2:b");
+    }
+
+    pub fn a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        puppet.connect("witness");
+        assert!(puppet.query("a", "CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n").starts_with("ok"));
+        switch(lab);
+        assert!(puppet.query("witness", "INSERT INTO t (v) VALUES ('x')").starts_with("ok"));
+        assert_eq!(puppet.query("a", "SELECT n FROM scratch"), "ok ((7,),)");
+        let refused = puppet.query("a", "INSERT INTO t (v) VALUES ('y')");
+        assert!(refused.starts_with("error 1290 "), "{refused}");
+        let lost = puppet.query("a", "SELECT n FROM scratch");
+        assert!(lost.starts_with("error 2006 ") || lost.starts_with("error 2013 "), "{lost}");
+        assert!(puppet.stderr().contains("pinned by a temporary table"), "{}", puppet.stderr());
+        assert_eq!(rows(lab), "1:x");
+    }
+
+    pub fn a_session_whose_pin_was_released_moves(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        assert!(puppet.query("a", "LOCK TABLES t WRITE").starts_with("ok"));
+        assert!(puppet.query("a", "UNLOCK TABLES").starts_with("ok"));
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+    }
+
+    pub fn a_connect_during_the_switchover_waits_for_the_writer(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        lab.blue().set_read_only(true).unwrap();
+        puppet.begin("a", "query", "INSERT INTO t (v) VALUES ('a')");
+        puppet.wait_for_log("is read-only; holding statements");
+        puppet.begin("b", "connect", "-");
+        assert!(puppet.is_waiting("a") && puppet.is_waiting("b"));
+        switch(lab);
+        assert_eq!(puppet.answer("b"), "ok 'connected'");
+        assert!(puppet.answer("a").starts_with("ok (1, "));
+        assert_eq!(server(&mut puppet, "b"), server_id(lab, Side::Green));
+    }
+
+    pub fn dns_naming_another_server_moves_nobody_off_a_writable_one(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "info")]);
+        puppet.connect("a");
+        lab.green().sql("SET GLOBAL read_only = 0").unwrap();
+        lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
+        puppet.wait_for_log("DNS no longer names the writer");
+        assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Blue));
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+        puppet.connect("b");
+        assert_eq!(server(&mut puppet, "b"), server_id(lab, Side::Blue), "a new connection joins the others");
+    }
+
+    pub fn a_process_that_began_on_the_demoted_server_follows_dns(lab: &Lab) {
+        lab.blue().set_read_only(true).unwrap();
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "info")]);
+        puppet.connect("a");
+        let refused = puppet.query("a", "INSERT INTO t (v) VALUES ('x')");
+        assert!(refused.starts_with("error 1290 "), "{refused}");
+        switch(lab);
+        puppet.wait_for_log(&format!("DNS answers [{}]", lab.green().ip()));
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('y')"), "ok (1, 1)");
+        assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Green));
+    }
+
+    pub fn a_handle_in_the_middle_of_a_stream_is_left_alone(lab: &Lab) {
+        lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one'), ('two')").unwrap();
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        assert_eq!(puppet.ask("a", "stream", "SELECT v FROM t"), "ok 2");
+        switch(lab);
+        // The stream has ended and was freed: the handle moves like any other.
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 3)");
+    }
+}
