@@ -43,16 +43,11 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
     command.process_group(0);
     sandbox::die_with_parent(&mut command);
     let (reply, answer) = sync_channel(1);
-    locked(&FORKER)
-        .send((command, reply))
-        .expect("the forking thread never ends");
+    locked(&FORKER).send((command, reply)).expect("the forking thread never ends");
     let child = answer
         .recv()
         .expect("the forking thread answers every job")
-        .map_err(|source| Error::Start {
-            program: name.clone(),
-            source,
-        })?;
+        .map_err(|source| Error::Start { program: name.clone(), source })?;
     let id = child.id();
     let child = Arc::new(Mutex::new(child));
     let mut alive = locked(&ALIVE);
@@ -83,12 +78,7 @@ impl Kept {
 
     /// Waits for it to end by itself.
     pub fn wait(&self, within: Duration) -> Result<ExitStatus> {
-        wait::until(
-            &format!("the end of {} ({})", self.name, self.id),
-            within,
-            String::new,
-            || Ok(self.ended()),
-        )
+        wait::until(&format!("the end of {} ({})", self.name, self.id), within, String::new, || Ok(self.ended()))
     }
 
     /// Sends a signal, unless it has ended.

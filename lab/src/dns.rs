@@ -36,37 +36,22 @@ impl Dns {
     pub(crate) fn start(address: Ipv4Addr) -> Result<Self> {
         let address = SocketAddr::from((address, PORT));
         let port = |source| Error::DnsPort { address, source };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(port)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(port)?;
         let (udp, tcp) = runtime
-            .block_on(async {
-                Ok((
-                    UdpSocket::bind(address).await?,
-                    TcpListener::bind(address).await?,
-                ))
-            })
+            .block_on(async { Ok((UdpSocket::bind(address).await?, TcpListener::bind(address).await?)) })
             .map_err(port)?;
         let zone = Arc::new(Mutex::new(Zone::default()));
         let (stop, stopped) = oneshot::channel();
         let answering = Answering(zone.clone());
-        let thread = std::thread::Builder::new()
-            .name("lab-dns".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    let mut server = Server::new(answering);
-                    server.register_socket(udp);
-                    server.register_listener(tcp, TCP_IDLE, 32);
-                    let _ = stopped.await;
-                });
+        let thread = std::thread::Builder::new().name("lab-dns".into()).spawn(move || {
+            runtime.block_on(async {
+                let mut server = Server::new(answering);
+                server.register_socket(udp);
+                server.register_listener(tcp, TCP_IDLE, 32);
+                let _ = stopped.await;
             });
-        Ok(Self {
-            address,
-            zone,
-            stop: Some(stop),
-            thread: Some(thread.map_err(port)?),
-        })
+        });
+        Ok(Self { address, zone, stop: Some(stop), thread: Some(thread.map_err(port)?) })
     }
 
     /// From now on `name` has these addresses.
@@ -116,19 +101,10 @@ struct Answering(Arc<Mutex<Zone>>);
 
 #[async_trait::async_trait]
 impl RequestHandler for Answering {
-    async fn handle_request<R: ResponseHandler, T: Time>(
-        &self,
-        request: &Request,
-        mut handle: R,
-    ) -> ResponseInfo {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut handle: R) -> ResponseInfo {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.authoritative = true;
-        let unanswered = |metadata| {
-            ResponseInfo::from(Header {
-                metadata,
-                counts: HeaderCounts::default(),
-            })
-        };
+        let unanswered = |metadata| ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() });
         let reply = match request.request_info() {
             Ok(info) => {
                 let mut zone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -142,9 +118,6 @@ impl RequestHandler for Answering {
         metadata.response_code = reply.code;
         let builder = MessageResponseBuilder::from_message_request(request);
         let response = builder.build(metadata, &reply.answers, [], &reply.soa, []);
-        handle
-            .send_response(response)
-            .await
-            .unwrap_or_else(|_| unanswered(metadata))
+        handle.send_response(response).await.unwrap_or_else(|_| unanswered(metadata))
     }
 }

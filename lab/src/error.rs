@@ -12,11 +12,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// A file or directory operation failed.
     #[error("{doing} {path}: {source}")]
-    File {
-        doing: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { doing: &'static str, path: PathBuf, source: io::Error },
     /// A program could not be started.
     #[error("cannot start {program}: {source} (run `make setup` if it is not installed)")]
     Start { program: String, source: io::Error },
@@ -33,46 +29,25 @@ pub enum Error {
     #[error(
         "cannot listen on {address} for DNS: {source} (ports below 1024 need root or net.ipv4.ip_unprivileged_port_start=0)"
     )]
-    DnsPort {
-        address: std::net::SocketAddr,
-        source: io::Error,
-    },
+    DnsPort { address: std::net::SocketAddr, source: io::Error },
     /// A host name that DNS cannot carry.
     #[error("{name:?} is not a host name: {reason}")]
     Name { name: String, reason: String },
     /// This machine gives us no private mount name space.
-    #[error(
-        "no private mount name space here ({reason}): run as root or allow unprivileged user name spaces"
-    )]
+    #[error("no private mount name space here ({reason}): run as root or allow unprivileged user name spaces")]
     NoSandbox { reason: String },
     /// A statement failed on a server.
     #[error("{server}: {statement}: {message}")]
-    Sql {
-        server: String,
-        statement: String,
-        message: String,
-    },
+    Sql { server: String, statement: String, message: String },
     /// A server that should run does not.
     #[error("{server} ended while {doing}; its log ends with:\n{log}")]
-    ServerEnded {
-        server: String,
-        doing: &'static str,
-        log: String,
-    },
+    ServerEnded { server: String, doing: &'static str, log: String },
     /// A condition did not come true in time.
     #[error("{what} did not happen within {within:?}{detail}")]
-    Timeout {
-        what: String,
-        within: Duration,
-        detail: String,
-    },
+    Timeout { what: String, within: Duration, detail: String },
     /// A workload ended before it was told to.
     #[error("workload {name} ended by itself ({status}); its standard error:\n{stderr}")]
-    WorkloadEnded {
-        name: String,
-        status: String,
-        stderr: String,
-    },
+    WorkloadEnded { name: String, status: String, stderr: String },
     /// A workload wrote a line that is no statement.
     #[error("workload {name} wrote {line:?}, which is no statement record")]
     WorkloadLine { name: String, line: String },
@@ -83,23 +58,13 @@ pub enum Error {
 
 impl Error {
     /// For `map_err`: names the path that an I/O error is about.
-    pub(crate) fn file(
-        doing: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File {
-            doing,
-            path,
-            source,
-        }
+        move |source| Self::File { doing, path, source }
     }
 
     /// Whether the machine, not the code, is why: tests print "skipped: …" and return.
     pub fn is_unavailable(&self) -> bool {
-        matches!(
-            self,
-            Self::Missing { .. } | Self::NoSandbox { .. } | Self::DnsPort { .. }
-        )
+        matches!(self, Self::Missing { .. } | Self::NoSandbox { .. } | Self::DnsPort { .. })
     }
 }

@@ -53,11 +53,7 @@ impl Flavor {
     /// The options of a running server that differ between the families.
     pub(crate) fn options(self) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match self {
-            Self::MariaDb => &[
-                "--innodb-log-file-size=8M",
-                "--log-slave-updates=ON",
-                "--slave-net-timeout=5",
-            ],
+            Self::MariaDb => &["--innodb-log-file-size=8M", "--log-slave-updates=ON", "--slave-net-timeout=5"],
             Self::MySql => &[
                 "--mysqlx=OFF",
                 "--gtid-mode=ON",
@@ -76,11 +72,7 @@ impl Flavor {
         Ok(match self {
             Self::MariaDb => {
                 let mut command = Command::new("/usr/bin/mariadb-install-db");
-                command.args([
-                    "--no-defaults",
-                    "--skip-test-db",
-                    "--innodb-log-file-size=8M",
-                ]);
+                command.args(["--no-defaults", "--skip-test-db", "--innodb-log-file-size=8M"]);
                 command.args(as_root());
                 command.args([
                     // No password, but the socket lies in a directory that only its owner can enter.
@@ -91,11 +83,7 @@ impl Flavor {
             }
             Self::MySql => {
                 let mut command = self.server_program()?;
-                command.args([
-                    "--initialize-insecure",
-                    "--innodb-redo-log-capacity=16M",
-                    &data,
-                ]);
+                command.args(["--initialize-insecure", "--innodb-redo-log-capacity=16M", &data]);
                 command
             }
         })
@@ -107,13 +95,7 @@ impl Flavor {
             Self::MariaDb => Command::new("/usr/bin/mariadb"),
             Self::MySql => roots::sid_program(&roots::sid_root()?, "usr/bin/mysql"),
         };
-        command.args([
-            "--no-defaults",
-            "--batch",
-            "--skip-column-names",
-            "--raw",
-            "--user=root",
-        ]);
+        command.args(["--no-defaults", "--batch", "--skip-column-names", "--raw", "--user=root"]);
         command.arg(format!("--socket={}", socket.display()));
         Ok(command)
     }

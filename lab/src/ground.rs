@@ -32,10 +32,7 @@ impl Ground {
         let owner = lock(&directory.path().join(LOCK))?;
         drop(guard);
         interrupt::remove_on_interrupt(directory.path());
-        Ok(Self {
-            directory,
-            _owner: owner,
-        })
+        Ok(Self { directory, _owner: owner })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -51,18 +48,13 @@ pub(crate) fn lock(path: &Path) -> Result<Flock<File>> {
         .write(true)
         .open(path)
         .map_err(Error::file("open the lock", path))?;
-    Flock::lock(file, FlockArg::LockExclusive)
-        .map_err(|(_, errno)| Error::file("lock", path)(errno.into()))
+    Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| Error::file("lock", path)(errno.into()))
 }
 
 fn base() -> PathBuf {
     let memory = Path::new("/dev/shm");
     let free = nix::sys::statvfs::statvfs(memory).map(|s| s.blocks_available() * s.fragment_size());
-    if free.is_ok_and(|bytes| bytes > ENOUGH) {
-        memory.to_owned()
-    } else {
-        std::env::temp_dir()
-    }
+    if free.is_ok_and(|bytes| bytes > ENOUGH) { memory.to_owned() } else { std::env::temp_dir() }
 }
 
 /// Removes what dead labs left. Failing to is no failure: the directory may be another user's.
@@ -71,9 +63,7 @@ fn sweep(base: &Path) {
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let ours = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
+        let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX));
         let Ok(file) = File::open(path.join(LOCK)) else {
             continue;
         };

@@ -21,8 +21,7 @@ pub(crate) type Rows = HashMap<(u32, u32), u32>;
 impl History {
     /// Compares what was acknowledged with what is on `writer`.
     pub fn check(&self, writer: &Server) -> Result<Verdict> {
-        let listing =
-            writer.sql("SELECT worker, seq, COUNT(*) FROM shop.orders GROUP BY worker, seq")?;
+        let listing = writer.sql("SELECT worker, seq, COUNT(*) FROM shop.orders GROUP BY worker, seq")?;
         let rows = listing.lines().filter_map(|line| {
             let mut numbers = line.split('\t').map(str::parse);
             let mut next = || numbers.next()?.ok();

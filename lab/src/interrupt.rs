@@ -19,10 +19,7 @@ pub fn install() -> Result<()> {
             .map(|signals| {
                 std::thread::spawn(move || wait(signals));
             })
-            .map_err(|source| Error::Start {
-                program: "the signal handler".into(),
-                source,
-            });
+            .map_err(|source| Error::Start { program: "the signal handler".into(), source });
     });
     outcome
 }

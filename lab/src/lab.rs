@@ -62,11 +62,7 @@ pub struct LabBuilder {
 impl Lab {
     /// MariaDB on both sides unless told otherwise.
     pub fn builder() -> LabBuilder {
-        LabBuilder {
-            blue: Flavor::MariaDb,
-            green: Some(Flavor::MariaDb),
-            ttl: 1,
-        }
+        LabBuilder { blue: Flavor::MariaDb, green: Some(Flavor::MariaDb), ttl: 1 }
     }
 
     /// The writer at the start.
@@ -79,10 +75,7 @@ impl Lab {
     /// # Panics
     /// In a lab that was built with a single server.
     pub fn green(&self) -> &Server {
-        self.0
-            .green
-            .as_ref()
-            .expect("this lab was built without a green server")
+        self.0.green.as_ref().expect("this lab was built without a green server")
     }
 
     pub fn server(&self, side: Side) -> &Server {
@@ -128,17 +121,8 @@ impl Lab {
     }
 
     /// As [`Lab::command`], with an `/etc/hosts` of the caller's.
-    pub fn command_with_hosts(
-        &self,
-        program: impl AsRef<std::ffi::OsStr>,
-        hosts: &str,
-    ) -> Result<Command> {
-        sandbox::command(
-            program.as_ref(),
-            self.directory(),
-            self.0.slot.dns(),
-            Some(hosts),
-        )
+    pub fn command_with_hosts(&self, program: impl AsRef<std::ffi::OsStr>, hosts: &str) -> Result<Command> {
+        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), Some(hosts))
     }
 
     /// A program that runs inside the root with Debian sid: its own path, the lab's directory and each of `paths` are
@@ -149,12 +133,7 @@ impl Lab {
         if program.exists() && !program.starts_with("/usr") {
             shared.push(program);
         }
-        sandbox::sid_command(
-            program.as_os_str(),
-            &shared,
-            self.directory(),
-            self.0.slot.dns(),
-        )
+        sandbox::sid_command(program.as_os_str(), &shared, self.directory(), self.0.slot.dns())
     }
 
     /// Numbers for `count` workers that no other workload of this lab has.
@@ -202,33 +181,16 @@ impl LabBuilder {
             let green = self.green.map(|flavor| {
                 let directory = place("green");
                 let address = slot.green();
-                scope.spawn(move || {
-                    Server::prepare("green", 2, flavor, address, directory).and_then(running)
-                })
+                scope.spawn(move || Server::prepare("green", 2, flavor, address, directory).and_then(running))
             });
-            let blue =
-                Server::prepare("blue", 1, self.blue, slot.blue(), place("blue")).and_then(running);
-            (
-                blue,
-                green.map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-                }),
-            )
+            let blue = Server::prepare("blue", 1, self.blue, slot.blue(), place("blue")).and_then(running);
+            (blue, green.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
         });
         let (blue, green) = (blue?, green.transpose()?);
         populate(&blue, green.as_ref())?;
         dns.set(ENDPOINT, &[blue.ip()], self.ttl)?;
         let workers = AtomicU32::new(1);
-        Ok(Lab(Arc::new(Parts {
-            blue,
-            green,
-            dns,
-            workers,
-            ground,
-            slot,
-        })))
+        Ok(Lab(Arc::new(Parts { blue, green, dns, workers, ground, slot })))
     }
 }
 
@@ -257,10 +219,7 @@ fn lay_out_tls(directory: &Path) -> Result<()> {
     std::fs::copy(authority, &ca).map_err(Error::file("copy the certificate authority to", &ca))?;
     let options = directory.join(TLS_OPTIONS);
     // With its value: libmariadb takes the bare word for a no.
-    let text = format!(
-        "[client]\nssl-ca={}\nssl-verify-server-cert=1\n",
-        ca.display()
-    );
+    let text = format!("[client]\nssl-ca={}\nssl-verify-server-cert=1\n", ca.display());
     std::fs::write(&options, text).map_err(Error::file("write", &options))
 }
 
@@ -270,9 +229,8 @@ fn running(server: Server) -> Result<Server, Error> {
 }
 
 fn populate(blue: &Server, green: Option<&Server>) -> Result<()> {
-    let account = format!(
-        "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {DATABASE}.* TO {USER}@'%';"
-    );
+    let account =
+        format!("CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON {DATABASE}.* TO {USER}@'%';");
     let content = |server: &Server| format!("{TABLE} {account} {}", server.replication_account());
     blue.sql(&content(blue))?;
     let Some(green) = green else { return Ok(()) };

@@ -14,9 +14,7 @@ impl Server {
             // The second right lets it stay connected in offline mode, when a switchover turns applications away.
             Flavor::MySql => "REPLICATION SLAVE, CONNECTION_ADMIN",
         };
-        format!(
-            "CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON *.* TO {USER}@'%';"
-        )
+        format!("CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}'; GRANT {rights} ON *.* TO {USER}@'%';")
     }
 
     /// Follows `source` from its first transaction on.
@@ -51,17 +49,11 @@ impl Server {
         let (position, wait) = match self.flavor() {
             Flavor::MariaDb => {
                 let position = source.sql("SELECT @@global.gtid_binlog_pos")?;
-                (
-                    position.clone(),
-                    format!("SELECT MASTER_GTID_WAIT('{position}', {seconds})"),
-                )
+                (position.clone(), format!("SELECT MASTER_GTID_WAIT('{position}', {seconds})"))
             }
             Flavor::MySql => {
                 let position = source.sql("SELECT REPLACE(@@global.gtid_executed, '\\n', '')")?;
-                (
-                    position.clone(),
-                    format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', {seconds})"),
-                )
+                (position.clone(), format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{position}', {seconds})"))
             }
         };
         if self.sql(&wait)? == "0" {

@@ -15,10 +15,7 @@ pub(crate) fn roots() -> PathBuf {
     }
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    cache
-        .or_else(home)
-        .unwrap_or_else(std::env::temp_dir)
-        .join("pointsman")
+    cache.or_else(home).unwrap_or_else(std::env::temp_dir).join("pointsman")
 }
 
 /// The root with MySQL of Debian sid, made by `make setup`.
@@ -27,31 +24,20 @@ pub fn sid_root() -> Result<PathBuf> {
     path.canonicalize()
         .ok()
         .filter(|root| root.join("usr/sbin/mysqld").exists())
-        .ok_or(Error::Missing {
-            what: "MySQL from Debian sid",
-            path,
-        })
+        .ok_or(Error::Missing { what: "MySQL from Debian sid", path })
 }
 
 /// A program of the sid root, run by that root's loader with that root's libraries.
 pub(crate) fn sid_program(root: &Path, program: &str) -> Command {
     let mut command = Command::new(root.join(loader()));
-    command
-        .arg("--library-path")
-        .arg(sid_libraries(root))
-        .arg(root.join(program));
+    command.arg("--library-path").arg(sid_libraries(root)).arg(root.join(program));
     command
 }
 
 pub(crate) fn sid_libraries(root: &Path) -> PathBuf {
-    root.join("usr/lib")
-        .join(format!("{}-linux-gnu", std::env::consts::ARCH))
+    root.join("usr/lib").join(format!("{}-linux-gnu", std::env::consts::ARCH))
 }
 
 fn loader() -> &'static str {
-    if cfg!(target_arch = "aarch64") {
-        "usr/lib/ld-linux-aarch64.so.1"
-    } else {
-        "usr/lib64/ld-linux-x86-64.so.2"
-    }
+    if cfg!(target_arch = "aarch64") { "usr/lib/ld-linux-aarch64.so.1" } else { "usr/lib64/ld-linux-x86-64.so.2" }
 }

@@ -16,12 +16,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A program that asks `dns` for names and nobody else.
-pub(crate) fn command(
-    program: &OsStr,
-    directory: &Path,
-    dns: Ipv4Addr,
-    hosts: Option<&str>,
-) -> Result<Command> {
+pub(crate) fn command(program: &OsStr, directory: &Path, dns: Ipv4Addr, hosts: Option<&str>) -> Result<Command> {
     let kind = SandboxKind::of_this_machine()?;
     let binds = names::binds(Path::new("/"), directory, dns, hosts)?;
     let mut command = Command::new(program);

@@ -32,10 +32,7 @@ pub struct RunningScenario(JoinHandle<Result<Timeline>>);
 
 impl Scenario {
     pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            steps: vec![],
-        }
+        Self { name: name.into(), steps: vec![] }
     }
 
     /// Adds a step.
@@ -56,11 +53,7 @@ impl Scenario {
     }
 
     /// As `run`, on a thread of its own.
-    pub fn start(
-        &self,
-        lab: &Lab,
-        mut tell: impl FnMut(&Event) + Send + 'static,
-    ) -> RunningScenario {
+    pub fn start(&self, lab: &Lab, mut tell: impl FnMut(&Event) + Send + 'static) -> RunningScenario {
         let (scenario, lab) = (self.clone(), lab.clone());
         RunningScenario(std::thread::spawn(move || scenario.run(&lab, &mut tell)))
     }

@@ -45,10 +45,7 @@ impl Server {
             starts_read_only: AtomicBool::new(false),
             process: Mutex::new(None),
         };
-        template::copy(
-            &template::data_directory(flavor)?,
-            &server.directory.join("data"),
-        )?;
+        template::copy(&template::data_directory(flavor)?, &server.directory.join("data"))?;
         Ok(server)
     }
 
@@ -92,23 +89,16 @@ impl Server {
             message: message.trim().to_owned(),
         };
         let mut client = self.flavor.client(&self.socket())?;
-        let output = client
-            .arg("--execute")
-            .arg(statements)
-            .output()
-            .map_err(|error| failed(error.to_string()))?;
+        let output = client.arg("--execute").arg(statements).output().map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
-        Ok(String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned())
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
     }
 
     /// What a switchover does: connections stay, writes of everybody without a special right fail with 1290.
     pub fn set_read_only(&self, read_only: bool) -> Result<()> {
-        self.sql(&format!("SET GLOBAL read_only = {}", u8::from(read_only)))
-            .map(drop)
+        self.sql(&format!("SET GLOBAL read_only = {}", u8::from(read_only))).map(drop)
     }
 
     /// Read-only for administrators too, where the server knows that.
@@ -126,8 +116,7 @@ impl Server {
 
     /// Ends a user's connections; new ones are welcome.
     pub fn drop_connections(&self, user: &str) -> Result<()> {
-        let listing =
-            format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
+        let listing = format!("SELECT id FROM information_schema.processlist WHERE user = '{user}'");
         let ids = self.sql(&listing)?;
         // A connection that has ended since is no reason to spare the others.
         let kills: Vec<_> = ids.lines().map(|id| format!("KILL {id}")).collect();
@@ -135,9 +124,7 @@ impl Server {
             return Ok(());
         }
         let mut client = self.flavor.client(&self.socket())?;
-        template::run(client.args(["--force", "--execute", &kills.join(";")]))
-            .map(drop)
-            .or(Ok(()))
+        template::run(client.args(["--force", "--execute", &kills.join(";")])).map(drop).or(Ok(()))
     }
 
     /// Ends a user's connections and lets it open no new one, until `admit_connections`. Not replicated.
@@ -166,8 +153,7 @@ impl Server {
             ))?;
             return Ok(());
         }
-        self.sql(&format!("SET sql_log_bin = 0; {statements}"))
-            .map(drop)
+        self.sql(&format!("SET sql_log_bin = 0; {statements}")).map(drop)
     }
 
     /// SIGKILL: the crash of a server. Its data stays for `start`.
@@ -201,9 +187,7 @@ impl Server {
     }
 
     pub fn is_running(&self) -> bool {
-        self.process()
-            .as_ref()
-            .is_some_and(|process| process.ended().is_none())
+        self.process().as_ref().is_some_and(|process| process.ended().is_none())
     }
 
     /// `blue` or `green`.
@@ -238,9 +222,7 @@ impl Server {
     pub(crate) fn launch(&self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log());
         let log = log.map_err(Error::file("open the log", self.log()))?;
-        let errors = log
-            .try_clone()
-            .map_err(Error::file("open the log", self.log()))?;
+        let errors = log.try_clone().map_err(Error::file("open the log", self.log()))?;
         let certificates = template::certificates()?;
         let path = |name: &str| self.directory.join(name).display().to_string();
         let mut command = self.flavor.server_program()?;
@@ -253,22 +235,10 @@ impl Server {
             .arg(format!("--socket={}", self.socket().display()))
             .arg(format!("--pid-file={}", path("pid")))
             .arg(format!("--tmpdir={}", self.directory.display()))
-            .arg(format!(
-                "--ssl-ca={}",
-                certificates.join("ca.pem").display()
-            ))
-            .arg(format!(
-                "--ssl-cert={}",
-                certificates.join("server-cert.pem").display()
-            ))
-            .arg(format!(
-                "--ssl-key={}",
-                certificates.join("server-key.pem").display()
-            ))
-            .arg(format!(
-                "--read-only={}",
-                u8::from(self.starts_read_only.load(Ordering::Relaxed))
-            ))
+            .arg(format!("--ssl-ca={}", certificates.join("ca.pem").display()))
+            .arg(format!("--ssl-cert={}", certificates.join("server-cert.pem").display()))
+            .arg(format!("--ssl-key={}", certificates.join("server-key.pem").display()))
+            .arg(format!("--read-only={}", u8::from(self.starts_read_only.load(Ordering::Relaxed))))
             .stdin(std::process::Stdio::null())
             .stdout(log)
             .stderr(errors);

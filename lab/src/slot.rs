@@ -23,10 +23,7 @@ pub(crate) struct Slot {
 impl Slot {
     /// Takes the first free slot.
     pub(crate) fn take() -> Result<Self> {
-        SLOTS
-            .into_iter()
-            .find_map(Self::try_take)
-            .ok_or(Error::NoSlot(SLOTS.count() as u32))
+        SLOTS.into_iter().find_map(Self::try_take).ok_or(Error::NoSlot(SLOTS.count() as u32))
     }
 
     pub(crate) fn blue(&self) -> Ipv4Addr {
@@ -51,10 +48,7 @@ impl Slot {
 
     fn try_take(number: u8) -> Option<Self> {
         let name = SocketAddr::from_abstract_name(format!("pointsman-lab-{NET}-{number}")).ok()?;
-        let slot = Self {
-            number,
-            _guard: UnixListener::bind_addr(&name).ok()?,
-        };
+        let slot = Self { number, _guard: UnixListener::bind_addr(&name).ok()? };
         // A server of a lab that died a moment ago may still hold its port.
         let free = |address| TcpListener::bind((address, PORT)).is_ok();
         (free(slot.blue()) && free(slot.green())).then_some(slot)

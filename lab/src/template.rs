@@ -14,14 +14,8 @@ const CONTENT: u32 = 2;
 pub(crate) fn data_directory(flavor: Flavor) -> Result<PathBuf> {
     let mut version = flavor.server_program()?;
     let version = run(version.arg("--version"))?;
-    let version = version
-        .split_whitespace()
-        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-    let name = format!(
-        "{}-{}-{CONTENT}",
-        flavor.name(),
-        version.unwrap_or("unknown")
-    );
+    let version = version.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    let name = format!("{}-{}-{CONTENT}", flavor.name(), version.unwrap_or("unknown"));
     make_once(&name, |data| {
         run(&mut flavor.initialiser(data)?)?;
         // The server's identity: every copy must get its own.
@@ -38,20 +32,12 @@ pub(crate) fn data_directory(flavor: Flavor) -> Result<PathBuf> {
 pub(crate) fn certificates() -> Result<PathBuf> {
     make_once("tls", |directory| {
         let openssl = |arguments: &str| {
-            run(Command::new("openssl")
-                .args(arguments.split_whitespace())
-                .current_dir(directory))
-            .map(drop)
+            run(Command::new("openssl").args(arguments.split_whitespace()).current_dir(directory)).map(drop)
         };
         let names = "subjectAltName=DNS:db.lab.test,DNS:*.lab.test\nbasicConstraints=CA:FALSE\n";
-        fs::write(directory.join("server.ext"), names)
-            .map_err(Error::file("write into", directory))?;
-        openssl(
-            "req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=lab-ca -keyout ca-key.pem -out ca.pem",
-        )?;
-        openssl(
-            "req -newkey rsa:2048 -nodes -subj /CN=db.lab.test -keyout server-key.pem -out server.csr",
-        )?;
+        fs::write(directory.join("server.ext"), names).map_err(Error::file("write into", directory))?;
+        openssl("req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=lab-ca -keyout ca-key.pem -out ca.pem")?;
+        openssl("req -newkey rsa:2048 -nodes -subj /CN=db.lab.test -keyout server-key.pem -out server.csr")?;
         openssl(
             "x509 -req -in server.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 3650 -extfile server.ext -out server-cert.pem",
         )
@@ -60,19 +46,13 @@ pub(crate) fn certificates() -> Result<PathBuf> {
 
 /// Copies a template's content to a place that does not exist yet.
 pub(crate) fn copy(template: &Path, to: &Path) -> Result<()> {
-    run(Command::new("cp")
-        .args(["-a", "--sparse=always"])
-        .arg(template)
-        .arg(to))
-    .map(drop)
+    run(Command::new("cp").args(["-a", "--sparse=always"]).arg(template).arg(to)).map(drop)
 }
 
 fn make_once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
     let templates = roots::roots().join("templates");
     fs::create_dir_all(&templates).map_err(Error::file("make", &templates))?;
-    let templates = templates
-        .canonicalize()
-        .map_err(Error::file("find", &templates))?;
+    let templates = templates.canonicalize().map_err(Error::file("find", &templates))?;
     let done = templates.join(name);
     if done.exists() {
         return Ok(done);
@@ -92,16 +72,10 @@ fn make_once(name: &str, make: impl FnOnce(&Path) -> Result<()>) -> Result<PathB
 /// Runs a command to its end and gives its output, or all that it said if it failed.
 pub(crate) fn run(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|source| Error::Start {
-        program: program.clone(),
-        source,
-    })?;
+    let output = command.output().map_err(|source| Error::Start { program: program.clone(), source })?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);
     }
-    Err(Error::Failed {
-        program,
-        output: format!("{text}{}", String::from_utf8_lossy(&output.stderr)),
-    })
+    Err(Error::Failed { program, output: format!("{text}{}", String::from_utf8_lossy(&output.stderr)) })
 }

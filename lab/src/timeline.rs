@@ -38,11 +38,7 @@ pub struct Timeline {
 
 impl Timeline {
     pub(crate) fn begin(scenario: &str) -> Self {
-        Self {
-            scenario: scenario.to_owned(),
-            started_us: monotonic_us(),
-            events: vec![],
-        }
+        Self { scenario: scenario.to_owned(), started_us: monotonic_us(), events: vec![] }
     }
 
     pub(crate) fn elapsed(&self) -> Duration {
@@ -50,20 +46,13 @@ impl Timeline {
     }
 
     pub(crate) fn record(&mut self, kind: EventKind, text: String) -> &Event {
-        self.events.push(Event {
-            at: self.elapsed(),
-            kind,
-            text,
-        });
+        self.events.push(Event { at: self.elapsed(), kind, text });
         self.events.last().expect("an event was pushed")
     }
 
     /// When the first event of a kind happened.
     pub fn first(&self, kind: EventKind) -> Option<Duration> {
-        self.events
-            .iter()
-            .find(|event| event.kind == kind)
-            .map(|event| event.at)
+        self.events.iter().find(|event| event.kind == kind).map(|event| event.at)
     }
 }
 
@@ -76,8 +65,6 @@ impl fmt::Display for Event {
 impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.scenario)?;
-        self.events
-            .iter()
-            .try_for_each(|event| write!(f, "\n  {event}"))
+        self.events.iter().try_for_each(|event| write!(f, "\n  {event}"))
     }
 }

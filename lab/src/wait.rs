@@ -20,11 +20,7 @@ pub(crate) fn until<T>(
             return Ok(value);
         }
         if Instant::now() >= deadline {
-            return Err(Error::Timeout {
-                what: what.to_owned(),
-                within,
-                detail: detail(),
-            });
+            return Err(Error::Timeout { what: what.to_owned(), within, detail: detail() });
         }
         std::thread::sleep(INTERVAL);
     }
@@ -32,7 +28,6 @@ pub(crate) fn until<T>(
 
 /// CLOCK_MONOTONIC in microseconds: the same clock in every process of this machine.
 pub fn monotonic_us() -> u64 {
-    let now =
-        clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on every Linux");
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("CLOCK_MONOTONIC exists on every Linux");
     Duration::from(now).as_micros() as u64
 }

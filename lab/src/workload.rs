@@ -110,10 +110,7 @@ impl Workload {
             .env("LAB_DATABASE", DATABASE)
             .env("LAB_THREADS", options.threads.to_string())
             .env("LAB_FIRST_WORKER", first.to_string())
-            .env(
-                "LAB_PAUSE_MS",
-                (options.pause.as_secs_f64() * 1000.0).to_string(),
-            )
+            .env("LAB_PAUSE_MS", (options.pause.as_secs_f64() * 1000.0).to_string())
             .env("LAB_READ_EVERY", options.read_every.max(1).to_string())
             .envs(options.env)
             .stdin(Stdio::piped())
@@ -128,9 +125,7 @@ impl Workload {
         if let Some(library) = options.preload {
             command.env("LD_PRELOAD", library);
         }
-        let stderr = lab
-            .directory()
-            .join(format!("{}-{first}.stderr", self.name()));
+        let stderr = lab.directory().join(format!("{}-{first}.stderr", self.name()));
         RunningWorkload::begin(self, command, stderr, child::spawn)
     }
 }

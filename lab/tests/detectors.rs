@@ -32,19 +32,13 @@ fn each_workload(lab: &Lab, check: impl Fn(Workload)) {
 fn a_row_that_is_not_where_it_was_acknowledged_is_a_stale_read_and_lost() {
     let Some(lab) = lab() else { return };
     each_workload(&lab, |workload| {
-        let running = workload
-            .start(&lab, WorkloadOptions::default().threads(2))
-            .unwrap();
+        let running = workload.start(&lab, WorkloadOptions::default().threads(2)).unwrap();
         running.wait_for_every_worker(SOON, 2).unwrap();
         assert_eq!(running.stats().stale_reads, 0, "{workload}");
         let trigger = "CREATE TRIGGER shop.astray BEFORE INSERT ON shop.orders FOR EACH ROW SET NEW.seq = -NEW.seq";
         lab.blue().sql(trigger).unwrap();
-        running
-            .wait_for(SOON, "10 stale reads", |s| s.stale_reads >= 10)
-            .unwrap();
-        lab.blue()
-            .sql("DROP TRIGGER shop.astray; DELETE FROM shop.orders WHERE seq < 0")
-            .unwrap();
+        running.wait_for(SOON, "10 stale reads", |s| s.stale_reads >= 10).unwrap();
+        lab.blue().sql("DROP TRIGGER shop.astray; DELETE FROM shop.orders WHERE seq < 0").unwrap();
         let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
         assert!(verdict.lost.len() >= 10, "{workload}: {verdict}");
         assert_eq!(verdict.failed, 0, "{workload}: {verdict}");
@@ -54,15 +48,9 @@ fn a_row_that_is_not_where_it_was_acknowledged_is_a_stale_read_and_lost() {
 #[test]
 fn a_row_that_was_written_twice_is_doubled() {
     let Some(lab) = lab() else { return };
-    let running = Workload::LibMariaDb
-        .start(&lab, WorkloadOptions::default())
-        .unwrap();
-    running
-        .wait_for(SOON, "50 writes", |s| s.acknowledged >= 50)
-        .unwrap();
-    lab.blue()
-        .sql("INSERT INTO shop.orders (worker, seq) SELECT worker, seq FROM shop.orders LIMIT 3")
-        .unwrap();
+    let running = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
+    running.wait_for(SOON, "50 writes", |s| s.acknowledged >= 50).unwrap();
+    lab.blue().sql("INSERT INTO shop.orders (worker, seq) SELECT worker, seq FROM shop.orders LIMIT 3").unwrap();
     let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
     assert_eq!(verdict.doubled.len(), 3, "{verdict}");
 }

@@ -30,39 +30,19 @@ fn every_workload_sees_the_switchover(flavor: Flavor, options: &WorkloadOptions)
     }
     for workload in &running {
         let name = format!("writes by every worker of {}", workload.workload());
-        workload
-            .wait_for_every_worker(SOON, options.threads)
-            .unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(
-            workload.stats().failed,
-            0,
-            "{:?}",
-            workload.statements().last()
-        );
+        workload.wait_for_every_worker(SOON, options.threads).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(workload.stats().failed, 0, "{:?}", workload.statements().last());
     }
     let halt = Duration::from_millis(100);
-    println!(
-        "{}",
-        Scenario::read_only(halt, halt)
-            .run(&lab, &mut |_| ())
-            .unwrap()
-    );
+    println!("{}", Scenario::read_only(halt, halt).run(&lab, &mut |_| ()).unwrap());
     for workload in running {
         let name = workload.workload();
         let before = workload.stats().failed;
-        workload
-            .wait_for(SOON, "failures on the old writer", |s| {
-                s.failed >= before + 20
-            })
-            .unwrap();
+        workload.wait_for(SOON, "failures on the old writer", |s| s.failed >= before + 20).unwrap();
         let verdict: Verdict = workload.stop().unwrap().check(lab.green()).unwrap();
         println!("{name}: {verdict}");
         assert!(verdict.is_consistent(), "{name}: {verdict}");
-        assert_eq!(
-            verdict.errors.keys().copied().collect::<Vec<_>>(),
-            [1290],
-            "{name}: {verdict}"
-        );
+        assert_eq!(verdict.errors.keys().copied().collect::<Vec<_>>(), [1290], "{name}: {verdict}");
     }
 }
 
@@ -78,10 +58,7 @@ fn every_workload_is_left_behind_by_a_mysql_switchover() {
 
 #[test]
 fn every_workload_verifies_the_servers_name_under_tls_on_mariadb() {
-    every_workload_sees_the_switchover(
-        Flavor::MariaDb,
-        &WorkloadOptions::default().threads(2).tls(),
-    );
+    every_workload_sees_the_switchover(Flavor::MariaDb, &WorkloadOptions::default().threads(2).tls());
 }
 
 #[test]
@@ -99,15 +76,10 @@ fn every_workload_refuses_a_certificate_for_another_name() {
         for workload in Workload::ALL {
             let options = WorkloadOptions::default().threads(1).tls().host(OTHER);
             let running = workload.start(&lab, options).unwrap();
-            let stats = running
-                .wait_for(SOON, "a connect", |s| s.statements > 0)
-                .unwrap();
+            let stats = running.wait_for(SOON, "a connect", |s| s.statements > 0).unwrap();
             let first = &running.statements()[0];
             assert_eq!(stats.connects, 0, "{workload} on {flavor} connected");
-            assert!(
-                first.message.contains("certificate"),
-                "{workload} on {flavor}: {first:?}"
-            );
+            assert!(first.message.contains("certificate"), "{workload} on {flavor}: {first:?}");
         }
     }
 }

@@ -9,21 +9,14 @@ const SAYS: &str = "preloaded here";
 
 /// A library that only says that it was loaded.
 fn library(lab: &Lab) -> PathBuf {
-    let (source, library) = (
-        lab.directory().join("says.c"),
-        lab.directory().join("says.so"),
-    );
+    let (source, library) = (lab.directory().join("says.c"), lab.directory().join("says.so"));
     let text = format!(
         "#include <unistd.h>\n__attribute__((constructor)) static void says(void)\n\
          {{ if (write(2, \"{SAYS}\\n\", {}) < 0) _exit(9); }}\n",
         SAYS.len() + 1
     );
     std::fs::write(&source, text).unwrap();
-    let compiler = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(&source)
-        .status();
+    let compiler = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
     assert!(compiler.unwrap().success());
     library
 }
@@ -49,12 +42,7 @@ fn every_workload_runs_with_the_given_library_preloaded() {
                 running => running.unwrap(),
             };
             running.wait_for_writes(Duration::from_secs(20), 5).unwrap();
-            assert_eq!(
-                running.stderr().matches(SAYS).count(),
-                count,
-                "{workload}: {}",
-                running.stderr()
-            );
+            assert_eq!(running.stderr().matches(SAYS).count(), count, "{workload}: {}", running.stderr());
             running.stop().unwrap();
         }
     }

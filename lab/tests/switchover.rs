@@ -15,26 +15,12 @@ fn bare_mysql2_workload_keeps_failing_with_1290_after_the_switchover() {
         Err(error) if error.is_unavailable() => return println!("skipped: {error}"),
         lab => lab.unwrap(),
     };
-    let workload = Workload::Mysql2
-        .start(&lab, WorkloadOptions::default())
-        .unwrap();
-    workload
-        .wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100)
-        .unwrap();
-    let timeline = Scenario::read_only(moment(300), moment(200))
-        .run(&lab, &mut |event| println!("{event}"))
-        .unwrap();
+    let workload = Workload::Mysql2.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
+    let timeline = Scenario::read_only(moment(300), moment(200)).run(&lab, &mut |event| println!("{event}")).unwrap();
     let after = workload.stats();
-    workload
-        .wait_for(SOON, "failures on the old writer", |s| {
-            s.failed >= after.failed + 100
-        })
-        .unwrap();
-    assert_eq!(
-        workload.stats().acknowledged,
-        after.acknowledged,
-        "nobody moves a naive application"
-    );
+    workload.wait_for(SOON, "failures on the old writer", |s| s.failed >= after.failed + 100).unwrap();
+    assert_eq!(workload.stats().acknowledged, after.acknowledged, "nobody moves a naive application");
     let verdict = workload.stop().unwrap().check(lab.green()).unwrap();
     println!("{timeline}\n{verdict}");
     assert!(verdict.is_consistent(), "{verdict}");
@@ -50,18 +36,10 @@ fn errors_of(flavor: Flavor, scenario: &Scenario) -> Option<Vec<u32>> {
         }
         lab => lab.unwrap(),
     };
-    let workload = Workload::LibMariaDb
-        .start(&lab, WorkloadOptions::default())
-        .unwrap();
-    workload
-        .wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100)
-        .unwrap();
+    let workload = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
     println!("{}", scenario.run(&lab, &mut |_| ()).unwrap());
-    let writer = if lab.blue().is_running() && !lab.blue().is_read_only().unwrap() {
-        lab.blue()
-    } else {
-        lab.green()
-    };
+    let writer = if lab.blue().is_running() && !lab.blue().is_read_only().unwrap() { lab.blue() } else { lab.green() };
     let verdict = workload.stop().unwrap().check(writer).unwrap();
     println!("{flavor}: {verdict}");
     assert!(verdict.is_consistent(), "{verdict}");
@@ -75,10 +53,7 @@ fn both(scenario: &Scenario, certain: &[u32], possible: &[u32]) {
             continue;
         };
         let known = |errno| certain.contains(errno) || possible.contains(errno);
-        assert!(
-            certain.iter().all(|errno| errors.contains(errno)),
-            "{flavor}: {errors:?}"
-        );
+        assert!(certain.iter().all(|errno| errors.contains(errno)), "{flavor}: {errors:?}");
         assert!(errors.iter().all(known), "{flavor}: {errors:?}");
     }
 }
@@ -90,20 +65,12 @@ fn a_rollback_fails_writes_while_it_lasts_and_not_after() {
 
 #[test]
 fn a_blue_green_switchover_breaks_every_connection() {
-    both(
-        &Scenario::blue_green(moment(300), moment(300)),
-        &[2006],
-        &[1290, 1927, 2013, 4031],
-    );
+    both(&Scenario::blue_green(moment(300), moment(300)), &[2006], &[1290, 1927, 2013, 4031]);
 }
 
 #[test]
 fn a_failover_loses_nothing_and_breaks_every_connection() {
-    both(
-        &Scenario::failover(moment(300), moment(300)),
-        &[1290, 2006],
-        &[2013],
-    );
+    both(&Scenario::failover(moment(300), moment(300)), &[1290, 2006], &[2013]);
 }
 
 #[test]
@@ -123,17 +90,10 @@ fn the_application_can_read_the_topology_after_a_blue_green_switchover() {
             Err(error) if error.is_unavailable() => return println!("skipped: {error}"),
             lab => lab.unwrap(),
         };
-        Scenario::blue_green(moment(0), moment(0))
-            .run(&lab, &mut |_| ())
-            .unwrap();
+        Scenario::blue_green(moment(0), moment(0)).run(&lab, &mut |_| ()).unwrap();
         for server in [lab.blue(), lab.green()] {
-            let rows = server
-                .sql("SELECT endpoint, status FROM mysql.rds_topology ORDER BY id")
-                .unwrap();
-            assert_eq!(
-                rows,
-                "db-old1.lab.test\tSWITCHOVER_COMPLETED\ndb.lab.test\tSWITCHOVER_COMPLETED"
-            );
+            let rows = server.sql("SELECT endpoint, status FROM mysql.rds_topology ORDER BY id").unwrap();
+            assert_eq!(rows, "db-old1.lab.test\tSWITCHOVER_COMPLETED\ndb.lab.test\tSWITCHOVER_COMPLETED");
             let grants = server.sql("SHOW GRANTS FOR app@'%'").unwrap();
             assert!(grants.contains("`rds_topology`"), "{grants}");
         }
@@ -148,20 +108,11 @@ fn a_black_hole_hangs_a_naive_application_without_an_error() {
         Err(error) if error.is_unavailable() => return println!("skipped: {error}"),
         lab => lab.unwrap(),
     };
-    let workload = Workload::LibMariaDb
-        .start(&lab, WorkloadOptions::default())
-        .unwrap();
-    workload
-        .wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100)
-        .unwrap();
-    let timeline = Scenario::black_hole(moment(200), moment(200))
-        .run(&lab, &mut |_| ())
-        .unwrap();
+    let workload = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
+    let timeline = Scenario::black_hole(moment(200), moment(200)).run(&lab, &mut |_| ()).unwrap();
     let verdict = workload.kill().unwrap().check(lab.green()).unwrap();
     println!("{timeline}\n{verdict}");
     assert!(verdict.is_consistent(), "{verdict}");
-    assert!(
-        verdict.errors.keys().all(|errno| *errno == 1290),
-        "{verdict}"
-    );
+    assert!(verdict.errors.keys().all(|errno| *errno == 1290), "{verdict}");
 }

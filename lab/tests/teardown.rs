@@ -20,19 +20,9 @@ struct Held {
 #[ignore = "started by the other tests in a process of its own"]
 fn hold_a_lab() {
     interrupt::install().unwrap();
-    let lab = Lab::builder()
-        .blue(Flavor::MariaDb)
-        .single()
-        .start()
-        .unwrap();
-    let workload = Workload::Dbd
-        .start(&lab, WorkloadOptions::default())
-        .unwrap();
-    workload
-        .wait_for(Duration::from_secs(20), "10 writes", |s| {
-            s.acknowledged > 10
-        })
-        .unwrap();
+    let lab = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
+    let workload = Workload::Dbd.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(Duration::from_secs(20), "10 writes", |s| s.acknowledged > 10).unwrap();
     println!("held {} {}", workload.id(), lab.directory().display());
     loop {
         std::thread::park();
@@ -46,16 +36,10 @@ fn held() -> Held {
         .spawn()
         .unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let line = lines
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.split_once("held ")?.1.to_owned()));
+    let line = lines.map_while(Result::ok).find_map(|line| Some(line.split_once("held ")?.1.to_owned()));
     let line = line.expect("the child process holds a lab");
     let (workload, directory) = line.split_once(' ').unwrap();
-    Held {
-        workload: workload.parse().unwrap(),
-        directory: directory.into(),
-        process,
-    }
+    Held { workload: workload.parse().unwrap(), directory: directory.into(), process }
 }
 
 /// Process ids whose command line mentions the lab's directory.
@@ -63,8 +47,7 @@ fn processes_of(directory: &Path) -> Vec<String> {
     let directory = directory.to_string_lossy();
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     all.filter(|entry| {
-        std::fs::read_to_string(entry.path().join("cmdline"))
-            .is_ok_and(|line| line.contains(&*directory))
+        std::fs::read_to_string(entry.path().join("cmdline")).is_ok_and(|line| line.contains(&*directory))
     })
     .map(|entry| entry.file_name().to_string_lossy().into_owned())
     .collect()
@@ -85,9 +68,7 @@ fn sigterm_ends_every_process_and_removes_the_directory() {
     kill(Pid::from_raw(held.process.id() as i32), Signal::SIGTERM).unwrap();
     held.process.wait().unwrap();
     assert!(!held.directory.exists());
-    becomes_true("the end of every process", || {
-        processes_of(&held.directory).is_empty()
-    });
+    becomes_true("the end of every process", || processes_of(&held.directory).is_empty());
 }
 
 #[test]
@@ -96,15 +77,9 @@ fn sigkill_ends_every_process_and_the_next_lab_removes_the_directory() {
     assert!(Path::new(&format!("/proc/{}", held.workload)).exists());
     held.process.kill().unwrap();
     held.process.wait().unwrap();
-    becomes_true("the end of every process", || {
-        processes_of(&held.directory).is_empty()
-    });
+    becomes_true("the end of every process", || processes_of(&held.directory).is_empty());
     assert!(held.directory.exists());
-    let _next = Lab::builder()
-        .blue(Flavor::MariaDb)
-        .single()
-        .start()
-        .unwrap();
+    let _next = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
     assert!(!held.directory.exists());
 }
 

@@ -7,7 +7,11 @@ use std::{
 
 use super::{
     handle::{Guest, Handle},
-    layout::{library, library::Library, native::Native, sys::MYSQL},
+    layout::{
+        library,
+        library::Library,
+        native::{Active, Native},
+    },
 };
 use crate::hooks::{self, process};
 
@@ -40,14 +44,14 @@ impl Call {
     }
 
     /// The protected handle that this call is on, entered; `None` if the call has to pass through.
-    pub fn enter(&self, mysql: *mut MYSQL) -> Option<Guest> {
+    pub fn enter(&self, mysql: Active) -> Option<Guest> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = process::existing()?;
         if hooks::ourselves() {
             return None;
         }
         hooks::decide(|| {
-            let handle = process.handles.get(mysql as usize)?;
+            let handle = process.handles.get(mysql.key())?;
             if !process.is_ours() {
                 return None;
             }
@@ -61,18 +65,17 @@ impl Call {
     }
 
     /// The handle, to read of it or to strike it off, without entering.
-    pub fn find(&self, mysql: *mut MYSQL) -> Option<Arc<Handle>> {
+    pub fn find(&self, mysql: Active) -> Option<Arc<Handle>> {
         let process = process::existing()?;
         if hooks::ourselves() || self.nested {
             return None;
         }
-        hooks::decide(|| process.handles.get(mysql as usize).filter(|_| process.is_ours())).flatten()
+        hooks::decide(|| process.handles.get(mysql.key()).filter(|_| process.is_ours())).flatten()
     }
 
     /// The application's handle, for a library that we manage.
-    pub fn native(&self, mysql: *mut MYSQL) -> Option<Native> {
+    pub fn native(&self, mysql: Active) -> Option<Native> {
         let managed = self.library?.managed()?;
-        // SAFETY: the application is inside a call on this handle, and `managed` describes the library that it calls.
-        (!mysql.is_null()).then(|| unsafe { Native::new(mysql, managed) })
+        (mysql.key() != 0).then(|| Native::new(mysql, managed))
     }
 }

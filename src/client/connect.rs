@@ -11,6 +11,7 @@ use super::{
     handle::{Guest, Handle},
     layout::{
         library::Managed,
+        native::Active,
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
     },
     probe::{self, Lent},
@@ -41,7 +42,7 @@ struct Plan {
 /// `real` takes client flags to add to the application's.
 pub fn real_connect(
     call: Call,
-    mysql: *mut MYSQL,
+    mysql: Active,
     host: &[u8],
     port: u32,
     real: impl Fn(c_ulong) -> *mut MYSQL,
@@ -55,7 +56,7 @@ pub fn real_connect(
         if !connected.is_null()
             && let Some(process) = process::existing()
         {
-            decide(|| process.is_ours().then(|| process.handles.remove(mysql as usize)));
+            decide(|| process.is_ours().then(|| process.handles.remove(mysql.key())));
         }
         return connected;
     };
@@ -67,7 +68,7 @@ pub fn real_connect(
         let connected = real(flags);
         drop(steered);
         if !connected.is_null() {
-            decide(|| plan.connected(call, connected));
+            decide(|| plan.connected(call, mysql));
             return connected;
         }
         if decide(|| plan.tries_again(call, mysql, began)) != Some(true) {
@@ -98,16 +99,16 @@ impl Plan {
         self.endpoint.role() == Role::Writer && config().mode != Mode::Observe
     }
 
-    fn connected(&self, call: Call, mysql: *mut MYSQL) {
+    fn connected(&self, call: Call, mysql: Active) {
         let Some(native) = call.native(mysql) else { return };
         let Some(peer) = native.peer() else {
             // A Unix socket after all (protocol option, connection plugin).
-            self.process.handles.remove(mysql as usize);
+            self.process.handles.remove(mysql.key());
             COUNTERS.passed_through.count();
             return;
         };
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
-        self.process.handles.insert(mysql as usize, Arc::clone(&handle));
+        self.process.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
         let guest = Handle::enter_new(handle, native);
         if self.endpoint.takes_the_first_look() && probe::ask(&guest) == Writability::Writable {
@@ -139,7 +140,7 @@ impl Plan {
     }
 
     /// The connect failed. Waits a moment and says whether it is to be tried again.
-    fn tries_again(&self, call: Call, mysql: *mut MYSQL, began: Instant) -> bool {
+    fn tries_again(&self, call: Call, mysql: Active, began: Instant) -> bool {
         if !self.defended() || self.endpoint.circuit_open() {
             return false;
         }

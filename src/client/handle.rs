@@ -11,8 +11,8 @@ use std::{
 
 use super::layout::{
     library::Managed,
-    native::Native,
-    sys::{MYSQL, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+    native::{Active, Native},
+    sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
 };
 use crate::{
     control::config,
@@ -108,12 +108,11 @@ impl Handle {
         }
     }
 
-    pub fn enter(handle: Arc<Handle>, mysql: *mut MYSQL) -> Option<Guest> {
+    pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
         if handle.unseen.load(Acquire) || handle.inside.swap(true, AcqRel) {
             return None;
         }
-        // SAFETY: the application is inside a call on this handle, which belongs to the library of `managed`.
-        let native = unsafe { Native::new(mysql, handle.managed) };
+        let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
         guest.check_identity();
         let condemned = guest.state().condemned;

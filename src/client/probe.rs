@@ -73,8 +73,7 @@ pub fn ask(guest: &Guest) -> Writability {
 }
 
 fn question(guest: &Guest) -> Writability {
-    let questions: [&[u8]; 2] =
-        [b"SELECT @@global.read_only, @@global.innodb_read_only", b"SELECT @@global.read_only"];
+    let questions: [&[u8]; 2] = [b"SELECT @@global.read_only, @@global.innodb_read_only", b"SELECT @@global.read_only"];
     for question in questions {
         match guest.native.query(question) {
             Ok(Reply::Rows(rows)) => {

@@ -11,20 +11,17 @@ use std::{
     },
 };
 
-use super::handle::Handle;
+use super::{handle::Handle, layout::native::Active};
 
 /// Handles are spread so that threads rarely meet.
 const SHARDS: usize = 16;
 
 type Shard = Mutex<BTreeMap<usize, Arc<Handle>>>;
 
+#[derive(Default)]
 pub struct Registry([Shard; SHARDS]);
 
 impl Registry {
-    pub const fn new() -> Self {
-        Registry([const { Mutex::new(BTreeMap::new()) }; SHARDS])
-    }
-
     pub fn get(&self, key: usize) -> Option<Arc<Handle>> {
         self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
@@ -47,7 +44,7 @@ impl Registry {
 #[derive(Default)]
 pub struct Owners {
     count: AtomicUsize,
-    by_address: Mutex<BTreeMap<usize, usize>>,
+    by_address: Mutex<BTreeMap<usize, Active>>,
 }
 
 impl Owners {
@@ -56,17 +53,17 @@ impl Owners {
         self.count.load(Acquire) == 0
     }
 
-    pub fn insert(&self, address: usize, mysql: usize) {
+    pub fn insert(&self, address: usize, mysql: Active) {
         let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         map.insert(address, mysql);
         self.count.store(map.len(), Release);
     }
 
-    pub fn get(&self, address: usize) -> Option<usize> {
+    pub fn get(&self, address: usize) -> Option<Active> {
         self.by_address.lock().unwrap_or_else(PoisonError::into_inner).get(&address).copied()
     }
 
-    pub fn remove(&self, address: usize) -> Option<usize> {
+    pub fn remove(&self, address: usize) -> Option<Active> {
         let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let owner = map.remove(&address);
         self.count.store(map.len(), Release);

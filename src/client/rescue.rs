@@ -102,8 +102,13 @@ impl Guest {
             && action != Action::SurfaceLossStayLost
             && let Err(failure) = replay::restore(self)
         {
-            say!(Warn, "{}: the session could not be restored on {} (error {}); the connection is reported lost",
-                endpoint.name, found.address, failure.number);
+            say!(
+                Warn,
+                "{}: the session could not be restored on {} (error {}); the connection is reported lost",
+                endpoint.name,
+                found.address,
+                failure.number
+            );
             return self.deliver(&original, code, true);
         }
         self.state().pulse = endpoint.pulse();
@@ -126,9 +131,17 @@ impl Guest {
             Action::Victim => self.victim(&original, code, "it cannot be replayed"),
             Action::SurfaceLoss | Action::SurfaceLossStayLost => {
                 COUNTERS.surfaced.count();
-                say!(Warn, "{}: error {} reaches the application: {}", endpoint.name, original.number,
-                    if healthy { "its server is healthy, so the connection was ended on purpose" }
-                    else { "whether the statement was executed is unknown, so it is not run again" });
+                say!(
+                    Warn,
+                    "{}: error {} reaches the application: {}",
+                    endpoint.name,
+                    original.number,
+                    if healthy {
+                        "its server is healthy, so the connection was ended on purpose"
+                    } else {
+                        "whether the statement was executed is unknown, so it is not run again"
+                    }
+                );
                 self.deliver(&original, code, action == Action::SurfaceLossStayLost)
             }
             Action::PassOn | Action::PassOnThenLost => self.deliver(&original, code, false),
@@ -211,8 +224,12 @@ impl Guest {
             }
             VictimError::Original => original.clone(),
         };
-        say!(Warn, "{}: a transaction is gone with its server ({why}); error {} reaches the application",
-            self.endpoint().name, failure.number);
+        say!(
+            Warn,
+            "{}: a transaction is gone with its server ({why}); error {} reaches the application",
+            self.endpoint().name,
+            failure.number
+        );
         self.state().session.transaction_gone();
         let gone = self.native.hung_up();
         self.deliver(&failure, code, gone)

@@ -6,7 +6,7 @@ use std::{ffi::c_int, ptr, sync::Arc};
 use super::{
     Call,
     handle::Pending,
-    layout::sys::{MYSQL, MYSQL_RES},
+    layout::{native::Active, sys::MYSQL_RES},
     rescue::Next,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// `mysql_store_result`.
-pub fn store_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
+pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
     let Some(guest) = call.enter(mysql) else { return real() };
     let mut attempts = 0;
     loop {
@@ -63,7 +63,7 @@ pub fn store_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> *mut MYSQL
 }
 
 /// `mysql_use_result`: rows go to the application as they arrive; from the first one on nothing can be run again.
-pub fn use_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
+pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
     let Some(guest) = call.enter(mysql) else { return real() };
     let result = real();
     decide(|| {
@@ -72,7 +72,7 @@ pub fn use_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> *mut MYSQL_R
         } else {
             guest.state().result = Pending::Streaming(result as usize);
             if let Some(process) = process::current() {
-                process.streams.insert(result as usize, mysql as usize);
+                process.streams.insert(result as usize, mysql);
             }
         }
     });
@@ -88,7 +88,7 @@ pub fn freed(result: *mut MYSQL_RES) {
     decide(|| {
         if process.is_ours()
             && let Some(mysql) = process.streams.remove(result as usize)
-            && let Some(handle) = process.handles.get(mysql)
+            && let Some(handle) = process.handles.get(mysql.key())
         {
             handle.stream_ended(result as usize);
         }
@@ -96,7 +96,7 @@ pub fn freed(result: *mut MYSQL_RES) {
 }
 
 /// `mysql_next_result`: the statements of this text after its first have begun, so nothing is run again here.
-pub fn next_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let code = real();
     decide(|| {

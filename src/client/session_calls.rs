@@ -5,7 +5,8 @@ use std::ffi::c_int;
 use super::{
     Call,
     layout::{
-        sys::{MYSQL, MYSQL_STMT, SERVER_STATUS_IN_TRANS},
+        native::{Active, ActiveStatement},
+        sys::SERVER_STATUS_IN_TRANS,
     },
     statement::{HARMLESS, named_command},
 };
@@ -16,59 +17,57 @@ use crate::{
 };
 
 /// `mysql_close`: struck off before the structure is freed.
-pub fn close(call: Call, mysql: *mut MYSQL, real: impl Fn()) {
+pub fn close(call: Call, mysql: Active, real: impl Fn()) {
     if call.find(mysql).is_some()
         && let Some(process) = process::existing()
     {
-        decide(|| process.handles.remove(mysql as usize));
+        decide(|| process.handles.remove(mysql.key()));
     }
     real();
 }
 
 /// `mysql_change_user`, `mysql_reset_connection`: the server forgets the session, and so do we.
-pub fn fresh_session(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+pub fn fresh_session(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     named_command(call, mysql, real, |guest| guest.state().session.forget())
 }
 
 /// `mysql_set_server_option`.
-pub fn server_option(call: Call, mysql: *mut MYSQL, option: c_int, real: impl Fn() -> c_int) -> c_int {
+pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -> c_int) -> c_int {
     named_command(call, mysql, real, |guest| guest.state().session.on_server_option(option))
 }
 
 /// `mysql_stmt_init`: from now on we know whose statement it is.
-pub fn statement_made(call: Call, mysql: *mut MYSQL, statement: *mut MYSQL_STMT) {
-    if !statement.is_null()
+pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
+    if statement.key() != 0
         && call.find(mysql).is_some()
         && let Some(process) = process::existing()
     {
-        decide(|| process.statements.insert(statement as usize, mysql as usize));
+        decide(|| process.statements.insert(statement.key(), mysql));
     }
 }
 
-fn owner(statement: *mut MYSQL_STMT) -> Option<*mut MYSQL> {
+fn owner(statement: ActiveStatement) -> Option<Active> {
     let process = process::existing()?;
     if process.statements.is_empty() {
         return None;
     }
-    decide(|| process.is_ours().then(|| process.statements.get(statement as usize)).flatten())
-        .flatten()
-        .map(|mysql| mysql as *mut MYSQL)
+    decide(|| process.is_ours().then(|| process.statements.get(statement.key())).flatten()).flatten()
 }
 
 /// `mysql_stmt_prepare`: a live prepared statement pins its session.
-pub fn prepare(call: Call, statement: *mut MYSQL_STMT, real: impl Fn() -> c_int) -> c_int {
+pub fn prepare(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
     // An idle connection is moved before something is made on it that cannot be moved.
     let _ = decide(|| guest.before(&HARMLESS, &mut 0));
     let code = real();
     if code == 0 {
-        decide(|| guest.state().session.on_prepared(statement as usize));
+        decide(|| guest.state().session.on_prepared(statement.key()));
     }
     code
 }
 
 /// `mysql_stmt_execute`: runs where it is; a read-only refusal ends a pinned session.
-pub fn execute(call: Call, statement: *mut MYSQL_STMT, real: impl Fn() -> c_int) -> c_int {
+pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
     let code = real();
     decide(|| {
@@ -87,18 +86,17 @@ pub fn execute(call: Call, statement: *mut MYSQL_STMT, real: impl Fn() -> c_int)
 }
 
 /// `mysql_stmt_close`.
-pub fn statement_closed(statement: *mut MYSQL_STMT) {
+pub fn statement_closed(statement: ActiveStatement) {
     let Some(process) = process::existing() else { return };
     if process.statements.is_empty() {
         return;
     }
     decide(|| {
         if process.is_ours()
-            && let Some(mysql) = process.statements.remove(statement as usize)
-            && let Some(handle) = process.handles.get(mysql)
+            && let Some(mysql) = process.statements.remove(statement.key())
+            && let Some(handle) = process.handles.get(mysql.key())
         {
-            handle.lock().session.on_unprepared(statement as usize);
+            handle.lock().session.on_unprepared(statement.key());
         }
     });
 }
-

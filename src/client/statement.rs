@@ -6,8 +6,8 @@ use super::{
     Call,
     handle::{Guest, Pending, Sent},
     layout::{
-        native::Failure,
-        sys::{MYSQL, SERVER_STATUS_IN_TRANS},
+        native::{Active, Failure},
+        sys::SERVER_STATUS_IN_TRANS,
     },
     probe::Lent,
     replay,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
-pub fn query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
     let mut attempts = 0;
@@ -47,7 +47,7 @@ pub fn query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() -> c_in
 }
 
 /// `mysql_send_query`: sent now, read later.
-pub fn send_query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
     let mut attempts = 0;
@@ -70,7 +70,7 @@ pub fn send_query(call: Call, mysql: *mut MYSQL, text: &[u8], real: impl Fn() ->
 }
 
 /// `mysql_read_query_result`: the answer to what was sent.
-pub fn read_query_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
     let mut attempts = 0;
@@ -86,12 +86,12 @@ pub fn read_query_result(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int
 }
 
 /// A command without text that leaves nothing behind: ping, stat and the like.
-pub fn command(call: Call, mysql: *mut MYSQL, real: impl Fn() -> c_int) -> c_int {
+pub fn command(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     named_command(call, mysql, real, |_| ())
 }
 
 /// `mysql_select_db`.
-pub fn select_db(call: Call, mysql: *mut MYSQL, name: &[u8], real: impl Fn() -> c_int) -> c_int {
+pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_int) -> c_int {
     named_command(call, mysql, real, |guest| guest.state().session.on_database(name))
 }
 
@@ -106,12 +106,7 @@ pub(super) const HARMLESS: Statement = Statement {
     session: Vec::new(),
 };
 
-pub(super) fn named_command(
-    call: Call,
-    mysql: *mut MYSQL,
-    real: impl Fn() -> c_int,
-    succeeded: impl Fn(&Guest),
-) -> c_int {
+pub(super) fn named_command(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let statement = &HARMLESS;
     let mut attempts = 0;
@@ -138,7 +133,7 @@ pub(super) fn named_command(
 }
 
 /// A call that is never made twice (KILL, list functions): only noticed.
-pub fn once<T>(call: Call, mysql: *mut MYSQL, real: impl Fn() -> T) -> T {
+pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     let Some(guest) = call.enter(mysql) else { return real() };
     let _ = decide(|| guest.before(&HARMLESS, &mut 0));
     real()
@@ -222,11 +217,7 @@ impl Guest {
         let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
         let affected = self.native.affected_rows();
         let mut state = self.state();
-        let reply = if rows {
-            Reply::Pending
-        } else {
-            Reply::Done { affected, insert_id: self.native.insert_id() }
-        };
+        let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id: self.native.insert_id() } };
         let plain_read = rows && statement.only_reads && statement.atomic && !in_transaction;
         state.session.on_success(statement, text, reply, in_transaction);
         state.result = if rows {
@@ -237,15 +228,17 @@ impl Guest {
         let peer = state.peer;
         drop(state);
         // Confirmed: only a writer changes rows.
-        if !rows && affected > 0 && affected != u64::MAX && !statement.only_reads && changes_rows(statement) {
-            if let Some(peer) = peer {
-                self.endpoint().seen_writable(peer);
-            }
+        let changed = !rows && affected > 0 && affected != u64::MAX && !statement.only_reads;
+        if changed
+            && says_writable(statement)
+            && let Some(peer) = peer
+        {
+            self.endpoint().seen_writable(peer);
         }
     }
 }
 
 /// Temporary tables can be written on a read-only server: a session that pins says nothing of the server.
-fn changes_rows(statement: &Statement) -> bool {
+fn says_writable(statement: &Statement) -> bool {
     statement.atomic && !statement.session.iter().any(|effect| matches!(effect, SessionEffect::Pin(_)))
 }

@@ -21,23 +21,13 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Complaint {
     /// A known key with a value (or one entry of its list) that is not `allowed`; `instead` says what is in force.
-    BadValue {
-        origin: Origin,
-        key: &'static str,
-        value: String,
-        allowed: &'static str,
-        instead: String,
-    },
+    BadValue { origin: Origin, key: &'static str, value: String, allowed: &'static str, instead: String },
     /// A key that does not exist.
     UnknownKey { origin: Origin, key: String },
     /// A key that will exist.
     NotYet { origin: Origin, key: &'static str },
     /// The configuration file cannot be read, or is not TOML; then only the environment counts.
-    BrokenFile {
-        path: PathBuf,
-        line: Option<usize>,
-        reason: String,
-    },
+    BrokenFile { path: PathBuf, line: Option<usize>, reason: String },
 }
 
 impl fmt::Display for Origin {
@@ -52,39 +42,19 @@ impl fmt::Display for Origin {
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Complaint::BadValue {
-                origin,
-                key,
-                value,
-                allowed,
-                instead,
-            } => {
-                write!(
-                    f,
-                    "{origin}: {key} = {} is not {allowed}; {instead}",
-                    Shown(value)
-                )
+            Complaint::BadValue { origin, key, value, allowed, instead } => {
+                write!(f, "{origin}: {key} = {} is not {allowed}; {instead}", Shown(value))
             }
             Complaint::UnknownKey { origin, key } => {
-                write!(
-                    f,
-                    "{origin}: unknown key {key:?}, ignored; the keys are {}",
-                    option::NAMES.join(", ")
-                )
+                write!(f, "{origin}: unknown key {key:?}, ignored; the keys are {}", option::NAMES.join(", "))
             }
-            Complaint::NotYet { origin, key } => write!(
-                f,
-                "{origin}: {key} is not supported by this version, ignored"
-            ),
+            Complaint::NotYet { origin, key } => write!(f, "{origin}: {key} is not supported by this version, ignored"),
             Complaint::BrokenFile { path, line, reason } => {
                 write!(f, "{}", path.display())?;
                 if let Some(line) = line {
                     write!(f, ", line {line}")?;
                 }
-                write!(
-                    f,
-                    ": {reason}; the file is ignored, the environment and the defaults are used"
-                )
+                write!(f, ": {reason}; the file is ignored, the environment and the defaults are used")
             }
         }
     }

@@ -67,23 +67,13 @@ impl Config {
 
         let named = source::variable(env, source::FILE_VARIABLE);
         if let Some(path) = named.filter(|path| !path.starts_with('/')) {
-            complaints.push(bad_variable(
-                source::FILE_VARIABLE,
-                path,
-                "an absolute path",
-                "the default file is used",
-            ));
+            complaints.push(bad_variable(source::FILE_VARIABLE, path, "an absolute path", "the default file is used"));
         }
         match source::variable(env, source::SWITCH) {
             None => {}
             Some(text) => match option::switch(text) {
                 Some(off) => config.off = off,
-                None => complaints.push(bad_variable(
-                    source::SWITCH,
-                    text,
-                    option::SWITCH_ALLOWED,
-                    "it stays on",
-                )),
+                None => complaints.push(bad_variable(source::SWITCH, text, option::SWITCH_ALLOWED, "it stays on")),
             },
         }
         if let Some((path, content)) = file {
@@ -92,17 +82,8 @@ impl Config {
         }
         source::read_environment(env, &mut writings, &mut complaints);
 
-        let mut reader = Reader {
-            writings,
-            complaints,
-        };
-        reader.one(
-            "mode",
-            &mut config.mode,
-            Mode::ALLOWED,
-            "the default, replay, is used",
-            Mode::parse,
-        );
+        let mut reader = Reader { writings, complaints };
+        reader.one("mode", &mut config.mode, Mode::ALLOWED, "the default, replay, is used", Mode::parse);
         config.hold_max_configured = reader.one(
             "hold_max",
             &mut config.hold_max,
@@ -110,21 +91,9 @@ impl Config {
             "the default, 30s, is used",
             duration::parse,
         );
-        reader.one(
-            "settle",
-            &mut config.settle,
-            duration::ALLOWED,
-            "the default, 15s, is used",
-            duration::parse,
-        );
+        reader.one("settle", &mut config.settle, duration::ALLOWED, "the default, 15s, is used", duration::parse);
         let allowed = endpoint_name::ALLOWED;
-        reader.list(
-            "endpoints",
-            &mut config.endpoints,
-            allowed,
-            "every endpoint is protected",
-            EndpointName::parse,
-        );
+        reader.list("endpoints", &mut config.endpoints, allowed, "every endpoint is protected", EndpointName::parse);
         reader.list(
             "readers",
             &mut config.readers,
@@ -146,20 +115,8 @@ impl Config {
             "the default, 1213, is used",
             VictimError::parse,
         );
-        reader.one(
-            "log",
-            &mut config.log,
-            Sink::ALLOWED,
-            "the default, stderr, is used",
-            Sink::parse,
-        );
-        reader.one(
-            "log_level",
-            &mut config.log_level,
-            Level::ALLOWED,
-            "the default, warn, is used",
-            Level::parse,
-        );
+        reader.one("log", &mut config.log, Sink::ALLOWED, "the default, stderr, is used", Sink::parse);
+        reader.one("log_level", &mut config.log_level, Level::ALLOWED, "the default, warn, is used", Level::parse);
         (config, reader.complaints)
     }
 
@@ -170,9 +127,7 @@ impl Config {
 
     /// Whether an endpoint was listed by the operator: only then may it be a literal address.
     pub fn names(&self, host: &str, port: u16) -> bool {
-        self.endpoints
-            .iter()
-            .any(|endpoint| endpoint.matches(host, port))
+        self.endpoints.iter().any(|endpoint| endpoint.matches(host, port))
     }
 
     /// Whether the operator says that an endpoint is a reader.
@@ -181,12 +136,7 @@ impl Config {
     }
 }
 
-fn bad_variable(
-    variable: &'static str,
-    value: &str,
-    allowed: &'static str,
-    instead: &str,
-) -> Complaint {
+fn bad_variable(variable: &'static str, value: &str, allowed: &'static str, instead: &str) -> Complaint {
     Complaint::BadValue {
         origin: Origin::Environment(variable.to_owned()),
         key: variable,
@@ -255,29 +205,20 @@ impl Reader {
             Text::Many(entries) => entries,
         };
         let mut bad = Vec::new();
-        for entry in entries
-            .iter()
-            .map(|entry| entry.trim())
-            .filter(|entry| !entry.is_empty())
-        {
+        for entry in entries.iter().map(|entry| entry.trim()).filter(|entry| !entry.is_empty()) {
             match parse(entry) {
                 Some(value) => field.push(value),
                 None => bad.push(entry.to_owned()),
             }
         }
-        let instead = if field.is_empty() {
-            empty
-        } else {
-            "the other entries are used"
-        };
-        self.complaints
-            .extend(bad.into_iter().map(|value| Complaint::BadValue {
-                origin: written.origin.clone(),
-                key,
-                value,
-                allowed,
-                instead: instead.to_owned(),
-            }));
+        let instead = if field.is_empty() { empty } else { "the other entries are used" };
+        self.complaints.extend(bad.into_iter().map(|value| Complaint::BadValue {
+            origin: written.origin.clone(),
+            key,
+            value,
+            allowed,
+            instead: instead.to_owned(),
+        }));
     }
 }
 

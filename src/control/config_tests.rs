@@ -3,35 +3,23 @@
 use super::*;
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_string()))
-        .collect()
+    pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
 fn from_env(pairs: &[(&str, &str)]) -> (Config, Vec<String>) {
     let (config, complaints) = Config::from_sources(&env(pairs), None);
-    (
-        config,
-        complaints.iter().map(Complaint::to_string).collect(),
-    )
+    (config, complaints.iter().map(Complaint::to_string).collect())
 }
 
 fn from_file(content: &str) -> (Config, Vec<String>) {
     let file = Some((Path::new("/etc/pointsman.toml"), Ok(content.to_owned())));
     let (config, complaints) = Config::from_sources(&[], file);
-    (
-        config,
-        complaints.iter().map(Complaint::to_string).collect(),
-    )
+    (config, complaints.iter().map(Complaint::to_string).collect())
 }
 
 #[test]
 fn nothing_written_means_the_defaults_and_no_complaint() {
-    let missing = Some((
-        Path::new("/etc/pointsman.toml"),
-        Err(io::ErrorKind::NotFound.into()),
-    ));
+    let missing = Some((Path::new("/etc/pointsman.toml"), Err(io::ErrorKind::NotFound.into())));
     let (config, complaints) = Config::from_sources(&[], missing);
     assert_eq!(config, Config::default());
     assert_eq!(complaints, []);
@@ -56,24 +44,13 @@ fn every_key_is_read_from_the_environment() {
     ]);
     assert_eq!(complaints, [""; 0]);
     assert_eq!(config.mode, Mode::Observe);
-    assert_eq!(
-        (config.hold_max, config.hold_max_configured),
-        (Duration::from_secs(4), true)
-    );
+    assert_eq!((config.hold_max, config.hold_max_configured), (Duration::from_secs(4), true));
     assert_eq!(config.settle, Duration::from_millis(500));
     assert!(
-        config.protects("ORDERS.db", 3306)
-            && config.protects("billing", 3307)
-            && !config.protects("billing", 3306)
+        config.protects("ORDERS.db", 3306) && config.protects("billing", 3307) && !config.protects("billing", 3306)
     );
     assert!(config.is_reader("reports.db", 3306) && !config.is_reader("orders.db", 3306));
-    assert_eq!(
-        config.nameservers,
-        [
-            "10.0.0.2:53".parse().unwrap(),
-            "[::1]:5353".parse().unwrap()
-        ]
-    );
+    assert_eq!(config.nameservers, ["10.0.0.2:53".parse().unwrap(), "[::1]:5353".parse().unwrap()]);
     assert_eq!(config.victim_error, VictimError::Original);
     assert_eq!(config.log, Sink::File("/var/log/pointsman.log".into()));
     assert_eq!(config.log_level, Level::Debug);
@@ -94,16 +71,10 @@ fn every_key_is_read_from_the_file() {
 
 #[test]
 fn the_environment_wins_key_by_key() {
-    let file = Some((
-        Path::new("/p.toml"),
-        Ok("hold_max = \"1s\"\nsettle = \"2s\"\n".to_owned()),
-    ));
+    let file = Some((Path::new("/p.toml"), Ok("hold_max = \"1s\"\nsettle = \"2s\"\n".to_owned())));
     let (config, complaints) = Config::from_sources(&env(&[("POINTSMAN_HOLD_MAX", "9s")]), file);
     assert_eq!(complaints, []);
-    assert_eq!(
-        (config.hold_max, config.settle),
-        (Duration::from_secs(9), Duration::from_secs(2))
-    );
+    assert_eq!((config.hold_max, config.settle), (Duration::from_secs(9), Duration::from_secs(2)));
 }
 
 #[test]
@@ -117,34 +88,24 @@ fn off_is_understood_in_all_its_spellings() {
     }
     let (config, complaints) = from_env(&[("POINTSMAN", "of")]);
     assert!(!config.off);
-    assert_eq!(
-        complaints,
-        ["environment, POINTSMAN: POINTSMAN = \"of\" is not on or off; it stays on"]
-    );
+    assert_eq!(complaints, ["environment, POINTSMAN: POINTSMAN = \"of\" is not on or off; it stays on"]);
 }
 
 #[test]
 fn a_bad_value_is_named_with_what_is_allowed_and_the_default_is_used() {
     let (config, complaints) = from_env(&[("POINTSMAN_HOLD_MAX", "30")]);
-    assert_eq!(
-        (config.hold_max, config.hold_max_configured),
-        (Duration::from_secs(30), false)
-    );
+    assert_eq!((config.hold_max, config.hold_max_configured), (Duration::from_secs(30), false));
     assert_eq!(
         complaints,
-        [
-            "environment, POINTSMAN_HOLD_MAX: hold_max = \"30\" is not a whole number with its unit, such as 500ms, 4s \
-          or 2m, at most 1440m; the default, 30s, is used"
-        ]
+        ["environment, POINTSMAN_HOLD_MAX: hold_max = \"30\" is not a whole number with its unit, such as 500ms, 4s \
+          or 2m, at most 1440m; the default, 30s, is used"]
     );
 
     let (config, complaints) = from_file("\n\nmode = \"evict\"\n");
     assert_eq!(config.mode, Mode::Replay);
     assert_eq!(
         complaints,
-        [
-            "/etc/pointsman.toml, line 3: mode = \"evict\" is not replay or observe; the default, replay, is used"
-        ]
+        ["/etc/pointsman.toml, line 3: mode = \"evict\" is not replay or observe; the default, replay, is used"]
     );
 }
 
@@ -153,16 +114,10 @@ fn one_bad_entry_does_not_cost_the_list() {
     let (config, complaints) = from_env(&[("POINTSMAN_NAMESERVERS", "10.0.0.2, ns.example")]);
     assert_eq!(config.nameservers.len(), 1);
     assert_eq!(complaints.len(), 1);
-    assert!(
-        complaints[0].contains("\"ns.example\"")
-            && complaints[0].ends_with("the other entries are used")
-    );
+    assert!(complaints[0].contains("\"ns.example\"") && complaints[0].ends_with("the other entries are used"));
 
     let (_, complaints) = from_env(&[("POINTSMAN_ENDPOINTS", "a b")]);
-    assert!(
-        complaints[0].ends_with("every endpoint is protected"),
-        "{complaints:?}"
-    );
+    assert!(complaints[0].ends_with("every endpoint is protected"), "{complaints:?}");
 }
 
 #[test]
@@ -171,55 +126,34 @@ fn an_unknown_key_is_named_with_the_keys_that_exist_and_without_its_value() {
     assert_eq!(config, Config::default());
     assert_eq!(
         complaints,
-        [
-            "environment, POINTSMAN_PASSWORD: unknown key \"password\", ignored; the keys are mode, hold_max, settle, \
-          endpoints, readers, nameservers, victim_error, log, log_level"
-        ]
+        ["environment, POINTSMAN_PASSWORD: unknown key \"password\", ignored; the keys are mode, hold_max, settle, \
+          endpoints, readers, nameservers, victim_error, log, log_level"]
     );
     let (_, complaints) = from_file("[server]\nhost = \"hunter2\"\n");
     assert_eq!(complaints.len(), 1);
-    assert!(
-        complaints[0].starts_with("/etc/pointsman.toml, line 1: unknown key \"server\""),
-        "{complaints:?}"
-    );
+    assert!(complaints[0].starts_with("/etc/pointsman.toml, line 1: unknown key \"server\""), "{complaints:?}");
 }
 
 #[test]
 fn a_key_of_a_later_version_is_ignored_with_a_line() {
     let (config, complaints) = from_file("credentials = \"/etc/hunter2\"\n");
     assert_eq!(config, Config::default());
-    assert_eq!(
-        complaints,
-        ["/etc/pointsman.toml, line 1: credentials is not supported by this version, ignored"]
-    );
+    assert_eq!(complaints, ["/etc/pointsman.toml, line 1: credentials is not supported by this version, ignored"]);
 }
 
 #[test]
 fn a_broken_file_costs_one_line_with_its_place_and_leaves_the_environment_in_force() {
-    let file = Some((
-        Path::new("/p.toml"),
-        Ok("settle = \"1s\"\nlog = hunter2\n".to_owned()),
-    ));
+    let file = Some((Path::new("/p.toml"), Ok("settle = \"1s\"\nlog = hunter2\n".to_owned())));
     let (config, complaints) = Config::from_sources(&env(&[("POINTSMAN_MODE", "observe")]), file);
-    assert_eq!(
-        (config.mode, config.settle),
-        (Mode::Observe, Duration::from_secs(15))
-    );
+    assert_eq!((config.mode, config.settle), (Mode::Observe, Duration::from_secs(15)));
     assert_eq!(complaints.len(), 1);
     let line = complaints[0].to_string();
     assert!(line.starts_with("/p.toml, line 2: is not TOML: "), "{line}");
     assert!(!line.contains("hunter2") && !line.contains('\n'), "{line}");
 
-    let (_, complaints) = Config::from_sources(
-        &[],
-        Some((Path::new("/p"), Err(io::ErrorKind::PermissionDenied.into()))),
-    );
-    assert!(
-        complaints[0]
-            .to_string()
-            .starts_with("/p: cannot be read: permission denied"),
-        "{complaints:?}"
-    );
+    let (_, complaints) =
+        Config::from_sources(&[], Some((Path::new("/p"), Err(io::ErrorKind::PermissionDenied.into()))));
+    assert!(complaints[0].to_string().starts_with("/p: cannot be read: permission denied"), "{complaints:?}");
 }
 
 #[test]
@@ -227,33 +161,18 @@ fn a_file_that_the_operator_named_must_exist() {
     let named = env(&[("POINTSMAN_CONFIG", "/opt/p.toml")]);
     let file = source::config_file(&named, Path::new("/etc/pointsman.toml"));
     assert_eq!(file, Path::new("/opt/p.toml"));
-    let (_, complaints) =
-        Config::from_sources(&named, Some((file, Err(io::ErrorKind::NotFound.into()))));
-    assert!(
-        complaints[0]
-            .to_string()
-            .starts_with("/opt/p.toml: cannot be read: "),
-        "{complaints:?}"
-    );
+    let (_, complaints) = Config::from_sources(&named, Some((file, Err(io::ErrorKind::NotFound.into()))));
+    assert!(complaints[0].to_string().starts_with("/opt/p.toml: cannot be read: "), "{complaints:?}");
 
     let relative = env(&[("POINTSMAN_CONFIG", "p.toml")]);
-    assert_eq!(
-        source::config_file(&relative, Path::new("/etc/x")),
-        Path::new("/etc/x")
-    );
+    assert_eq!(source::config_file(&relative, Path::new("/etc/x")), Path::new("/etc/x"));
     let (_, complaints) = Config::from_sources(&relative, None);
-    assert!(
-        complaints[0]
-            .to_string()
-            .contains("is not an absolute path"),
-        "{complaints:?}"
-    );
+    assert!(complaints[0].to_string().contains("is not an absolute path"), "{complaints:?}");
 }
 
 #[test]
 fn a_password_in_the_wrong_place_is_not_repeated() {
-    let (_, complaints) =
-        from_env(&[("POINTSMAN_ENDPOINTS", "mysql://app:hunter2@orders.db/shop")]);
+    let (_, complaints) = from_env(&[("POINTSMAN_ENDPOINTS", "mysql://app:hunter2@orders.db/shop")]);
     assert_eq!(complaints.len(), 1);
     assert!(!complaints[0].contains("hunter2"), "{complaints:?}");
 }

@@ -109,10 +109,7 @@ mod tests {
         counters.moves.count();
         counters.held_ms.add(250);
         let snapshot = counters.snapshot();
-        assert_eq!(
-            (snapshot.moves, snapshot.held_ms, snapshot.holds),
-            (1, 250, 0)
-        );
+        assert_eq!((snapshot.moves, snapshot.held_ms, snapshot.holds), (1, 250, 0));
         assert!(snapshot.named().any(|named| named == ("held_ms", 250)));
     }
 

@@ -4,8 +4,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 
 /// What [`EndpointName::parse`] accepts.
-pub const ALLOWED: &str =
-    "host or host:port, with [brackets] around an IPv6 address that has a port";
+pub const ALLOWED: &str = "host or host:port, with [brackets] around an IPv6 address that has a port";
 
 /// A host as the application would write it, with any port or just one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,23 +41,14 @@ impl EndpointName {
         let host = host.strip_suffix('.').unwrap_or(host);
         let plausible = !host.is_empty()
             && host.len() <= 253
-            && host
-                .chars()
-                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
-        plausible.then(|| Self {
-            host: host.to_lowercase(),
-            port,
-        })
+            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':'));
+        plausible.then(|| Self { host: host.to_lowercase(), port })
     }
 
     /// Whether the application's `host` and `port` are meant. Case and a trailing dot do not matter.
     pub fn matches(&self, host: &str, port: u16) -> bool {
         let host = host.strip_suffix('.').unwrap_or(host);
-        self.port.is_none_or(|own| own == port)
-            && self
-                .host
-                .chars()
-                .eq(host.chars().flat_map(char::to_lowercase))
+        self.port.is_none_or(|own| own == port) && self.host.chars().eq(host.chars().flat_map(char::to_lowercase))
     }
 }
 
@@ -97,27 +87,12 @@ mod tests {
         assert_eq!((bare.host.as_str(), bare.port), ("fd00::7", None));
         let bracketed = EndpointName::parse("[fd00::7]:3306").unwrap();
         assert_eq!(bracketed.to_string(), "[fd00::7]:3306");
-        assert!(
-            EndpointName::parse("10.0.0.7:3306")
-                .unwrap()
-                .matches("10.0.0.7", 3306)
-        );
+        assert!(EndpointName::parse("10.0.0.7:3306").unwrap().matches("10.0.0.7", 3306));
     }
 
     #[test]
     fn what_is_not_a_name_is_refused() {
-        for text in [
-            "",
-            ":3306",
-            "a:0",
-            "a:99999",
-            "a:b",
-            "a b",
-            "mysql://u:p@h/d",
-            "[a]:1",
-            "[::1]x",
-            "a:1:2",
-        ] {
+        for text in ["", ":3306", "a:0", "a:99999", "a:b", "a b", "mysql://u:p@h/d", "[a]:1", "[::1]x", "a:1:2"] {
             assert_eq!(EndpointName::parse(text), None, "{text:?}");
         }
     }

@@ -20,11 +20,7 @@ pub struct Line {
 impl Line {
     /// An empty line.
     pub fn new() -> Self {
-        Self {
-            bytes: [0; LONGEST],
-            length: 0,
-            cut: false,
-        }
+        Self { bytes: [0; LONGEST], length: 0, cut: false }
     }
 
     /// Appends `when` in UTC as RFC 3339 with milliseconds.
@@ -34,10 +30,7 @@ impl Line {
         let (year, month, day) = civil_date(seconds / 86_400);
         let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
         let milliseconds = since.subsec_millis();
-        let _ = write!(
-            self,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z"
-        );
+        let _ = write!(self, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z");
     }
 
     /// The finished line with its newline.
@@ -102,16 +95,11 @@ fn civil_date(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
@@ -129,10 +117,7 @@ mod tests {
     fn text_from_a_server_cannot_forge_a_line() {
         let forged = finished("lost: bye\npointsman[1] ERROR: \x1b[31mforged\r\u{2028}\u{202e}");
         assert_eq!(forged.matches('\n').count(), 1);
-        assert_eq!(
-            forged,
-            "lost: bye\\npointsman[1] ERROR: \\u{1b}[31mforged\\r\\u{2028}\\u{202e}\n"
-        );
+        assert_eq!(forged, "lost: bye\\npointsman[1] ERROR: \\u{1b}[31mforged\\r\\u{2028}\\u{202e}\n");
     }
 
     #[test]
@@ -144,11 +129,7 @@ mod tests {
     fn a_long_line_is_cut_between_characters_at_one_kibibyte() {
         for text in ["x".repeat(5_000), "é".repeat(5_000), "\n".repeat(5_000)] {
             let line = finished(&text);
-            assert!(
-                line.len() <= LONGEST && line.len() > LONGEST - 12,
-                "{}",
-                line.len()
-            );
+            assert!(line.len() <= LONGEST && line.len() > LONGEST - 12, "{}", line.len());
             assert!(line.ends_with("…\n"));
         }
         assert!(!finished(&"x".repeat(Line::ROOM)).contains('…'));

@@ -68,10 +68,7 @@ pub struct Log<'a> {
 
 impl<'a> Log<'a> {
     pub fn new(config: &'a Config) -> Self {
-        Self {
-            sink: &config.log,
-            level: config.log_level,
-        }
+        Self { sink: &config.log, level: config.log_level }
     }
 
     /// Whether lines of `level` are written at all.
@@ -105,14 +102,8 @@ impl<'a> Log<'a> {
             return;
         }
         let mut line = match self.sink {
-            Sink::File(path) => plain(
-                Level::Warn,
-                format_args!("log: cannot append to {}: {reason}", path.display()),
-            ),
-            _ => plain(
-                Level::Warn,
-                format_args!("log: /dev/log does not take messages: {reason}"),
-            ),
+            Sink::File(path) => plain(Level::Warn, format_args!("log: cannot append to {}: {reason}", path.display())),
+            _ => plain(Level::Warn, format_args!("log: /dev/log does not take messages: {reason}")),
         };
         let _ = raw::write_to_stderr(line.finish());
     }
@@ -120,35 +111,21 @@ impl<'a> Log<'a> {
 
 fn plain(level: Level, text: fmt::Arguments<'_>) -> Line {
     let mut line = Line::new();
-    let _ = write!(
-        line,
-        "pointsman[{}] {}: {text}",
-        std::process::id(),
-        level.name()
-    );
+    let _ = write!(line, "pointsman[{}] {}: {text}", std::process::id(), level.name());
     line
 }
 
 fn append(path: &Path, level: Level, text: fmt::Arguments<'_>) -> std::io::Result<()> {
     let mut line = Line::new();
     line.push_time(SystemTime::now());
-    let _ = write!(
-        line,
-        " pointsman[{}] {}: {text}",
-        std::process::id(),
-        level.name()
-    );
+    let _ = write!(line, " pointsman[{}] {}: {text}", std::process::id(), level.name());
     raw::append_to_file(path, line.finish())
 }
 
 fn syslog(level: Level, text: fmt::Arguments<'_>) -> Line {
     let mut line = Line::new();
     let (priority, name) = (level.syslog_priority(), level.name());
-    let _ = write!(
-        line,
-        "<{priority}>pointsman[{}]: {name}: {text}",
-        std::process::id()
-    );
+    let _ = write!(line, "<{priority}>pointsman[{}]: {name}: {text}", std::process::id());
     line
 }
 
@@ -179,16 +156,11 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     fn to_file(path: &Path, level: Level) -> Config {
-        Config {
-            log: Sink::File(path.to_owned()),
-            log_level: level,
-            ..Config::default()
-        }
+        Config { log: Sink::File(path.to_owned()), log_level: level, ..Config::default() }
     }
 
     fn scratch(name: &str) -> std::path::PathBuf {
-        let path =
-            std::env::temp_dir().join(format!("pointsman-log-{}-{name}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("pointsman-log-{}-{name}", std::process::id()));
         let _ = std::fs::remove_file(&path);
         path
     }
@@ -204,19 +176,10 @@ mod tests {
         let lines: Vec<_> = content.lines().collect();
         let pid = std::process::id();
         assert_eq!(lines.len(), 2, "{content}");
-        assert!(
-            lines[0].ends_with(&format!("Z pointsman[{pid}] WARN: suspect orders\\nforged")),
-            "{content}"
-        );
+        assert!(lines[0].ends_with(&format!("Z pointsman[{pid}] WARN: suspect orders\\nforged")), "{content}");
         assert_eq!(&lines[0][4..5], "-");
-        assert!(
-            lines[1].ends_with(&format!("Z pointsman[{pid}] INFO: moved")),
-            "{content}"
-        );
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert!(lines[1].ends_with(&format!("Z pointsman[{pid}] INFO: moved")), "{content}");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::remove_file(&path).unwrap();
     }
 
@@ -237,10 +200,7 @@ mod tests {
         let before = COUNTERS.log_lines_dropped.get();
         raw::set_errno_for_test(libc::EAGAIN);
         Log::new(&config).write(Level::Error, format_args!("lost"));
-        assert_eq!(
-            std::io::Error::last_os_error().raw_os_error(),
-            Some(libc::EAGAIN)
-        );
+        assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN));
         assert!(COUNTERS.log_lines_dropped.get() > before);
     }
 

@@ -5,17 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Every key that does something, in the order in which they are listed to a reader.
-pub const NAMES: &[&str] = &[
-    "mode",
-    "hold_max",
-    "settle",
-    "endpoints",
-    "readers",
-    "nameservers",
-    "victim_error",
-    "log",
-    "log_level",
-];
+pub const NAMES: &[&str] =
+    &["mode", "hold_max", "settle", "endpoints", "readers", "nameservers", "victim_error", "log", "log_level"];
 
 /// Keys of later versions: accepted so that a shared file does no harm here, without effect.
 pub const LATER: &[&str] = &["candidates", "credentials", "state_dir"];
@@ -95,15 +86,11 @@ impl Sink {
     }
 }
 
-pub(super) const NAMESERVER_ALLOWED: &str =
-    "an IP address, or address:port ([address]:port for IPv6)";
+pub(super) const NAMESERVER_ALLOWED: &str = "an IP address, or address:port ([address]:port for IPv6)";
 
 /// A DNS server; port 53 unless given.
 pub(super) fn nameserver(text: &str) -> Option<SocketAddr> {
-    let socket = text
-        .parse::<SocketAddr>()
-        .ok()
-        .filter(|socket| socket.port() != 0);
+    let socket = text.parse::<SocketAddr>().ok().filter(|socket| socket.port() != 0);
     socket.or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
 }
 

@@ -43,13 +43,10 @@ impl Descriptor {
     }
 
     fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> io::Result<Self> {
-        let path =
-            CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
         // SAFETY: `path` ends with NUL and outlives the call, the rest are plain integers.
-        Self::new(unsafe {
-            libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode)
-        })
+        Self::new(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) })
     }
 }
 
@@ -61,11 +58,7 @@ impl Drop for Descriptor {
 }
 
 fn checked(result: c_long) -> io::Result<c_long> {
-    if result < 0 {
-        Err(Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Reads a text file of at most 1 MiB.
@@ -76,13 +69,10 @@ pub(crate) fn read_file(path: &Path) -> io::Result<String> {
     let mut chunk = [0u8; 4096];
     loop {
         // SAFETY: `chunk` is writable for exactly its own length.
-        let read =
-            unsafe { libc::syscall(libc::SYS_read, file.0, chunk.as_mut_ptr(), chunk.len()) };
+        let read = unsafe { libc::syscall(libc::SYS_read, file.0, chunk.as_mut_ptr(), chunk.len()) };
         match checked(read) {
             Ok(0) => break,
-            Ok(length) => {
-                content.extend_from_slice(chunk.get(..length as usize).unwrap_or_default())
-            }
+            Ok(length) => content.extend_from_slice(chunk.get(..length as usize).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -110,8 +100,7 @@ pub(crate) fn send_to_syslog(message: &[u8]) -> io::Result<()> {
     }
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
     // SAFETY: plain integers.
-    let socket =
-        Descriptor::new(unsafe { libc::syscall(libc::SYS_socket, libc::AF_UNIX, kind, 0) })?;
+    let socket = Descriptor::new(unsafe { libc::syscall(libc::SYS_socket, libc::AF_UNIX, kind, 0) })?;
     // SAFETY: `message` is readable for its length, `address` for its size; both outlive the call.
     let sent = unsafe {
         libc::syscall(
@@ -135,17 +124,7 @@ pub(crate) fn write_to_stderr(line: &[u8]) -> io::Result<()> {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
             let no_address = ptr::null::<libc::sockaddr>();
             // SAFETY: `line` is readable for its length; the null address has length 0.
-            let sent = unsafe {
-                libc::syscall(
-                    libc::SYS_sendto,
-                    2,
-                    line.as_ptr(),
-                    line.len(),
-                    flags,
-                    no_address,
-                    0,
-                )
-            };
+            let sent = unsafe { libc::syscall(libc::SYS_sendto, 2, line.as_ptr(), line.len(), flags, no_address, 0) };
             checked(sent).map(drop)
         }
     }
@@ -170,31 +149,17 @@ fn what_stderr_is() -> io::Result<Stderr> {
         libc::S_IFREG => {
             // SAFETY: F_GETFL touches no memory.
             let flags = checked(unsafe { libc::syscall(libc::SYS_fcntl, 2, libc::F_GETFL) })?;
-            if flags as c_int & libc::O_ACCMODE == libc::O_WRONLY {
-                Ok(Stderr::Stream)
-            } else {
-                not_a_log()
-            }
+            if flags as c_int & libc::O_ACCMODE == libc::O_WRONLY { Ok(Stderr::Stream) } else { not_a_log() }
         }
         libc::S_IFSOCK => {
             let mut domain: c_int = 0;
             let mut length = size_of::<c_int>() as libc::socklen_t;
             // SAFETY: `domain` has room for the int that SO_DOMAIN is, and `length` says so.
             let asked = unsafe {
-                libc::getsockopt(
-                    2,
-                    libc::SOL_SOCKET,
-                    libc::SO_DOMAIN,
-                    ptr::from_mut(&mut domain).cast(),
-                    &mut length,
-                )
+                libc::getsockopt(2, libc::SOL_SOCKET, libc::SO_DOMAIN, ptr::from_mut(&mut domain).cast(), &mut length)
             };
             checked(asked.into())?;
-            if domain == libc::AF_UNIX {
-                Ok(Stderr::Socket)
-            } else {
-                not_a_log()
-            }
+            if domain == libc::AF_UNIX { Ok(Stderr::Socket) } else { not_a_log() }
         }
         _ => not_a_log(),
     }
@@ -203,25 +168,11 @@ fn what_stderr_is() -> io::Result<Stderr> {
 /// One write of the whole line if the descriptor takes it now. POLLOUT on a pipe promises PIPE_BUF (4 KiB) of room,
 /// more than any line; O_NONBLOCK would be seen by everyone who shares the description.
 fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
-    let mut asked = libc::pollfd {
-        fd: number,
-        events: libc::POLLOUT,
-        revents: 0,
-    };
-    let at_once = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut asked = libc::pollfd { fd: number, events: libc::POLLOUT, revents: 0 };
+    let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: one pollfd and one timespec, both alive; a null signal mask means none is changed.
     let ready = unsafe {
-        libc::syscall(
-            libc::SYS_ppoll,
-            ptr::from_mut(&mut asked),
-            1,
-            ptr::from_ref(&at_once),
-            ptr::null::<u8>(),
-            0,
-        )
+        libc::syscall(libc::SYS_ppoll, ptr::from_mut(&mut asked), 1, ptr::from_ref(&at_once), ptr::null::<u8>(), 0)
     };
     checked(ready)?;
     if asked.revents & libc::POLLOUT == 0 || asked.revents & (libc::POLLERR | libc::POLLNVAL) != 0 {
@@ -232,13 +183,8 @@ fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
     let was_pending = pipe_signal.is_pending(libc::SIGPIPE);
     let before = pipe_signal.block();
     // SAFETY: `line` is readable for its length.
-    let written =
-        checked(unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) });
-    if written
-        .as_ref()
-        .is_err_and(|error| error.raw_os_error() == Some(libc::EPIPE))
-        && !was_pending
-    {
+    let written = checked(unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) });
+    if written.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EPIPE)) && !was_pending {
         // The reader left between poll and write: take our own SIGPIPE back before the host can see it.
         // SAFETY: set and timespec are alive; a null siginfo is allowed.
         unsafe { libc::sigtimedwait(&pipe_signal.0, ptr::null_mut(), &at_once) };
@@ -300,9 +246,7 @@ impl Signals {
     fn is_pending(&self, signal: c_int) -> bool {
         let mut pending = Self::none();
         // SAFETY: the set is alive and initialised.
-        unsafe {
-            libc::sigpending(&mut pending.0) == 0 && libc::sigismember(&pending.0, signal) == 1
-        }
+        unsafe { libc::sigpending(&mut pending.0) == 0 && libc::sigismember(&pending.0, signal) == 1 }
     }
 
     /// Blocks the set in this thread; gives back the mask from before.
@@ -358,22 +302,14 @@ mod tests {
             // SAFETY: the set is alive and initialised.
             unsafe { libc::sigismember(&now.0, signal) == 1 }
         };
-        let blocked = with_signals_blocked(|| std::thread::spawn(move || mask(libc::SIGTERM)))
-            .join()
-            .unwrap();
+        let blocked = with_signals_blocked(|| std::thread::spawn(move || mask(libc::SIGTERM))).join().unwrap();
         assert!(blocked);
         assert!(!mask(libc::SIGTERM));
     }
 
     #[test]
     fn a_missing_file_is_told_apart_from_a_broken_one() {
-        assert_eq!(
-            read_file(Path::new("/nonexistent")).unwrap_err().kind(),
-            io::ErrorKind::NotFound
-        );
-        assert_eq!(
-            read_file(Path::new("/dev/zero")).unwrap_err().kind(),
-            io::ErrorKind::FileTooLarge
-        );
+        assert_eq!(read_file(Path::new("/nonexistent")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(read_file(Path::new("/dev/zero")).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }
 }

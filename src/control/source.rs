@@ -41,12 +41,7 @@ pub fn environment() -> Vec<(String, String)> {
     let ours = |name: &OsStr| name.as_bytes().starts_with(SWITCH.as_bytes());
     std::env::vars_os()
         .filter(|(name, _)| ours(name))
-        .map(|(name, value)| {
-            (
-                name.to_string_lossy().into_owned(),
-                value.to_string_lossy().into_owned(),
-            )
-        })
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
         .filter(|(name, _)| name == SWITCH || name.starts_with(PREFIX))
         .collect()
 }
@@ -61,26 +56,16 @@ pub fn config_file<'a>(environment: &'a [(String, String)], default_file: &'a Pa
 
 /// Whether the switch is off.
 pub fn is_off(environment: &[(String, String)]) -> bool {
-    variable(environment, SWITCH)
-        .and_then(option::switch)
-        .unwrap_or(false)
+    variable(environment, SWITCH).and_then(option::switch).unwrap_or(false)
 }
 
 /// The value of `name`; an empty one counts as not set.
 pub(super) fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    environment
-        .iter()
-        .find(|(own, _)| own == name)
-        .map(|(_, value)| value.trim())
-        .filter(|value| !value.is_empty())
+    environment.iter().find(|(own, _)| own == name).map(|(_, value)| value.trim()).filter(|value| !value.is_empty())
 }
 
 /// Reads the environment over whatever `writings` holds already.
-pub fn read_environment(
-    environment: &[(String, String)],
-    writings: &mut Writings,
-    complaints: &mut Vec<Complaint>,
-) {
+pub fn read_environment(environment: &[(String, String)], writings: &mut Writings, complaints: &mut Vec<Complaint>) {
     for (variable, value) in environment {
         let Some(key) = variable.strip_prefix(PREFIX) else {
             continue;
@@ -102,21 +87,14 @@ pub fn read_file(
     writings: &mut Writings,
     complaints: &mut Vec<Complaint>,
 ) {
-    let broken = |line, reason| Complaint::BrokenFile {
-        path: path.to_owned(),
-        line,
-        reason,
-    };
+    let broken = |line, reason| Complaint::BrokenFile { path: path.to_owned(), line, reason };
     let content = match content {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound && !named_by_operator => return,
         Err(error) => return complaints.push(broken(None, format!("cannot be read: {error}"))),
     };
     let line_of = |offset: usize| {
-        let before = content
-            .as_bytes()
-            .get(..offset)
-            .unwrap_or(content.as_bytes());
+        let before = content.as_bytes().get(..offset).unwrap_or(content.as_bytes());
         1 + before.iter().filter(|byte| **byte == b'\n').count()
     };
     // `message()` is the bare reason; the error's Display would quote the line, which may hold a secret.
@@ -124,36 +102,19 @@ pub fn read_file(
         Ok(table) => table,
         Err(error) => {
             let line = error.span().map(|span| line_of(span.start));
-            return complaints.push(broken(
-                line,
-                format!("is not TOML: {}", error.message().replace('\n', ", ")),
-            ));
+            return complaints.push(broken(line, format!("is not TOML: {}", error.message().replace('\n', ", "))));
         }
     };
     for (key, value) in table.get_ref().iter() {
-        let origin = Origin::File {
-            path: path.to_owned(),
-            line: line_of(key.span().start),
-        };
-        write(
-            key.get_ref(),
-            text_of(value.get_ref()),
-            origin,
-            writings,
-            complaints,
-        );
+        let origin = Origin::File { path: path.to_owned(), line: line_of(key.span().start) };
+        write(key.get_ref(), text_of(value.get_ref()), origin, writings, complaints);
     }
 }
 
 /// Numbers, times and the like stand for the text that they were written with; each key judges that for itself.
 fn text_of(value: &DeValue<'_>) -> Text {
     match value {
-        DeValue::Array(entries) => Text::Many(
-            entries
-                .iter()
-                .map(|entry| scalar(entry.get_ref()))
-                .collect(),
-        ),
+        DeValue::Array(entries) => Text::Many(entries.iter().map(|entry| scalar(entry.get_ref())).collect()),
         other => Text::One(scalar(other)),
     }
 }
@@ -168,21 +129,12 @@ fn scalar(value: &DeValue<'_>) -> String {
     }
 }
 
-fn write(
-    key: &str,
-    text: Text,
-    origin: Origin,
-    writings: &mut Writings,
-    complaints: &mut Vec<Complaint>,
-) {
+fn write(key: &str, text: Text, origin: Origin, writings: &mut Writings, complaints: &mut Vec<Complaint>) {
     if let Some(known) = option::NAMES.iter().find(|known| **known == key) {
         writings.insert(known, Written { text, origin });
     } else if let Some(later) = option::LATER.iter().find(|later| **later == key) {
         complaints.push(Complaint::NotYet { origin, key: later });
     } else {
-        complaints.push(Complaint::UnknownKey {
-            origin,
-            key: key.to_owned(),
-        });
+        complaints.push(Complaint::UnknownKey { origin, key: key.to_owned() });
     }
 }

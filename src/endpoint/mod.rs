@@ -198,5 +198,4 @@ impl Endpoint {
             crate::hooks::process::set_pace(self, state.life.phase(), state.life.circuit_open());
         }
     }
-
 }

@@ -57,9 +57,21 @@ mod tests {
 
     #[test]
     fn literal_addresses_sockets_and_host_lists_are_not_endpoints() {
-        for host in ["127.0.0.1", "::1", "fe80::1%eth0", "localhost", "LOCALHOST", "", "127.1", "0x7f.1", "1", "a,b",
-            "tcp://h", "host=db", "a;b"]
-        {
+        for host in [
+            "127.0.0.1",
+            "::1",
+            "fe80::1%eth0",
+            "localhost",
+            "LOCALHOST",
+            "",
+            "127.1",
+            "0x7f.1",
+            "1",
+            "a,b",
+            "tcp://h",
+            "host=db",
+            "a;b",
+        ] {
             assert_eq!(Name::of(host.as_bytes(), 3306), None, "{host}");
         }
         assert_eq!(Name::of(b"\xff\xfe", 3306), None);

@@ -66,8 +66,13 @@ impl Endpoint {
             if !open && now >= limit {
                 if state.life.fail_open() {
                     COUNTERS.failed_open.add(1);
-                    say!(Warn, "{}: no writer for {:?} (hold_max): failing open, errors reach the application \
-                        until a writer is verified", self.name, hold_max);
+                    say!(
+                        Warn,
+                        "{}: no writer for {:?} (hold_max): failing open, errors reach the application \
+                        until a writer is verified",
+                        self.name,
+                        hold_max
+                    );
                     self.publish(&state);
                 }
                 self.changed.notify_all();
@@ -124,8 +129,7 @@ impl Endpoint {
         let settle = config().settle;
         let incumbent = state.life.incumbent();
         let moved_away = state.life.name_has_moved(now, settle);
-        let named: Vec<SocketAddr> =
-            state.life.named().iter().map(|ip| SocketAddr::new(*ip, self.name.port)).collect();
+        let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, self.name.port)).collect();
         drop(state);
 
         let mut incumbent_writable = false;
@@ -144,16 +148,18 @@ impl Endpoint {
                     self.stay(&mut state);
                     return state;
                 }
-                if !incumbent_writable
-                    && state.life.on_incumbent_unfit(Instant::now())
-                {
+                if !incumbent_writable && state.life.on_incumbent_unfit(Instant::now()) {
                     COUNTERS.suspects.add(1);
                     let why = match answer {
                         Err(why) => format!("cannot be reached ({why})"),
                         Ok(_) => "is read-only".to_owned(),
                     };
-                    say!(Warn, "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
-                        self.name, config().hold_max);
+                    say!(
+                        Warn,
+                        "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
+                        self.name,
+                        config().hold_max
+                    );
                     self.publish(&state);
                 }
             }
@@ -166,8 +172,12 @@ impl Endpoint {
                     if state.life.may_adopt(candidate, incumbent_writable, now, settle) {
                         let waited = state.life.hold_until(now, Duration::ZERO);
                         state.life.adopt(candidate, now);
-                        say!(Warn, "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
-                            self.name, now.saturating_duration_since(waited).as_millis());
+                        say!(
+                            Warn,
+                            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
+                            self.name,
+                            now.saturating_duration_since(waited).as_millis()
+                        );
                         self.publish(&state);
                         return state;
                     }

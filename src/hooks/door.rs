@@ -7,30 +7,58 @@
 /// The instruction that puts the return address into the argument register after the given arguments.
 #[cfg(target_arch = "x86_64")]
 macro_rules! hand_over_caller {
-    () => { "mov rdi, [rsp]" };
-    ($a:ident) => { "mov rsi, [rsp]" };
-    ($a:ident $b:ident) => { "mov rdx, [rsp]" };
-    ($a:ident $b:ident $c:ident) => { "mov rcx, [rsp]" };
-    ($a:ident $b:ident $c:ident $d:ident) => { "mov r8, [rsp]" };
-    ($a:ident $b:ident $c:ident $d:ident $e:ident) => { "mov r9, [rsp]" };
+    () => {
+        "mov rdi, [rsp]"
+    };
+    ($a:ident) => {
+        "mov rsi, [rsp]"
+    };
+    ($a:ident $b:ident) => {
+        "mov rdx, [rsp]"
+    };
+    ($a:ident $b:ident $c:ident) => {
+        "mov rcx, [rsp]"
+    };
+    ($a:ident $b:ident $c:ident $d:ident) => {
+        "mov r8, [rsp]"
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => {
+        "mov r9, [rsp]"
+    };
 }
 #[cfg(target_arch = "aarch64")]
 macro_rules! hand_over_caller {
-    () => { "mov x0, x30" };
-    ($a:ident) => { "mov x1, x30" };
-    ($a:ident $b:ident) => { "mov x2, x30" };
-    ($a:ident $b:ident $c:ident) => { "mov x3, x30" };
-    ($a:ident $b:ident $c:ident $d:ident) => { "mov x4, x30" };
-    ($a:ident $b:ident $c:ident $d:ident $e:ident) => { "mov x5, x30" };
+    () => {
+        "mov x0, x30"
+    };
+    ($a:ident) => {
+        "mov x1, x30"
+    };
+    ($a:ident $b:ident) => {
+        "mov x2, x30"
+    };
+    ($a:ident $b:ident $c:ident) => {
+        "mov x3, x30"
+    };
+    ($a:ident $b:ident $c:ident $d:ident) => {
+        "mov x4, x30"
+    };
+    ($a:ident $b:ident $c:ident $d:ident $e:ident) => {
+        "mov x5, x30"
+    };
 }
 
 #[cfg(target_arch = "x86_64")]
 macro_rules! jump {
-    () => { "jmp {body}" };
+    () => {
+        "jmp {body}"
+    };
 }
 #[cfg(target_arch = "aarch64")]
 macro_rules! jump {
-    () => { "b {body}" };
+    () => {
+        "b {body}"
+    };
 }
 
 /// Doors of libc functions. The signature is checked against the `libc` crate's declaration at compile time.
@@ -39,7 +67,7 @@ macro_rules! libc_doors {
         const _: unsafe extern "C" fn($($ty),*) -> $ret = libc::$name;
 
         $(#[$doc])*
-        #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+        #[unsafe(no_mangle)]
         pub extern "C" fn $name($($arg: $ty),*) -> $ret {
             type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
             static REAL: $crate::hooks::objects::Next =
@@ -75,7 +103,7 @@ macro_rules! mysql_doors {
         $(
             $(#[$doc])*
             #[unsafe(naked)]
-            #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+            #[unsafe(no_mangle)]
             pub extern "C" fn $name($($arg: $ty),*) -> $ret {
                 extern "C" fn body($($arg: $ty,)* caller: usize) -> $ret {
                     const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(

@@ -124,14 +124,14 @@ fn fcntl_door(real: &Next, fd: c_int, command: c_int, argument: usize) -> c_int 
 }
 
 /// `F_DUPFD` and `F_DUPFD_CLOEXEC` make duplicates.
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
     static REAL: Next = Next::new(c"fcntl");
     fcntl_door(&REAL, fd, command, argument)
 }
 
 /// The name that programs built with 64-bit file offsets call.
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
     static REAL: Next = Next::new(c"fcntl64");
     fcntl_door(&REAL, fd, command, argument)
@@ -148,7 +148,7 @@ fn untag_range(first: c_uint, last: c_uint) {
 }
 
 /// glibc 2.34 and newer.
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
     static REAL: Next = Next::new(c"close_range");
     const CLOSE_RANGE_CLOEXEC: c_int = 1 << 2;
@@ -167,7 +167,7 @@ pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_in
 }
 
 /// glibc 2.34 and newer.
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn closefrom(first: c_int) {
     static REAL: Next = Next::new(c"closefrom");
     untag_range(first.max(0) as c_uint, c_uint::MAX);

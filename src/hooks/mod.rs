@@ -3,10 +3,14 @@
 //! A door decides nothing: it finds the real function, guards our decision against panics, keeps `errno`, and makes
 //! the real call itself, outside the guard. The only `no_mangle`s of the crate besides `abi.rs` are in here.
 
+// Tests and pure users of the crate must not have their own calls interposed.
+#[cfg(all(feature = "doors", not(test)))]
 #[macro_use]
 mod door;
 pub mod errno;
+#[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+#[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
 pub mod objects;
 pub mod process;
@@ -19,7 +23,10 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::control::{config, log::{Level::*, say}};
+use crate::control::{
+    config,
+    log::{Level::*, say},
+};
 
 thread_local! {
     /// Calls of our own threads and of our own decisions pass straight through. `const` and without Drop: usable
@@ -38,9 +45,9 @@ pub fn this_thread_is_ours() {
 }
 
 /// A panic of ours must not print into the host's stderr: std's default hook would. Ours is our own copy of std.
-#[cfg(not(test))]
+/// (In a test it belongs to the test.)
 fn silence_panics() {
-    static SILENCED: AtomicBool = AtomicBool::new(false);
+    static SILENCED: AtomicBool = AtomicBool::new(cfg!(test));
     if !SILENCED.load(Relaxed) && !SILENCED.swap(true, Relaxed) {
         std::panic::set_hook(Box::new(|_| {}));
     }
@@ -50,7 +57,6 @@ fn silence_panics() {
 /// through. The real call of the application must not be made inside (thread cancellation unwinds through it).
 pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     let kept = errno::get();
-    #[cfg(not(test))]
     silence_panics();
     // A thread that is being torn down: no decisions any more.
     OURSELVES.try_with(|depth| depth.set(depth.get() + 1)).ok()?;

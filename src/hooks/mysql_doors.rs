@@ -5,7 +5,7 @@ use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 use crate::client::{
     Call, connect,
     layout::{
-        native::text,
+        native::{Active, ActiveStatement, text},
         sys::{MYSQL, MYSQL_RES, MYSQL_STMT},
     },
     results, session_calls, statement,
@@ -18,36 +18,36 @@ mysql_doors! {
     fn mysql_real_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes `length` readable bytes.
         let text = unsafe { bytes(query, length) };
-        statement::query(call, mysql, text, real)
+        statement::query(call, active(mysql), text, real)
     }
 
     fn mysql_query(mysql: *mut MYSQL, query: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string.
         let text = unsafe { text(query) };
-        statement::query(call, mysql, text, real)
+        statement::query(call, active(mysql), text, real)
     }
 
     fn mysql_send_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes `length` readable bytes.
         let text = unsafe { bytes(query, length) };
-        statement::send_query(call, mysql, text, real)
+        statement::send_query(call, active(mysql), text, real)
     }
 
     /// `my_bool` in libmariadb, `bool` in libmysqlclient: the low byte counts, so it is widened here.
     fn mysql_read_query_result(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::read_query_result(call, mysql, || c_int::from(real())) != 0)
+        c_char::from(statement::read_query_result(call, active(mysql), || c_int::from(real())) != 0)
     }
 
     fn mysql_store_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        results::store_result(call, mysql, real)
+        results::store_result(call, active(mysql), real)
     }
 
     fn mysql_use_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        results::use_result(call, mysql, real)
+        results::use_result(call, active(mysql), real)
     }
 
     fn mysql_next_result(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        results::next_result(call, mysql, real)
+        results::next_result(call, active(mysql), real)
     }
 
     fn mysql_free_result(result: *mut MYSQL_RES) -> *mut c_void, std::ptr::null_mut(), |_call, real| {
@@ -57,111 +57,123 @@ mysql_doors! {
     }
 
     fn mysql_ping(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        statement::command(call, mysql, real)
+        statement::command(call, active(mysql), real)
     }
 
     fn mysql_select_db(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string or null.
         let name = unsafe { text(name) };
-        statement::select_db(call, mysql, name, real)
+        statement::select_db(call, active(mysql), name, real)
     }
 
     fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
         let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
-        c_char::from(statement::query(call, mysql, text, || c_int::from(real())) != 0)
+        c_char::from(statement::query(call, active(mysql), text, || c_int::from(real())) != 0)
     }
 
     fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::query(call, mysql, b"COMMIT", || c_int::from(real())) != 0)
+        c_char::from(statement::query(call, active(mysql), b"COMMIT", || c_int::from(real())) != 0)
     }
 
     fn mysql_rollback(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::query(call, mysql, b"ROLLBACK", || c_int::from(real())) != 0)
+        c_char::from(statement::query(call, active(mysql), b"ROLLBACK", || c_int::from(real())) != 0)
     }
 
     fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string or null.
         let text = [&b"SET NAMES "[..], unsafe { text(name) }].concat();
-        statement::query(call, mysql, &text, real)
+        statement::query(call, active(mysql), &text, real)
     }
 
     fn mysql_change_user(mysql: *mut MYSQL, user: *const c_char, password: *const c_char, db: *const c_char)
         -> c_char, 1, |call, real|
     {
-        c_char::from(session_calls::fresh_session(call, mysql, || c_int::from(real())) != 0)
+        c_char::from(session_calls::fresh_session(call, active(mysql), || c_int::from(real())) != 0)
     }
 
     fn mysql_reset_connection(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        session_calls::fresh_session(call, mysql, real)
+        session_calls::fresh_session(call, active(mysql), real)
     }
 
     fn mysql_set_server_option(mysql: *mut MYSQL, option: c_int) -> c_int, FAILED, |call, real| {
-        session_calls::server_option(call, mysql, option, real)
+        session_calls::server_option(call, active(mysql), option, real)
     }
 
     fn mysql_close(mysql: *mut MYSQL) -> *mut c_void, std::ptr::null_mut(), |call, real| {
-        session_calls::close(call, mysql, || { real(); });
+        session_calls::close(call, active(mysql), || { real(); });
         std::ptr::null_mut()
     }
 
     fn mysql_stat(mysql: *mut MYSQL) -> *const c_char, std::ptr::null(), |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_dump_debug_info(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_refresh(mysql: *mut MYSQL, options: c_uint) -> c_int, FAILED, |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_list_dbs(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_list_tables(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_list_fields(mysql: *mut MYSQL, table: *const c_char, wild: *const c_char)
         -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real|
     {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_list_processes(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, mysql, real)
+        statement::once(call, active(mysql), real)
     }
 
     fn mysql_stmt_init(mysql: *mut MYSQL) -> *mut MYSQL_STMT, std::ptr::null_mut(), |call, real| {
         let made = real();
-        session_calls::statement_made(call, mysql, made);
+        session_calls::statement_made(call, active(mysql), prepared(made));
         made
     }
 
     fn mysql_stmt_prepare(statement: *mut MYSQL_STMT, query: *const c_char, length: c_ulong) -> c_int, FAILED,
         |call, real|
     {
-        session_calls::prepare(call, statement, real)
+        session_calls::prepare(call, prepared(statement), real)
     }
 
     fn mysql_stmt_execute(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
-        session_calls::execute(call, statement, real)
+        session_calls::execute(call, prepared(statement), real)
     }
 
     fn mysql_stmt_close(statement: *mut MYSQL_STMT) -> c_char, 1, |_call, real| {
-        session_calls::statement_closed(statement);
+        session_calls::statement_closed(prepared(statement));
         real()
     }
+}
+
+/// The handle of the call that is under way.
+fn active(mysql: *mut MYSQL) -> Active {
+    // SAFETY: only the doors in this file call this, with the argument that the application called them with.
+    unsafe { Active::new(mysql) }
+}
+
+/// The prepared statement of the call that is under way.
+fn prepared(statement: *mut MYSQL_STMT) -> ActiveStatement {
+    // SAFETY: as above.
+    unsafe { ActiveStatement::new(statement) }
 }
 
 /// # Safety
@@ -190,7 +202,7 @@ type RealConnect = unsafe extern "C" fn(
 /// unwinder).
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn mysql_real_connect(
     mysql: *mut MYSQL,
     host: *const c_char,
@@ -221,7 +233,7 @@ pub extern "C" fn mysql_real_connect(
 /// As above; the eighth argument is the last that fits into a register.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
-#[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
+#[unsafe(no_mangle)]
 pub extern "C" fn mysql_real_connect(
     mysql: *mut MYSQL,
     host: *const c_char,
@@ -273,7 +285,7 @@ extern "C" fn real_connect_body(
     let function: RealConnect = unsafe { std::mem::transmute(address) };
     // SAFETY: the application passes a NUL-terminated string or null.
     let name = unsafe { text(host) };
-    connect::real_connect(call, mysql, name, port, |more| {
+    connect::real_connect(call, active(mysql), name, port, |more| {
         // SAFETY: the arguments are the caller's own; `more` only adds client-side flags.
         unsafe { function(mysql, host, user, password, db, port, socket, flags | more) }
     })

@@ -60,7 +60,7 @@ pub fn started() -> Option<&'static Process> {
         pid: raw::pid(),
         endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
         tags: Tags::new(),
-        handles: Registry::new(),
+        handles: Registry::default(),
         streams: Owners::default(),
         statements: Owners::default(),
         watcher: Mutex::new(None),

@@ -34,18 +34,11 @@ impl Found {
         let mut least = u32::MAX;
         for record in records {
             least = least.min(record.ttl);
-            if let Some(address) = record
-                .data
-                .ip_addr()
-                .filter(|address| !addresses.contains(address))
-            {
+            if let Some(address) = record.data.ip_addr().filter(|address| !addresses.contains(address)) {
                 addresses.push(address);
             }
         }
-        (!addresses.is_empty()).then(|| Self {
-            addresses,
-            ttl: Duration::from_secs(least.into()),
-        })
+        (!addresses.is_empty()).then(|| Self { addresses, ttl: Duration::from_secs(least.into()) })
     }
 }
 
@@ -73,10 +66,7 @@ pub enum Failure {
 impl Failure {
     /// Whether a server said for sure that there is no address under this name.
     pub fn is_definite(&self) -> bool {
-        matches!(
-            self,
-            Failure::NxDomain | Failure::NoAddress | Failure::BadName
-        )
+        matches!(self, Failure::NxDomain | Failure::NoAddress | Failure::BadName)
     }
 }
 

@@ -33,12 +33,7 @@ const URGENT: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis
 
 /// The wait after a lookup that ended now: `last` is the latest answer, `failures` counts lookups that failed since.
 /// None while idle.
-pub(super) fn next_query(
-    pace: Pace,
-    last: Option<&Answer>,
-    failures: u32,
-    jitter: &mut Jitter,
-) -> Option<Duration> {
+pub(super) fn next_query(pace: Pace, last: Option<&Answer>, failures: u32, jitter: &mut Jitter) -> Option<Duration> {
     match pace {
         Pace::Idle => None,
         Pace::Urgent => Some(jitter.between(URGENT[0], URGENT[1])),
@@ -50,11 +45,7 @@ pub(super) fn next_query(
                 (failures, _) => SHORTEST_STEADY * (1 << (failures - 1).min(3)),
             };
             let base = base.clamp(SHORTEST_STEADY, LONGEST_STEADY);
-            Some(
-                jitter
-                    .between(base * 9 / 10, base * 11 / 10)
-                    .min(LONGEST_STEADY),
-            )
+            Some(jitter.between(base * 9 / 10, base * 11 / 10).min(LONGEST_STEADY))
         }
     }
 }
@@ -68,53 +59,34 @@ mod tests {
 
     fn answer(ttl: u64) -> Answer {
         let ttl = Duration::from_secs(ttl);
-        Answer {
-            addresses: vec!["10.0.0.7".parse().unwrap()],
-            ttl,
-            received: Instant::now(),
-            serial: 1,
-        }
+        Answer { addresses: vec!["10.0.0.7".parse().unwrap()], ttl, received: Instant::now(), serial: 1 }
     }
 
     /// Shortest and longest wait of many, in milliseconds.
     fn range(pace: Pace, last: Option<&Answer>, failures: u32) -> (u128, u128) {
         let mut jitter = Jitter::from_seed(7);
-        let waits: Vec<_> = (0..MANY)
-            .map(|_| {
-                next_query(pace, last, failures, &mut jitter)
-                    .unwrap()
-                    .as_millis()
-            })
-            .collect();
+        let waits: Vec<_> =
+            (0..MANY).map(|_| next_query(pace, last, failures, &mut jitter).unwrap().as_millis()).collect();
         (*waits.iter().min().unwrap(), *waits.iter().max().unwrap())
     }
 
     #[test]
     fn an_idle_name_is_never_asked() {
-        assert_eq!(
-            next_query(Pace::Idle, Some(&answer(1)), 0, &mut Jitter::from_seed(1)),
-            None
-        );
+        assert_eq!(next_query(Pace::Idle, Some(&answer(1)), 0, &mut Jitter::from_seed(1)), None);
     }
 
     #[test]
     fn a_switching_name_is_asked_every_100_to_250_ms_whatever_its_ttl_and_failures() {
         for (last, failures) in [(None, 0), (Some(answer(300)), 0), (Some(answer(0)), 50)] {
             let (shortest, longest) = range(Pace::Urgent, last.as_ref(), failures);
-            assert!(
-                (100..110).contains(&shortest) && (240..=250).contains(&longest),
-                "{shortest} {longest}"
-            );
+            assert!((100..110).contains(&shortest) && (240..=250).contains(&longest), "{shortest} {longest}");
         }
     }
 
     #[test]
     fn a_steady_name_is_asked_once_per_ttl_with_a_tenth_of_jitter() {
         let (shortest, longest) = range(Pace::Steady, Some(&answer(3)), 0);
-        assert!(
-            (2_700..2_720).contains(&shortest) && (3_280..=3_300).contains(&longest),
-            "{shortest} {longest}"
-        );
+        assert!((2_700..2_720).contains(&shortest) && (3_280..=3_300).contains(&longest), "{shortest} {longest}");
     }
 
     #[test]
@@ -125,10 +97,7 @@ mod tests {
         }
         for ttl in [5, 60, u64::from(u32::MAX)] {
             let (shortest, longest) = range(Pace::Steady, Some(&answer(ttl)), 0);
-            assert!(
-                shortest >= 4_500 && longest <= 5_000,
-                "{shortest} {longest}"
-            );
+            assert!(shortest >= 4_500 && longest <= 5_000, "{shortest} {longest}");
         }
     }
 

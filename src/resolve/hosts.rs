@@ -20,11 +20,7 @@ impl Hosts {
     pub fn parse(content: &str) -> Self {
         let mut names = BTreeMap::<String, Vec<IpAddr>>::new();
         for line in content.lines() {
-            let mut words = line
-                .split('#')
-                .next()
-                .unwrap_or_default()
-                .split_whitespace();
+            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
             let Some(Ok(address)) = words.next().map(str::parse) else {
                 continue;
             };
@@ -35,19 +31,14 @@ impl Hosts {
                 }
             }
         }
-        names
-            .values_mut()
-            .for_each(|addresses| addresses.sort_by_key(IpAddr::is_ipv6));
+        names.values_mut().for_each(|addresses| addresses.sort_by_key(IpAddr::is_ipv6));
         Self(names)
     }
 
     /// The addresses of exactly this name; the search list does not apply.
     pub fn find(&self, name: &str) -> Option<Found> {
         let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
-        self.0.get(&name).map(|addresses| Found {
-            addresses: addresses.clone(),
-            ttl: TTL,
-        })
+        self.0.get(&name).map(|addresses| Found { addresses: addresses.clone(), ttl: TTL })
     }
 }
 
@@ -61,9 +52,7 @@ mod tests {
             "# db\n::1 orders.db\n10.0.0.7\tOrders.DB orders # alias\n10.0.0.7 orders.db\n10.0.0.8 orders.db my_db\n",
         );
         let addresses = |name| hosts.find(name).map(|found| found.addresses);
-        let all: Vec<IpAddr> = ["10.0.0.7", "10.0.0.8", "::1"]
-            .map(|ip| ip.parse().unwrap())
-            .into();
+        let all: Vec<IpAddr> = ["10.0.0.7", "10.0.0.8", "::1"].map(|ip| ip.parse().unwrap()).into();
         assert_eq!(addresses("ORDERS.db."), Some(all));
         assert_eq!(addresses("orders"), Some(vec!["10.0.0.7".parse().unwrap()]));
         assert_eq!(addresses("my_db"), Some(vec!["10.0.0.8".parse().unwrap()]));
@@ -72,9 +61,6 @@ mod tests {
 
     #[test]
     fn broken_lines_are_skipped() {
-        assert_eq!(
-            Hosts::parse("10.0.0 a\nb\n\n10.0.0.9\n#10.0.0.1 a\n"),
-            Hosts::default()
-        );
+        assert_eq!(Hosts::parse("10.0.0 a\nb\n\n10.0.0.9\n#10.0.0.1 a\n"), Hosts::default());
     }
 }

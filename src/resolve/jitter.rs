@@ -10,9 +10,7 @@ pub(super) struct Jitter(u64);
 impl Jitter {
     /// Seeded from clock and process id: two processes forked in one nanosecond still differ.
     pub fn new() -> Self {
-        let clock = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::from_seed(clock.as_nanos() as u64 ^ u64::from(std::process::id()).rotate_left(32))
     }
 

@@ -23,10 +23,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// Asks whatever is due. The runtime lives for this round only: between rounds the watcher owns no descriptor that a
 /// fork could inherit or a host could close behind its back.
 pub(super) fn ask_due(shared: &Shared, sources: &mut Sources) -> io::Result<()> {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
+    let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     // Not dropped when a panic passes: a host that closed our descriptors makes tokio panic, and by then their numbers
     // may belong to somebody else.
     let runtime = ManuallyDrop::new(runtime);
@@ -52,11 +49,8 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             }
             match &servers {
                 Some(Ok(servers)) => {
-                    let (servers, name, patience) = (
-                        Arc::clone(servers),
-                        question.name.clone(),
-                        question.pace.patience(),
-                    );
+                    let (servers, name, patience) =
+                        (Arc::clone(servers), question.name.clone(), question.pace.patience());
                     let lookup = lookups.spawn(async move { servers.ask(&name, patience).await });
                     questions.insert(lookup.id(), question);
                 }
@@ -68,10 +62,7 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             Err(_) => continue,
             Ok(None) => return,
             Ok(Some(Ok((id, result)))) => (id, result),
-            Ok(Some(Err(error))) => (
-                error.id(),
-                Err(Failure::Other("the lookup broke off".to_owned())),
-            ),
+            Ok(Some(Err(error))) => (error.id(), Err(Failure::Other("the lookup broke off".to_owned()))),
         };
         if let Some(question) = questions.remove(&id) {
             shared.deliver(&question, result);

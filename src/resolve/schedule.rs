@@ -47,12 +47,7 @@ impl Watched {
 
 impl Schedule {
     pub fn new(jitter: Jitter) -> Self {
-        Self {
-            watched: BTreeMap::new(),
-            jitter,
-            questions: 0,
-            answers: 0,
-        }
+        Self { watched: BTreeMap::new(), jitter, questions: 0, answers: 0 }
     }
 
     /// Watches `name` at `pace`; a quicker pace than before asks at once. True if anything changed.
@@ -67,13 +62,7 @@ impl Schedule {
                 true
             }
             None => {
-                let watched = Watched {
-                    pace,
-                    due: now,
-                    asked: None,
-                    last: None,
-                    failures: 0,
-                };
+                let watched = Watched { pace, due: now, asked: None, last: None, failures: 0 };
                 self.watched.insert(name.to_owned(), watched);
                 true
             }
@@ -97,11 +86,7 @@ impl Schedule {
             if watched.due().is_some_and(|at| at <= now) {
                 self.questions += 1;
                 watched.asked = Some((self.questions, watched.pace));
-                due.push(Question {
-                    name: name.clone(),
-                    pace: watched.pace,
-                    id: self.questions,
-                });
+                due.push(Question { name: name.clone(), pace: watched.pace, id: self.questions });
             }
         }
         due
@@ -119,12 +104,7 @@ impl Schedule {
         watched.asked.take_if(|(id, _)| *id == question.id)?;
         let result = result.map(|found| {
             self.answers += 1;
-            Answer {
-                addresses: found.addresses,
-                ttl: found.ttl,
-                received: now,
-                serial: self.answers,
-            }
+            Answer { addresses: found.addresses, ttl: found.ttl, received: now, serial: self.answers }
         });
         match &result {
             Ok(answer) => {
@@ -133,29 +113,15 @@ impl Schedule {
             }
             Err(_) => watched.failures = watched.failures.saturating_add(1),
         }
-        let wait = next_query(
-            watched.pace,
-            watched.last.as_ref(),
-            watched.failures,
-            &mut self.jitter,
-        );
+        let wait = next_query(watched.pace, watched.last.as_ref(), watched.failures, &mut self.jitter);
         watched.due = now + wait.unwrap_or_default();
         Some(result)
     }
 
     /// Every question on its way: those that a broken round leaves behind.
     pub fn asked(&self) -> Vec<Question> {
-        let asked = self
-            .watched
-            .iter()
-            .filter_map(|(name, watched)| Some((name, watched.asked?)));
-        asked
-            .map(|(name, (id, pace))| Question {
-                name: name.clone(),
-                pace,
-                id,
-            })
-            .collect()
+        let asked = self.watched.iter().filter_map(|(name, watched)| Some((name, watched.asked?)));
+        asked.map(|(name, (id, pace))| Question { name: name.clone(), pace, id }).collect()
     }
 }
 
@@ -169,10 +135,7 @@ mod tests {
     }
 
     fn found(ttl: u64) -> Result<Found, Failure> {
-        Ok(Found {
-            addresses: vec!["10.0.0.7".parse().unwrap()],
-            ttl: Duration::from_secs(ttl),
-        })
+        Ok(Found { addresses: vec!["10.0.0.7".parse().unwrap()], ttl: Duration::from_secs(ttl) })
     }
 
     #[test]
@@ -199,14 +162,7 @@ mod tests {
         let (mut schedule, now) = schedule();
         schedule.set_pace("a", Pace::Steady, now);
         let question = schedule.take_due(now).remove(0);
-        assert_eq!(
-            schedule
-                .settle(&question, found(2), now)
-                .unwrap()
-                .unwrap()
-                .serial,
-            1
-        );
+        assert_eq!(schedule.settle(&question, found(2), now).unwrap().unwrap().serial, 1);
         let wait = schedule.next_due().unwrap() - now;
         assert!((1_800..=2_200).contains(&wait.as_millis()), "{wait:?}");
     }
@@ -241,10 +197,7 @@ mod tests {
         let (mut schedule, now) = schedule();
         schedule.set_pace("a", Pace::Steady, now);
         let question = schedule.take_due(now).remove(0);
-        assert_eq!(
-            schedule.settle(&question, Err(Failure::Timeout), now),
-            Some(Err(Failure::Timeout))
-        );
+        assert_eq!(schedule.settle(&question, Err(Failure::Timeout), now), Some(Err(Failure::Timeout)));
         assert!(schedule.next_due().is_some());
     }
 

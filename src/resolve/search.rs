@@ -16,10 +16,7 @@ pub(super) fn full_names(name: &str, search: &[Name], ndots: usize) -> Vec<Name>
         return vec![as_it_is];
     }
     let dots = name.bytes().filter(|byte| *byte == b'.').count();
-    let mut names: Vec<_> = search
-        .iter()
-        .filter_map(|domain| own.clone().append_domain(domain).ok())
-        .collect();
+    let mut names: Vec<_> = search.iter().filter_map(|domain| own.clone().append_domain(domain).ok()).collect();
     names.retain(|searched| *searched != as_it_is);
     let place = if dots >= ndots { 0 } else { names.len() };
     names.insert(place, as_it_is);
@@ -31,36 +28,19 @@ mod tests {
     use super::*;
 
     fn asked(name: &str, ndots: usize) -> Vec<String> {
-        let search = ["ns.svc.cluster.local.", "corp.example."]
-            .map(|domain| Name::from_ascii(domain).unwrap());
-        full_names(name, &search, ndots)
-            .iter()
-            .map(Name::to_ascii)
-            .collect()
+        let search = ["ns.svc.cluster.local.", "corp.example."].map(|domain| Name::from_ascii(domain).unwrap());
+        full_names(name, &search, ndots).iter().map(Name::to_ascii).collect()
     }
 
     #[test]
     fn a_name_with_enough_dots_is_asked_as_it_is_first() {
-        assert_eq!(
-            asked("a.b", 1),
-            ["a.b.", "a.b.ns.svc.cluster.local.", "a.b.corp.example."]
-        );
+        assert_eq!(asked("a.b", 1), ["a.b.", "a.b.ns.svc.cluster.local.", "a.b.corp.example."]);
     }
 
     #[test]
     fn a_name_with_too_few_dots_is_searched_first() {
-        assert_eq!(
-            asked("a.b", 5),
-            ["a.b.ns.svc.cluster.local.", "a.b.corp.example.", "a.b."]
-        );
-        assert_eq!(
-            asked("my_db", 1),
-            [
-                "my_db.ns.svc.cluster.local.",
-                "my_db.corp.example.",
-                "my_db."
-            ]
-        );
+        assert_eq!(asked("a.b", 5), ["a.b.ns.svc.cluster.local.", "a.b.corp.example.", "a.b."]);
+        assert_eq!(asked("my_db", 1), ["my_db.ns.svc.cluster.local.", "my_db.corp.example.", "my_db."]);
     }
 
     #[test]

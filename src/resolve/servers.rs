@@ -30,11 +30,7 @@ pub(super) struct Servers {
 
 impl Servers {
     pub fn new(resolution: Arc<Resolution>) -> Result<Self, Failure> {
-        let pools: Result<_, NetError> = resolution
-            .servers
-            .iter()
-            .map(|server| pool(*server))
-            .collect();
+        let pools: Result<_, NetError> = resolution.servers.iter().map(|server| pool(*server)).collect();
         let pools = pools.map_err(|error| Failure::Other(error.to_string()))?;
         Ok(Self { resolution, pools })
     }
@@ -66,16 +62,11 @@ impl Servers {
         };
         let (ipv4, ipv6) = join(ipv4, ipv6).await;
         // One family that fails does not take the other away: some servers never answer AAAA.
-        let records = [&ipv4, &ipv6]
-            .into_iter()
-            .filter_map(|family| family.as_ref().ok())
-            .flatten();
+        let records = [&ipv4, &ipv6].into_iter().filter_map(|family| family.as_ref().ok()).flatten();
         match Found::from_records(records) {
             Some(found) => Ok(found),
             None => Err(match (ipv4, ipv6) {
-                (Err(first), Err(second)) => {
-                    merge(Some(first), second).unwrap_or(Failure::NoAddress)
-                }
+                (Err(first), Err(second)) => merge(Some(first), second).unwrap_or(Failure::NoAddress),
                 (Err(failure), Ok(_)) | (Ok(_), Err(failure)) if !failure.is_definite() => failure,
                 _ => Failure::NoAddress,
             }),
@@ -83,21 +74,14 @@ impl Servers {
     }
 
     /// The answer section of the first server that has something to say. Each gets an equal share of the time left.
-    async fn ask_family(
-        &self,
-        name: Name,
-        kind: RecordType,
-        deadline: Instant,
-    ) -> Result<Vec<Record>, Failure> {
+    async fn ask_family(&self, name: Name, kind: RecordType, deadline: Instant) -> Result<Vec<Record>, Failure> {
         let mut failure = Failure::Timeout;
         for (place, pool) in self.pools.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(self.pools.len() - place).unwrap_or(1);
             let mut options = DnsRequestOptions::default();
             options.use_edns = self.resolution.edns0;
-            let reply = pool
-                .lookup(Query::query(name.clone(), kind), options)
-                .first_answer();
+            let reply = pool.lookup(Query::query(name.clone(), kind), options).first_answer();
             failure = match tokio::time::timeout(share, reply).await {
                 Ok(Ok(reply)) => return Ok(reply.into_message().answers),
                 Ok(Err(error)) => reason(error),
@@ -122,19 +106,13 @@ fn pool(server: SocketAddr) -> Result<NameServerPool<TokioRuntimeProvider>, NetE
     options.timeout = Duration::from_secs(10);
     options.num_concurrent_reqs = 1;
     let context = Arc::new(PoolContext::new(options, TlsConfig::new()?));
-    Ok(NameServerPool::from_config(
-        [config],
-        context,
-        TokioRuntimeProvider::default(),
-    ))
+    Ok(NameServerPool::from_config([config], context, TokioRuntimeProvider::default()))
 }
 
 fn reason(error: NetError) -> Failure {
     match error {
         NetError::Timeout => Failure::Timeout,
-        NetError::Dns(DnsError::NoRecordsFound(none))
-            if none.response_code == ResponseCode::NXDomain =>
-        {
+        NetError::Dns(DnsError::NoRecordsFound(none)) if none.response_code == ResponseCode::NXDomain => {
             Failure::NxDomain
         }
         NetError::Dns(DnsError::NoRecordsFound(_)) => Failure::NoAddress,

@@ -61,9 +61,7 @@ impl Sources {
     pub fn refresh(&mut self) {
         if let Some(content) = self.hosts_file.changed() {
             // No hosts file is a common state, in containers and chroots, and no trouble.
-            self.hosts = content
-                .map(|content| Hosts::parse(&content))
-                .unwrap_or_default();
+            self.hosts = content.map(|content| Hosts::parse(&content)).unwrap_or_default();
         }
         let Some(content) = self.resolv_conf.changed() else {
             return;
@@ -80,10 +78,7 @@ impl Sources {
             (None, true) => Some((Level::Warn, format!("no name server in it; {BLIND}"))),
             (Some(reason), true) => Some((Level::Warn, format!("{reason}; {BLIND}"))),
             // Of little weight: only a search list may be missed.
-            (Some(reason), false) => Some((
-                Level::Info,
-                format!("{reason}; the configured name servers are asked"),
-            )),
+            (Some(reason), false) => Some((Level::Info, format!("{reason}; the configured name servers are asked"))),
         };
         if trouble != self.told
             && let Some((level, trouble)) = &trouble
@@ -106,11 +101,7 @@ fn read(content: &str, nameservers: &[SocketAddr]) -> Resolution {
         ScopedIp::V6(address, _) => IpAddr::V6(*address),
     };
     let servers = match nameservers {
-        [] => config
-            .nameservers
-            .iter()
-            .map(|server| SocketAddr::new(address(server), 53))
-            .collect(),
+        [] => config.nameservers.iter().map(|server| SocketAddr::new(address(server), 53)).collect(),
         configured => configured.to_vec(),
     };
     let mut search: Vec<_> = config.get_last_search_or_domain().cloned().collect();
@@ -140,17 +131,8 @@ mod tests {
             "# x\nnameserver 10.0.0.2\nnameserver fd00::53\nsearch a.example b.example\noptions ndots:5 edns0 no-aaaa\n",
             &[],
         );
-        assert_eq!(
-            read.servers,
-            [
-                "10.0.0.2:53".parse().unwrap(),
-                "[fd00::53]:53".parse().unwrap()
-            ]
-        );
-        assert_eq!(
-            read.search.iter().map(Name::to_ascii).collect::<Vec<_>>(),
-            ["a.example", "b.example"]
-        );
+        assert_eq!(read.servers, ["10.0.0.2:53".parse().unwrap(), "[fd00::53]:53".parse().unwrap()]);
+        assert_eq!(read.search.iter().map(Name::to_ascii).collect::<Vec<_>>(), ["a.example", "b.example"]);
         assert_eq!((read.ndots, read.edns0, read.no_aaaa), (5, true, true));
     }
 
@@ -164,12 +146,7 @@ mod tests {
 
     #[test]
     fn only_three_servers_count_as_in_glibc() {
-        let read = read(
-            &(1..6)
-                .map(|n| format!("nameserver 10.0.0.{n}\n"))
-                .collect::<String>(),
-            &[],
-        );
+        let read = read(&(1..6).map(|n| format!("nameserver 10.0.0.{n}\n")).collect::<String>(), &[]);
         assert_eq!(read.servers.len(), 3);
     }
 

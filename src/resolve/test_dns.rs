@@ -49,39 +49,20 @@ impl TestDns {
     }
 
     pub fn set(&self, name: &str, reply: Reply) {
-        self.state
-            .0
-            .lock()
-            .unwrap()
-            .table
-            .insert(name.to_owned(), reply);
+        self.state.0.lock().unwrap().table.insert(name.to_owned(), reply);
     }
 
     /// How many questions for IPv4 addresses of `name` came.
     pub fn asked(&self, name: &str) -> usize {
-        self.state
-            .0
-            .lock()
-            .unwrap()
-            .asked
-            .get(name)
-            .copied()
-            .unwrap_or(0)
+        self.state.0.lock().unwrap().asked.get(name).copied().unwrap_or(0)
     }
 
     pub fn wait_until_asked(&self, name: &str, times: usize) {
         let state = self.state.0.lock().unwrap();
         let too_few = |state: &mut State| state.asked.get(name).is_none_or(|asked| *asked < times);
-        let (state, waited) = self
-            .state
-            .1
-            .wait_timeout_while(state, LIMIT, too_few)
-            .unwrap();
+        let (state, waited) = self.state.1.wait_timeout_while(state, LIMIT, too_few).unwrap();
         let asked = state.asked.get(name).copied().unwrap_or(0);
-        assert!(
-            !waited.timed_out(),
-            "{name} was asked {asked} times, not {times}"
-        );
+        assert!(!waited.timed_out(), "{name} was asked {asked} times, not {times}");
     }
 
     fn serve(&self, socket: &UdpSocket) {
@@ -105,12 +86,7 @@ impl TestDns {
         let mut message = Message::response(query.metadata.id, OpCode::Query);
         message.add_query(question.clone());
         loop {
-            match state
-                .table
-                .get(&key(&name))
-                .cloned()
-                .unwrap_or(Reply::Code(ResponseCode::NXDomain))
-            {
+            match state.table.get(&key(&name)).cloned().unwrap_or(Reply::Code(ResponseCode::NXDomain)) {
                 Reply::Silence => return None,
                 Reply::Code(code) => {
                     message.metadata.response_code = code;
@@ -118,21 +94,13 @@ impl TestDns {
                 }
                 Reply::Alias(target, ttl) => {
                     let target = Name::from_ascii(format!("{target}.")).unwrap();
-                    message.add_answer(Record::from_rdata(
-                        name,
-                        ttl,
-                        RData::CNAME(CNAME(target.clone())),
-                    ));
+                    message.add_answer(Record::from_rdata(name, ttl, RData::CNAME(CNAME(target.clone()))));
                     name = target;
                 }
                 Reply::Addresses(addresses, ttl) => {
-                    let of_kind = |address: &&IpAddr| {
-                        address.is_ipv4() == (question.query_type() == RecordType::A)
-                    };
+                    let of_kind = |address: &&IpAddr| address.is_ipv4() == (question.query_type() == RecordType::A);
                     let records = addresses.iter().filter(of_kind);
-                    message.add_answers(
-                        records.map(|ip| Record::from_rdata(name.clone(), ttl, RData::from(*ip))),
-                    );
+                    message.add_answers(records.map(|ip| Record::from_rdata(name.clone(), ttl, RData::from(*ip))));
                     return Some(message);
                 }
             }

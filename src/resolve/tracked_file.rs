@@ -17,13 +17,7 @@ pub(super) struct TrackedFile {
 type Stamp = (u64, u64, u64, i64, i64);
 
 fn stamp(metadata: &Metadata) -> Stamp {
-    (
-        metadata.dev(),
-        metadata.ino(),
-        metadata.size(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-    )
+    (metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 impl TrackedFile {
@@ -38,14 +32,11 @@ impl TrackedFile {
     /// The content if it differs from what was read last; an unreadable file differs each time.
     pub fn changed(&mut self) -> Option<io::Result<String>> {
         // The stamp is taken before the content: a write in between is seen next time, never lost.
-        let now = fs::metadata(&self.path)
-            .map(|metadata| stamp(&metadata))
-            .ok();
+        let now = fs::metadata(&self.path).map(|metadata| stamp(&metadata)).ok();
         if now.is_some() && now == self.seen {
             return None;
         }
-        let content =
-            fs::read(&self.path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        let content = fs::read(&self.path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         self.seen = now.filter(|_| content.is_ok());
         Some(content)
     }

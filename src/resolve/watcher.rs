@@ -78,9 +78,7 @@ impl Watcher {
             receiver_failed: AtomicBool::new(false),
         }));
         let on_thread_start = start.on_thread_start;
-        let thread = thread::Builder::new()
-            .name(THREAD_NAME.to_owned())
-            .stack_size(STACK);
+        let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).stack_size(STACK);
         raw::with_signals_blocked(|| {
             thread.spawn(move || {
                 on_thread_start();
@@ -145,16 +143,8 @@ impl Shared {
             let now = Instant::now();
             schedule = match schedule.next_due() {
                 Some(due) if due <= now => return,
-                Some(due) => {
-                    self.changed
-                        .wait_timeout(schedule, due - now)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-                None => self
-                    .changed
-                    .wait(schedule)
-                    .unwrap_or_else(PoisonError::into_inner),
+                Some(due) => self.changed.wait_timeout(schedule, due - now).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
             };
         }
     }
@@ -186,15 +176,9 @@ impl Shared {
                 say!(Level::Debug, "DNS: {}: {failure}", question.name);
             }
         }
-        let heard = catch_unwind(AssertUnwindSafe(|| {
-            (self.on_answer)(&question.name, result)
-        }));
+        let heard = catch_unwind(AssertUnwindSafe(|| (self.on_answer)(&question.name, result)));
         if heard.is_err() && !self.receiver_failed.swap(true, Relaxed) {
-            say!(
-                Level::Error,
-                "DNS: {}: the receiver of the answer broke off; going on",
-                question.name
-            );
+            say!(Level::Error, "DNS: {}: the receiver of the answer broke off; going on", question.name);
         }
     }
 

@@ -17,31 +17,18 @@ struct Heard {
 
 impl Heard {
     /// Waits for a delivery about `name` that `wanted` takes, and gives it back.
-    fn wait_for(
-        &self,
-        name: &str,
-        wanted: impl Fn(&Result<Answer, Failure>) -> bool,
-    ) -> Result<Answer, Failure> {
+    fn wait_for(&self, name: &str, wanted: impl Fn(&Result<Answer, Failure>) -> bool) -> Result<Answer, Failure> {
         let find = |all: &[(String, Result<Answer, Failure>)]| {
-            all.iter()
-                .find(|(own, result)| own == name && wanted(result))
-                .map(|(_, result)| result.clone())
+            all.iter().find(|(own, result)| own == name && wanted(result)).map(|(_, result)| result.clone())
         };
         let all = self.all.lock().unwrap();
-        let (all, _) = self
-            .more
-            .wait_timeout_while(all, LIMIT, |all| find(all).is_none())
-            .unwrap();
+        let (all, _) = self.more.wait_timeout_while(all, LIMIT, |all| find(all).is_none()).unwrap();
         find(&all).unwrap_or_else(|| panic!("{name}: not among {all:?}"))
     }
 
     fn wait_for_address(&self, name: &str, address: &str) -> Answer {
         let address = ip(address);
-        self.wait_for(
-            name,
-            |result| matches!(result, Ok(answer) if answer.addresses.contains(&address)),
-        )
-        .unwrap()
+        self.wait_for(name, |result| matches!(result, Ok(answer) if answer.addresses.contains(&address))).unwrap()
     }
 
     fn clear(&self) {
@@ -58,30 +45,19 @@ fn addresses(list: &[&str], ttl: u32) -> Reply {
 }
 
 fn scratch(name: &str, content: &str) -> PathBuf {
-    let path =
-        std::env::temp_dir().join(format!("pointsman-watcher-{}-{name}", std::process::id()));
+    let path = std::env::temp_dir().join(format!("pointsman-watcher-{}-{name}", std::process::id()));
     std::fs::write(&path, content).unwrap();
     path
 }
 
-fn start(
-    nameservers: Vec<SocketAddr>,
-    hosts: PathBuf,
-    resolv_conf: PathBuf,
-) -> (Watcher, Arc<Heard>) {
+fn start(nameservers: Vec<SocketAddr>, hosts: PathBuf, resolv_conf: PathBuf) -> (Watcher, Arc<Heard>) {
     let heard = Arc::new(Heard::default());
     let hearing = Arc::clone(&heard);
     let on_answer: OnAnswer = Box::new(move |name, result| {
         hearing.all.lock().unwrap().push((name.to_owned(), result));
         hearing.more.notify_all();
     });
-    let watcher = Watcher::start(Start {
-        nameservers,
-        hosts,
-        resolv_conf,
-        on_thread_start: || {},
-        on_answer,
-    });
+    let watcher = Watcher::start(Start { nameservers, hosts, resolv_conf, on_thread_start: || {}, on_answer });
     (watcher.unwrap(), heard)
 }
 
@@ -98,17 +74,11 @@ fn asking(dns: &TestDns) -> (Watcher, Arc<Heard>) {
 fn an_answer_holds_both_families_and_the_least_ttl_of_the_whole_chain() {
     let dns = TestDns::start();
     dns.set("orders.test", Reply::Alias("blue.test", 2));
-    dns.set(
-        "blue.test",
-        addresses(&["fd00::7", "10.0.0.7", "10.0.0.8"], 60),
-    );
+    dns.set("blue.test", addresses(&["fd00::7", "10.0.0.7", "10.0.0.8"], 60));
     let (watcher, heard) = asking(&dns);
     watcher.set_pace("orders.test", Pace::Steady);
     let answer = heard.wait_for("orders.test", |_| true).unwrap();
-    assert_eq!(
-        answer.addresses,
-        [ip("10.0.0.7"), ip("10.0.0.8"), ip("fd00::7")]
-    );
+    assert_eq!(answer.addresses, [ip("10.0.0.7"), ip("10.0.0.8"), ip("fd00::7")]);
     assert_eq!(answer.ttl, Duration::from_secs(2));
 }
 
@@ -123,10 +93,7 @@ fn an_urgent_name_is_asked_several_times_a_second_and_an_idle_one_not_at_all() {
     let began = Instant::now();
     dns.wait_until_asked("orders.test", 8);
     let took = began.elapsed();
-    assert!(
-        took >= Duration::from_millis(700),
-        "asked faster than every 100 ms: 8 times in {took:?}"
-    );
+    assert!(took >= Duration::from_millis(700), "asked faster than every 100 ms: 8 times in {took:?}");
     // Seven waits of 250 ms are 1.75 s; the rest is for a busy machine.
     assert!(took < Duration::from_secs(6), "{took:?}");
     assert_eq!(dns.asked("other.test"), 0);
@@ -155,11 +122,7 @@ fn a_quicker_pace_wakes_the_thread_at_once() {
     let (began, before) = (Instant::now(), dns.asked("orders.test"));
     watcher.set_pace("orders.test", Pace::Urgent);
     dns.wait_until_asked("orders.test", before + 1);
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -170,10 +133,7 @@ fn the_hosts_file_wins_over_dns_and_its_change_is_noticed() {
     let (watcher, heard) = start(vec![dns.address], hosts.clone(), nowhere());
     watcher.set_pace("orders.test", Pace::Urgent);
     let answer = heard.wait_for("orders.test", |_| true).unwrap();
-    assert_eq!(
-        (answer.addresses, answer.ttl),
-        (vec![ip("10.1.1.1")], Duration::from_secs(5))
-    );
+    assert_eq!((answer.addresses, answer.ttl), (vec![ip("10.1.1.1")], Duration::from_secs(5)));
     assert_eq!(dns.asked("orders.test"), 0);
 
     scratch("hosts", "10.1.1.22 orders.test\n");
@@ -189,10 +149,7 @@ fn a_silent_server_is_a_timeout_and_its_recovery_is_noticed() {
     dns.set("orders.test", Reply::Silence);
     let (watcher, heard) = asking(&dns);
     watcher.set_pace("orders.test", Pace::Urgent);
-    assert_eq!(
-        heard.wait_for("orders.test", |_| true),
-        Err(Failure::Timeout)
-    );
+    assert_eq!(heard.wait_for("orders.test", |_| true), Err(Failure::Timeout));
     dns.set("orders.test", addresses(&["10.0.0.7"], 5));
     heard.wait_for_address("orders.test", "10.0.0.7");
 }
@@ -208,11 +165,7 @@ fn urgency_does_not_wait_for_a_steady_lookup_that_is_stuck() {
     let began = Instant::now();
     watcher.set_pace("orders.test", Pace::Urgent);
     heard.wait_for_address("orders.test", "10.0.0.7");
-    assert!(
-        began.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        began.elapsed()
-    );
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]
@@ -226,14 +179,7 @@ fn a_name_without_an_answer_delays_no_other() {
     watcher.set_pace("orders.test", Pace::Urgent);
     // The stuck lookup goes on for 3 s; until it fails, the other name is asked again and again.
     dns.wait_until_asked("orders.test", 4);
-    assert!(
-        heard
-            .all
-            .lock()
-            .unwrap()
-            .iter()
-            .all(|(name, _)| name == "orders.test")
-    );
+    assert!(heard.all.lock().unwrap().iter().all(|(name, _)| name == "orders.test"));
 }
 
 #[test]
@@ -269,10 +215,7 @@ fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_whe
         heard.wait_for_address(name, "10.0.0.7");
     }
     watcher.set_pace("denied.test", Pace::Urgent);
-    assert_eq!(
-        heard.wait_for("denied.test", |_| true),
-        Err(Failure::NxDomain)
-    );
+    assert_eq!(heard.wait_for("denied.test", |_| true), Err(Failure::NxDomain));
 }
 
 #[test]
@@ -295,17 +238,10 @@ fn without_a_name_server_each_lookup_fails_until_one_is_known() {
     let resolv_conf = scratch("none", "search test\n");
     let (watcher, heard) = start(Vec::new(), nowhere(), resolv_conf.clone());
     watcher.set_pace("orders.test", Pace::Urgent);
-    assert_eq!(
-        heard.wait_for("orders.test", |_| true),
-        Err(Failure::NoNameServer)
-    );
+    assert_eq!(heard.wait_for("orders.test", |_| true), Err(Failure::NoNameServer));
     // Port 53 on a loopback address that nobody serves: a known server, though not a good one.
     scratch("none", "nameserver 127.255.255.254\n");
-    heard
-        .wait_for("orders.test", |result| {
-            *result != Err(Failure::NoNameServer)
-        })
-        .unwrap_err();
+    heard.wait_for("orders.test", |result| *result != Err(Failure::NoNameServer)).unwrap_err();
     std::fs::remove_file(resolv_conf).unwrap();
 }
 
@@ -379,9 +315,6 @@ fn the_thread_has_its_name_and_announces_itself_before_the_first_answer() {
         }),
     });
     watcher.unwrap().set_pace("orders.test", Pace::Steady);
-    assert_eq!(
-        told.recv_timeout(LIMIT).unwrap(),
-        (true, Some(THREAD_NAME.to_owned()))
-    );
+    assert_eq!(told.recv_timeout(LIMIT).unwrap(), (true, Some(THREAD_NAME.to_owned())));
     std::fs::remove_file(hosts).unwrap();
 }

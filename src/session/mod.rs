@@ -52,14 +52,7 @@ impl Session {
         self.log(statement, text, reply, in_transaction, next);
     }
 
-    fn log(
-        &mut self,
-        statement: &Statement,
-        text: &[u8],
-        reply: Reply,
-        in_transaction: bool,
-        next: Option<Vec<u8>>,
-    ) {
+    fn log(&mut self, statement: &Statement, text: &[u8], reply: Reply, in_transaction: bool, next: Option<Vec<u8>>) {
         match statement.transaction {
             _ if !in_transaction => self.transaction = None,
             TransactionEffect::Begin | TransactionEffect::None | TransactionEffect::Savepoint => {
@@ -231,9 +224,19 @@ mod tests {
     #[test]
     fn database_and_sets_are_restored_in_order() {
         let mut session = Session::default();
-        session.on_success(&plain(TransactionEffect::None, vec![SessionEffect::Use(b"shop".to_vec())]), b"USE shop", DONE, false);
+        session.on_success(
+            &plain(TransactionEffect::None, vec![SessionEffect::Use(b"shop".to_vec())]),
+            b"USE shop",
+            DONE,
+            false,
+        );
         for text in ["SET NAMES utf8mb4", "SET time_zone = '+00:00'"] {
-            session.on_success(&plain(TransactionEffect::None, vec![SessionEffect::Journal]), text.as_bytes(), DONE, false);
+            session.on_success(
+                &plain(TransactionEffect::None, vec![SessionEffect::Journal]),
+                text.as_bytes(),
+                DONE,
+                false,
+            );
         }
         assert_eq!(session.database(), Some(&b"shop"[..]));
         assert_eq!(session.to_restore().collect::<Vec<_>>(), [&b"SET NAMES utf8mb4"[..], b"SET time_zone = '+00:00'"]);
@@ -286,8 +289,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_again_alike_spoils_the_transaction() {
-        let spoilers: [fn(&mut Statement); 3] =
-            [|s| s.varies = true, |s| s.uses_previous = true, |s| s.atomic = false];
+        let spoilers: [fn(&mut Statement); 3] = [|s| s.varies = true, |s| s.uses_previous = true, |s| s.atomic = false];
         for spoil in spoilers {
             let mut session = Session::default();
             session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);

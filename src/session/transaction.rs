@@ -11,7 +11,10 @@ const BYTES: usize = 1024 * 1024;
 /// What the application was told, in a form that can be compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    Done { affected: u64, insert_id: u64 },
+    Done {
+        affected: u64,
+        insert_id: u64,
+    },
     /// A result set, as the application stored it.
     Rows(Digest),
     /// The application was given this error.

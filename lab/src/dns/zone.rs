@@ -73,10 +73,7 @@ impl Zone {
     }
 
     pub(super) fn queries(&self, name: &str) -> u64 {
-        parse(name)
-            .ok()
-            .and_then(|name| self.queries.get(&name).copied())
-            .unwrap_or(0)
+        parse(name).ok().and_then(|name| self.queries.get(&name).copied()).unwrap_or(0)
     }
 
     /// Counts the question and answers it; `None` is silence.
@@ -103,23 +100,13 @@ impl Zone {
             match &entry.content {
                 Content::Addresses(addresses) if kind == RecordType::A && !addresses.is_empty() => {
                     let records = addresses.iter().map(|ip| RData::A(A(*ip)));
-                    answers.extend(
-                        records.map(|data| Record::from_rdata(current.clone(), entry.ttl, data)),
-                    );
-                    return Reply {
-                        code: ResponseCode::NoError,
-                        answers,
-                        soa: vec![],
-                    };
+                    answers.extend(records.map(|data| Record::from_rdata(current.clone(), entry.ttl, data)));
+                    return Reply { code: ResponseCode::NoError, answers, soa: vec![] };
                 }
                 // The name exists, but has nothing of this type: typically AAAA.
                 Content::Addresses(_) => return Reply::nothing(ResponseCode::NoError, answers),
                 Content::Alias(target) => {
-                    answers.push(Record::from_rdata(
-                        current,
-                        entry.ttl,
-                        RData::CNAME(CNAME(target.clone())),
-                    ));
+                    answers.push(Record::from_rdata(current, entry.ttl, RData::CNAME(CNAME(target.clone()))));
                     current = target.clone();
                 }
             }
@@ -130,21 +117,13 @@ impl Zone {
 
 impl Reply {
     pub(super) fn error(code: ResponseCode) -> Self {
-        Self {
-            code,
-            answers: vec![],
-            soa: vec![],
-        }
+        Self { code, answers: vec![], soa: vec![] }
     }
 
     /// A negative answer, with the SOA record that says how long it may be believed.
     fn nothing(code: ResponseCode, answers: Vec<Record>) -> Self {
         let soa = SOA::new(origin(), origin(), 1, 60, 60, 60, NEGATIVE_TTL);
-        Self {
-            code,
-            answers,
-            soa: vec![Record::from_rdata(origin(), NEGATIVE_TTL, RData::SOA(soa))],
-        }
+        Self { code, answers, soa: vec![Record::from_rdata(origin(), NEGATIVE_TTL, RData::SOA(soa))] }
     }
 }
 
@@ -153,10 +132,8 @@ fn origin() -> Name {
 }
 
 fn parse(name: &str) -> Result<Name> {
-    let mut parsed = Name::from_utf8(name).map_err(|error| Error::Name {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let mut parsed =
+        Name::from_utf8(name).map_err(|error| Error::Name { name: name.to_owned(), reason: error.to_string() })?;
     parsed.set_fqdn(true);
     Ok(parsed.to_lowercase())
 }
@@ -167,8 +144,7 @@ mod tests {
 
     fn zone() -> Zone {
         let mut zone = Zone::default();
-        zone.set("db.lab.test", &[Ipv4Addr::new(127, 0, 0, 2)], 5)
-            .unwrap();
+        zone.set("db.lab.test", &[Ipv4Addr::new(127, 0, 0, 2)], 5).unwrap();
         zone.cname("alias.lab.test", "db.lab.test", 1).unwrap();
         zone
     }
@@ -187,32 +163,20 @@ mod tests {
     #[test]
     fn an_existing_name_has_an_empty_aaaa_answer_with_soa() {
         let reply = ask(&mut zone(), "DB.lab.test", RecordType::AAAA);
-        assert_eq!(
-            (reply.code, reply.answers.len(), reply.soa.len()),
-            (ResponseCode::NoError, 0, 1)
-        );
+        assert_eq!((reply.code, reply.answers.len(), reply.soa.len()), (ResponseCode::NoError, 0, 1));
     }
 
     #[test]
     fn an_unknown_name_does_not_exist_and_a_foreign_one_is_refused() {
-        assert_eq!(
-            ask(&mut zone(), "no.lab.test", RecordType::A).code,
-            ResponseCode::NXDomain
-        );
-        assert_eq!(
-            ask(&mut zone(), "example.org", RecordType::A).code,
-            ResponseCode::Refused
-        );
+        assert_eq!(ask(&mut zone(), "no.lab.test", RecordType::A).code, ResponseCode::NXDomain);
+        assert_eq!(ask(&mut zone(), "example.org", RecordType::A).code, ResponseCode::Refused);
     }
 
     #[test]
     fn a_silent_server_still_counts() {
         let mut zone = zone();
         zone.mood = DnsMood::Silent;
-        assert!(
-            zone.answer(&parse("db.lab.test").unwrap(), RecordType::A)
-                .is_none()
-        );
+        assert!(zone.answer(&parse("db.lab.test").unwrap(), RecordType::A).is_none());
         assert_eq!(zone.queries("db.lab.test"), 1);
     }
 
@@ -220,9 +184,6 @@ mod tests {
     fn aliases_in_a_circle_are_a_server_failure() {
         let mut zone = zone();
         zone.cname("db.lab.test", "alias.lab.test", 1).unwrap();
-        assert_eq!(
-            ask(&mut zone, "alias.lab.test", RecordType::A).code,
-            ResponseCode::ServFail
-        );
+        assert_eq!(ask(&mut zone, "alias.lab.test", RecordType::A).code, ResponseCode::ServFail);
     }
 }

@@ -81,10 +81,7 @@ mod tests {
     #[test]
     fn a_message_may_contain_commas() {
         let statement = Statement::parse("3,17,insert,1000,3500,error,1290,no, not now").unwrap();
-        assert_eq!(
-            (statement.errno, statement.message.as_str()),
-            (1290, "no, not now")
-        );
+        assert_eq!((statement.errno, statement.message.as_str()), (1290, "no, not now"));
         assert_eq!(statement.duration(), Duration::from_micros(2500));
     }
 

@@ -40,10 +40,7 @@ pub struct ErrorCount {
 
 impl Verdict {
     pub(crate) fn of(history: &History, rows: &Rows) -> Self {
-        let mut verdict = Self {
-            statements: history.statements.len() as u64,
-            ..Self::default()
-        };
+        let mut verdict = Self { statements: history.statements.len() as u64, ..Self::default() };
         let mut last_write = HashMap::new();
         for statement in &history.statements {
             let key = (statement.worker, statement.seq);
@@ -53,9 +50,7 @@ impl Verdict {
                 Outcome::Stale => verdict.stale_reads += 1,
                 Outcome::Error => verdict.count_error(statement.errno, &statement.message),
             }
-            let gap_from = *last_write
-                .entry(statement.worker)
-                .or_insert(statement.start_us);
+            let gap_from = *last_write.entry(statement.worker).or_insert(statement.start_us);
             let gap = Duration::from_micros(statement.end_us.saturating_sub(gap_from));
             verdict.worst_write_gap = verdict.worst_write_gap.max(gap);
             if statement.is_acknowledged_write() {
@@ -91,10 +86,7 @@ impl Verdict {
 
     fn count_error(&mut self, errno: u32, message: &str) {
         self.failed += 1;
-        let first = || ErrorCount {
-            count: 0,
-            first: message.to_owned(),
-        };
+        let first = || ErrorCount { count: 0, first: message.to_owned() };
         self.errors.entry(errno).or_insert_with(first).count += 1;
     }
 }
@@ -106,27 +98,15 @@ impl fmt::Display for Verdict {
             "{} statements, {} writes acknowledged, {} failed",
             self.statements, self.acknowledged, self.failed
         )?;
-        let (lost, doubled, present) = (
-            self.lost.len(),
-            self.doubled.len(),
-            self.unacknowledged_present.len(),
-        );
+        let (lost, doubled, present) = (self.lost.len(), self.doubled.len(), self.unacknowledged_present.len());
         writeln!(
             f,
             "{lost} lost, {doubled} doubled, {} stale reads, {present} unacknowledged but stored",
             self.stale_reads
         )?;
-        let (stall, gap) = (
-            self.worst_stall.as_secs_f64(),
-            self.worst_write_gap.as_secs_f64(),
-        );
-        write!(
-            f,
-            "longest statement {stall:.3} s, longest time without a write {gap:.3} s"
-        )?;
-        self.errors.iter().try_for_each(|(errno, seen)| {
-            write!(f, "\nerror {errno} × {}: {}", seen.count, seen.first)
-        })
+        let (stall, gap) = (self.worst_stall.as_secs_f64(), self.worst_write_gap.as_secs_f64());
+        write!(f, "longest statement {stall:.3} s, longest time without a write {gap:.3} s")?;
+        self.errors.iter().try_for_each(|(errno, seen)| write!(f, "\nerror {errno} × {}: {}", seen.count, seen.first))
     }
 }
 
@@ -136,20 +116,13 @@ mod tests {
     use crate::Statement;
 
     fn history(lines: &[&str]) -> History {
-        History {
-            statements: lines
-                .iter()
-                .map(|line| Statement::parse(line).unwrap())
-                .collect(),
-        }
+        History { statements: lines.iter().map(|line| Statement::parse(line).unwrap()).collect() }
     }
 
     #[test]
     fn an_acknowledged_write_that_is_missing_is_lost() {
-        let verdict = Verdict::of(
-            &history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]),
-            &Rows::from([((1, 1), 1)]),
-        );
+        let verdict =
+            Verdict::of(&history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]), &Rows::from([((1, 1), 1)]));
         assert_eq!(verdict.lost, [(1, 2)]);
         assert!(!verdict.is_consistent());
     }
@@ -166,20 +139,10 @@ mod tests {
 
     #[test]
     fn the_write_gap_spans_failures_and_the_stall_does_not() {
-        let lines = [
-            "1,1,insert,0,10,ok,0,",
-            "1,2,insert,20,30,error,1290,no",
-            "1,3,insert,500,520,ok,0,",
-        ];
+        let lines = ["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,error,1290,no", "1,3,insert,500,520,ok,0,"];
         let verdict = Verdict::of(&history(&lines), &Rows::from([((1, 1), 1), ((1, 3), 1)]));
         assert_eq!(verdict.worst_write_gap, Duration::from_micros(510));
         assert_eq!(verdict.worst_stall, Duration::from_micros(20));
-        assert_eq!(
-            verdict.errors[&1290],
-            ErrorCount {
-                count: 1,
-                first: "no".into()
-            }
-        );
+        assert_eq!(verdict.errors[&1290], ErrorCount { count: 1, first: "no".into() });
     }
 }

@@ -12,24 +12,11 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files
 const HOSTS: &str = "127.0.0.1 localhost\n";
 
 /// Writes the files into a new directory under `directory`, to be mounted over those under `root`.
-pub(super) fn binds(
-    root: &Path,
-    directory: &Path,
-    dns: Ipv4Addr,
-    hosts: Option<&str>,
-) -> Result<Vec<Bind>> {
-    let names = tempfile::Builder::new()
-        .prefix("names-")
-        .tempdir_in(directory);
-    let names = names
-        .map_err(Error::file("make a directory in", directory))?
-        .keep();
+pub(super) fn binds(root: &Path, directory: &Path, dns: Ipv4Addr, hosts: Option<&str>) -> Result<Vec<Bind>> {
+    let names = tempfile::Builder::new().prefix("names-").tempdir_in(directory);
+    let names = names.map_err(Error::file("make a directory in", directory))?.keep();
     let resolv = format!("nameserver {dns}\noptions timeout:1 attempts:2\n");
-    let files = [
-        ("resolv.conf", resolv.as_str()),
-        ("hosts", hosts.unwrap_or(HOSTS)),
-        ("nsswitch.conf", NSSWITCH),
-    ];
+    let files = [("resolv.conf", resolv.as_str()), ("hosts", hosts.unwrap_or(HOSTS)), ("nsswitch.conf", NSSWITCH)];
     let mut binds = Vec::new();
     for (name, text) in files {
         let path = names.join(name);

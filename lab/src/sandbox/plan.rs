@@ -65,10 +65,7 @@ impl SandboxKind {
 
     fn works(self) -> io::Result<()> {
         let mut command = Command::new("true");
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         Plan::new(self, vec![]).apply(&mut command);
         command.status().map(drop)
     }
@@ -76,22 +73,14 @@ impl SandboxKind {
 
 impl Bind {
     pub(super) fn new(from: &Path, to: &Path) -> Result<Self> {
-        Ok(Self {
-            from: c_path(from)?,
-            to: c_path(to)?,
-        })
+        Ok(Self { from: c_path(from)?, to: c_path(to)? })
     }
 
     /// The same mount, its target moved from one directory to another.
     pub(super) fn moved(self, old: &Path, new: &Path) -> Result<Self> {
         let to = PathBuf::from(std::ffi::OsStr::from_bytes(self.to.as_bytes()));
-        let to = to
-            .strip_prefix(old)
-            .map_or(to.clone(), |inside| new.join(inside));
-        Ok(Self {
-            from: self.from,
-            to: c_path(&to)?,
-        })
+        let to = to.strip_prefix(old).map_or(to.clone(), |inside| new.join(inside));
+        Ok(Self { from: self.from, to: c_path(&to)? })
     }
 }
 
@@ -99,21 +88,12 @@ impl Plan {
     pub(super) fn new(kind: SandboxKind, binds: Vec<Bind>) -> Self {
         let map = |id: u32| CString::new(format!("{id} {id} 1")).expect("numbers have no NUL");
         let (uid_map, gid_map) = (map(geteuid().as_raw()), map(getegid().as_raw()));
-        Self {
-            kind,
-            uid_map,
-            gid_map,
-            binds,
-            root: None,
-        }
+        Self { kind, uid_map, gid_map, binds, root: None }
     }
 
     /// After the mounts, `root` becomes the root directory.
     pub(super) fn inside(self, root: &Path) -> Result<Self> {
-        Ok(Self {
-            root: Some(c_path(root)?),
-            ..self
-        })
+        Ok(Self { root: Some(c_path(root)?), ..self })
     }
 
     pub(super) fn apply(self, command: &mut Command) {
@@ -137,21 +117,9 @@ impl Plan {
             }
         }
         let none: Option<&CStr> = None;
-        mount(
-            none,
-            c"/",
-            none,
-            MsFlags::MS_REC | MsFlags::MS_PRIVATE,
-            none,
-        )?;
+        mount(none, c"/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
         for bind in &self.binds {
-            mount(
-                Some(bind.from.as_c_str()),
-                bind.to.as_c_str(),
-                none,
-                MsFlags::MS_BIND | MsFlags::MS_REC,
-                none,
-            )?;
+            mount(Some(bind.from.as_c_str()), bind.to.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)?;
         }
         if let Some(root) = &self.root {
             chroot(root.as_c_str())?;
@@ -169,11 +137,7 @@ pub(crate) fn die_with_parent(command: &mut Command) {
         command.pre_exec(move || {
             set_pdeathsig(Signal::SIGKILL)?;
             // The parent may have died before the call; then nobody would send the signal.
-            if getppid() == parent {
-                Ok(())
-            } else {
-                Err(Errno::ESRCH.into())
-            }
+            if getppid() == parent { Ok(()) } else { Err(Errno::ESRCH.into()) }
         });
     }
 }
@@ -184,7 +148,6 @@ fn fill(path: &CStr, content: &CStr) -> nix::Result<()> {
 }
 
 fn c_path(path: &Path) -> Result<CString> {
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| Error::NoSandbox {
-        reason: format!("the path {path:?} contains a NUL byte"),
-    })
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Error::NoSandbox { reason: format!("the path {path:?} contains a NUL byte") })
 }

@@ -13,20 +13,11 @@ use std::process::Command;
 /// A program of the host or of the root, by its path, that runs inside the root and sees the host's `paths` too.
 ///
 /// A path must not lie in `/usr`, `/etc` or `/var`: those are the root's.
-pub(crate) fn command(
-    program: &OsStr,
-    paths: &[&Path],
-    directory: &Path,
-    dns: Ipv4Addr,
-) -> Result<Command> {
+pub(crate) fn command(program: &OsStr, paths: &[&Path], directory: &Path, dns: Ipv4Addr) -> Result<Command> {
     let kind = SandboxKind::of_this_machine()?;
     let sid = roots::sid_root()?;
-    let root = tempfile::Builder::new()
-        .prefix("root-")
-        .tempdir_in(directory);
-    let root = root
-        .map_err(Error::file("make a directory in", directory))?
-        .keep();
+    let root = tempfile::Builder::new().prefix("root-").tempdir_in(directory);
+    let root = root.map_err(Error::file("make a directory in", directory))?.keep();
     let mut binds = Vec::new();
     for name in ["usr", "etc", "var"] {
         binds.push(mounted(&sid.join(name), &root.join(name))?);

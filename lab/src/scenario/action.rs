@@ -52,13 +52,9 @@ impl Action {
         match self {
             Self::ReadOnly(side) => lab.server(*side).set_read_only(true),
             Self::Writable(side) => lab.server(*side).set_read_only(false),
-            Self::CatchUp(side) => lab
-                .server(*side)
-                .wait_caught_up(lab.server(side.other()), CATCH_UP),
+            Self::CatchUp(side) => lab.server(*side).wait_caught_up(lab.server(side.other()), CATCH_UP),
             Self::StopReplication(side) => lab.server(*side).stop_replication(),
-            Self::PointDns { side, ttl } => {
-                lab.dns().set(ENDPOINT, &[lab.server(*side).ip()], *ttl)
-            }
+            Self::PointDns { side, ttl } => lab.dns().set(ENDPOINT, &[lab.server(*side).ip()], *ttl),
             Self::DnsMood(mood) => {
                 lab.dns().set_mood(*mood);
                 Ok(())
@@ -97,10 +93,7 @@ impl Action {
             Self::CatchUp(side) => format!("{side} has everything that {} committed", side.other()),
             Self::StopReplication(side) => format!("{side} no longer follows {}", side.other()),
             Self::PointDns { side, ttl } => {
-                format!(
-                    "DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s",
-                    lab.server(*side).ip()
-                )
+                format!("DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s", lab.server(*side).ip())
             }
             Self::DnsMood(mood) => format!("DNS: {mood:?}"),
             Self::DropConnections(side) => format!("{side} ended the application's connections"),
@@ -122,9 +115,7 @@ impl Action {
 
     pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) => {
-                EventKind::WriterGone
-            }
+            Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) => EventKind::WriterGone,
             Self::Writable(_) | Self::Thaw(_) | Self::Start(_) => EventKind::WriterBack,
             Self::PointDns { .. } | Self::DnsMood(_) => EventKind::Dns,
             Self::CatchUp(_)

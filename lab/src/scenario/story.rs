@@ -16,13 +16,7 @@ impl Scenario {
             .step(Duration::ZERO, Action::CatchUp(Green))
             .step(Duration::ZERO, Action::StopReplication(Green))
             .step(outage, Action::Writable(Green))
-            .step(
-                outage + dns_lag,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
+            .step(outage + dns_lag, Action::PointDns { side: Green, ttl: TTL })
     }
 
     /// A switchover that is cancelled: blue turns read-only and is writable again `outage` later. DNS never moves.
@@ -34,10 +28,7 @@ impl Scenario {
 
     /// A switchover that takes longer than anybody waits: no writer at all for `outage`.
     pub fn never(outage: Duration) -> Self {
-        Self {
-            name: "switchover without an end".into(),
-            ..Self::read_only(outage, Duration::ZERO)
-        }
+        Self { name: "switchover without an end".into(), ..Self::read_only(outage, Duration::ZERO) }
     }
 
     /// A managed Blue/Green switchover: as `read_only`, but both sides end the application's connections and refuse new
@@ -57,13 +48,7 @@ impl Scenario {
             .step(outage, Action::Admit(Green))
             .step(outage, Action::Writable(Green))
             .step(outage, Action::Topology(InPostProcessing))
-            .step(
-                outage + dns_lag,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
+            .step(outage + dns_lag, Action::PointDns { side: Green, ttl: TTL })
             .step(outage + dns_lag, Action::Topology(Completed))
     }
 
@@ -79,48 +64,16 @@ impl Scenario {
             .step(Duration::ZERO, Action::Crash(Blue))
             .step(outage, Action::Writable(Green))
             .step(outage, Action::StartReadOnly(Blue))
-            .step(
-                settled,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
-            .step(
-                settled + flap,
-                Action::PointDns {
-                    side: Blue,
-                    ttl: TTL,
-                },
-            )
-            .step(
-                settled + flap * 2,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
-            .step(
-                settled + flap * 3,
-                Action::PointDns {
-                    side: Blue,
-                    ttl: TTL,
-                },
-            )
-            .step(
-                settled + flap * 4,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
+            .step(settled, Action::PointDns { side: Green, ttl: TTL })
+            .step(settled + flap, Action::PointDns { side: Blue, ttl: TTL })
+            .step(settled + flap * 2, Action::PointDns { side: Green, ttl: TTL })
+            .step(settled + flap * 3, Action::PointDns { side: Blue, ttl: TTL })
+            .step(settled + flap * 4, Action::PointDns { side: Green, ttl: TTL })
     }
 
     /// The writer dies in the middle of everything and comes back on its data `outage` later. DNS never moves.
     pub fn crash(outage: Duration) -> Self {
-        Self::new("crash and restart")
-            .step(Duration::ZERO, Action::Crash(Blue))
-            .step(outage, Action::Start(Blue))
+        Self::new("crash and restart").step(Duration::ZERO, Action::Crash(Blue)).step(outage, Action::Start(Blue))
     }
 
     /// The writer's host goes silent: connections stay open and nothing answers. It had handed over everything before;
@@ -132,34 +85,16 @@ impl Scenario {
             .step(Duration::ZERO, Action::StopReplication(Green))
             .step(Duration::ZERO, Action::Freeze(Blue))
             .step(outage, Action::Writable(Green))
-            .step(
-                outage + dns_lag,
-                Action::PointDns {
-                    side: Green,
-                    ttl: TTL,
-                },
-            )
+            .step(outage + dns_lag, Action::PointDns { side: Green, ttl: TTL })
     }
 
     /// The endpoint's DNS answer flaps although nothing happened to the servers.
     pub fn dns_flap(times: u32, every: Duration) -> Self {
         let flaps = (1..=times).map(|n| {
             let side = if n % 2 == 1 { Green } else { Blue };
-            Step {
-                at: every * n,
-                what: Action::PointDns { side, ttl: TTL },
-            }
+            Step { at: every * n, what: Action::PointDns { side, ttl: TTL } }
         });
-        let home = Step {
-            at: every * (times + 1),
-            what: Action::PointDns {
-                side: Blue,
-                ttl: TTL,
-            },
-        };
-        Self {
-            name: "DNS flaps".into(),
-            steps: flaps.chain([home]).collect(),
-        }
+        let home = Step { at: every * (times + 1), what: Action::PointDns { side: Blue, ttl: TTL } };
+        Self { name: "DNS flaps".into(), steps: flaps.chain([home]).collect() }
     }
 }

@@ -30,9 +30,7 @@ impl TopologyStatus {
             Self::Completed => lab.dns().set(OLD_NAME, &[blue.ip()], 5)?,
             _ => {}
         }
-        [blue, green]
-            .into_iter()
-            .try_for_each(|server| server.local(&self.statements(server)))
+        [blue, green].into_iter().try_for_each(|server| server.local(&self.statements(server)))
     }
 
     fn statements(self, server: &Server) -> String {
@@ -46,11 +44,7 @@ impl TopologyStatus {
             return table;
         }
         let done = matches!(self, Self::Completed);
-        let (source, target) = if done {
-            (OLD_NAME, ENDPOINT)
-        } else {
-            (ENDPOINT, GREEN_NAME)
-        };
+        let (source, target) = if done { (OLD_NAME, ENDPOINT) } else { (ENDPOINT, GREEN_NAME) };
         format!(
             "{table}; INSERT INTO mysql.rds_topology VALUES \
              ('1', '{source}', {port}, 'BLUE_GREEN_DEPLOYMENT_SOURCE', '{status}', '1.0'), \

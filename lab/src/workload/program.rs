@@ -10,14 +10,8 @@ use std::process::Command;
 const C_TEXT: &str = include_str!("../../workloads/libmysqlclient.c");
 
 impl Workload {
-    pub const ALL: [Self; 6] = [
-        Self::Mysql2,
-        Self::ActiveRecord,
-        Self::MySqlDb,
-        Self::Dbd,
-        Self::LibMariaDb,
-        Self::LibMySqlClient,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Mysql2, Self::ActiveRecord, Self::MySqlDb, Self::Dbd, Self::LibMariaDb, Self::LibMySqlClient];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -34,29 +28,12 @@ impl Workload {
     pub(super) fn command(self, lab: &Lab, preload: Option<&Path>) -> Result<Command> {
         let script = |interpreter, suffix, text| self.script(lab, interpreter, suffix, text);
         match self {
-            Self::Mysql2 => script(
-                "/usr/bin/ruby",
-                "rb",
-                include_str!("../../workloads/mysql2.rb"),
-            ),
-            Self::ActiveRecord => script(
-                "/usr/bin/ruby",
-                "rb",
-                include_str!("../../workloads/activerecord.rb"),
-            ),
-            Self::MySqlDb => script(
-                "/usr/bin/python3",
-                "py",
-                include_str!("../../workloads/mysqldb.py"),
-            ),
-            Self::Dbd => script(
-                "/usr/bin/perl",
-                "pl",
-                include_str!("../../workloads/dbd.pl"),
-            ),
+            Self::Mysql2 => script("/usr/bin/ruby", "rb", include_str!("../../workloads/mysql2.rb")),
+            Self::ActiveRecord => script("/usr/bin/ruby", "rb", include_str!("../../workloads/activerecord.rb")),
+            Self::MySqlDb => script("/usr/bin/python3", "py", include_str!("../../workloads/mysqldb.py")),
+            Self::Dbd => script("/usr/bin/perl", "pl", include_str!("../../workloads/dbd.pl")),
             Self::LibMariaDb => {
-                let flags =
-                    template::run(Command::new("mariadb_config").args(["--include", "--libs"]))?;
+                let flags = template::run(Command::new("mariadb_config").args(["--include", "--libs"]))?;
                 lab.command(self.build(lab, flags.split_whitespace().map(str::to_owned))?)
             }
             Self::LibMySqlClient => {
@@ -66,19 +43,10 @@ impl Workload {
         }
     }
 
-    fn script(
-        self,
-        lab: &Lab,
-        interpreter: &'static str,
-        suffix: &str,
-        text: &str,
-    ) -> Result<Command> {
+    fn script(self, lab: &Lab, interpreter: &'static str, suffix: &str, text: &str) -> Result<Command> {
         let program = PathBuf::from(interpreter);
         if !program.exists() {
-            return Err(Error::Missing {
-                what: "an interpreter",
-                path: program,
-            });
+            return Err(Error::Missing { what: "an interpreter", path: program });
         }
         let path = self.write(lab, suffix, text)?;
         let mut command = lab.command(interpreter)?;
@@ -90,13 +58,7 @@ impl Workload {
         let source = self.write(lab, "c", C_TEXT)?;
         let program = source.with_extension("bin");
         let mut compiler = Command::new("cc");
-        template::run(
-            compiler
-                .args(["-O1", "-g", "-pthread", "-o"])
-                .arg(&program)
-                .arg(&source)
-                .args(flags),
-        )?;
+        template::run(compiler.args(["-O1", "-g", "-pthread", "-o"]).arg(&program).arg(&source).args(flags))?;
         Ok(program)
     }
 

@@ -61,22 +61,13 @@ impl RunningWorkload {
         command.stderr(File::create(&stderr).map_err(Error::file("make", &stderr))?);
         let process = spawn(command)?;
         let stdin = process.take_stdin();
-        let stdout = process
-            .take_stdout()
-            .expect("a workload's standard output is a pipe");
+        let stdout = process.take_stdout().expect("a workload's standard output is a pipe");
         let seen = Arc::new(Seen::default());
         let reader = std::thread::spawn({
             let seen = seen.clone();
             move || seen.read(BufReader::new(stdout))
         });
-        Ok(Self {
-            workload,
-            process,
-            stdin,
-            stderr,
-            seen,
-            reader: Some(reader),
-        })
+        Ok(Self { workload, process, stdin, stderr, seen, reader: Some(reader) })
     }
 
     pub fn stats(&self) -> Stats {
@@ -108,12 +99,7 @@ impl RunningWorkload {
     }
 
     /// Waits until the counts satisfy a condition; fails as soon as they never can.
-    pub fn wait_for(
-        &self,
-        within: Duration,
-        what: &str,
-        condition: impl Fn(&Stats) -> bool,
-    ) -> Result<Stats> {
+    pub fn wait_for(&self, within: Duration, what: &str, condition: impl Fn(&Stats) -> bool) -> Result<Stats> {
         let deadline = Instant::now() + within;
         let mut records = self.seen.records();
         loop {
@@ -123,42 +109,23 @@ impl RunningWorkload {
             self.sound(&records)?;
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let detail = format!(
-                    "; {} so far: {:?}\n{}",
-                    self.workload,
-                    records.stats,
-                    self.stderr()
-                );
-                return Err(Error::Timeout {
-                    what: what.to_owned(),
-                    within,
-                    detail,
-                });
+                let detail = format!("; {} so far: {:?}\n{}", self.workload, records.stats, self.stderr());
+                return Err(Error::Timeout { what: what.to_owned(), within, detail });
             }
-            records = self
-                .seen
-                .changed
-                .wait_timeout(records, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            records = self.seen.changed.wait_timeout(records, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits until `more` writes beyond those of now have succeeded.
     pub fn wait_for_writes(&self, within: Duration, more: u64) -> Result<Stats> {
         let target = self.stats().acknowledged + more;
-        self.wait_for(within, &format!("{more} more writes"), |stats| {
-            stats.acknowledged >= target
-        })
+        self.wait_for(within, &format!("{more} more writes"), |stats| stats.acknowledged >= target)
     }
 
     /// Waits until every one of `workers` has a write that began after this call and succeeded.
     pub fn wait_for_every_worker(&self, within: Duration, workers: u32) -> Result<()> {
         let now = wait::monotonic_us();
-        let what = format!(
-            "a write by each of the {workers} workers of {}",
-            self.workload
-        );
+        let what = format!("a write by each of the {workers} workers of {}", self.workload);
         wait::until(
             &what,
             within,
@@ -166,15 +133,9 @@ impl RunningWorkload {
             || {
                 let records = self.seen.records();
                 self.sound(&records)?;
-                let fresh = records
-                    .statements
-                    .iter()
-                    .rev()
-                    .take_while(|s| s.end_us >= now);
-                let done: std::collections::HashSet<_> = fresh
-                    .filter(|s| s.start_us >= now && s.is_acknowledged_write())
-                    .map(|s| s.worker)
-                    .collect();
+                let fresh = records.statements.iter().rev().take_while(|s| s.end_us >= now);
+                let done: std::collections::HashSet<_> =
+                    fresh.filter(|s| s.start_us >= now && s.is_acknowledged_write()).map(|s| s.worker).collect();
                 Ok((done.len() >= workers as usize).then_some(()))
             },
         )
@@ -189,17 +150,12 @@ impl RunningWorkload {
         }
         let mut records = self.seen.records();
         if let Some(line) = records.broken.take() {
-            return Err(Error::WorkloadLine {
-                name: self.workload.to_string(),
-                line,
-            });
+            return Err(Error::WorkloadLine { name: self.workload.to_string(), line });
         }
         if !status.success() {
             return Err(self.ended(&status.to_string()));
         }
-        Ok(History {
-            statements: std::mem::take(&mut records.statements),
-        })
+        Ok(History { statements: std::mem::take(&mut records.statements) })
     }
 
     /// Ends it at once, as when it hangs on a server that will never answer, and gives everything that it had recorded.
@@ -208,36 +164,22 @@ impl RunningWorkload {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        Ok(History {
-            statements: std::mem::take(&mut self.seen.records().statements),
-        })
+        Ok(History { statements: std::mem::take(&mut self.seen.records().statements) })
     }
 
     fn sound(&self, records: &Records) -> Result<()> {
         if let Some(line) = &records.broken {
-            return Err(Error::WorkloadLine {
-                name: self.workload.to_string(),
-                line: line.clone(),
-            });
+            return Err(Error::WorkloadLine { name: self.workload.to_string(), line: line.clone() });
         }
         if records.ended {
-            let status = self
-                .process
-                .ended()
-                .map_or("it closed its output".to_owned(), |status| {
-                    status.to_string()
-                });
+            let status = self.process.ended().map_or("it closed its output".to_owned(), |status| status.to_string());
             return Err(self.ended(&status));
         }
         Ok(())
     }
 
     fn ended(&self, status: &str) -> Error {
-        Error::WorkloadEnded {
-            name: self.workload.to_string(),
-            status: status.to_owned(),
-            stderr: self.stderr(),
-        }
+        Error::WorkloadEnded { name: self.workload.to_string(), status: status.to_owned(), stderr: self.stderr() }
     }
 }
 

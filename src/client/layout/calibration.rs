@@ -40,12 +40,17 @@ pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
     let mut fake = Box::new(Fake([0; FAKE]));
     let base: *mut u8 = fake.0.as_mut_ptr();
     let mysql: *mut MYSQL = base.cast();
-    // SAFETY (all calls below): these accessors only read scalar members of the structure, which is zeroed, larger
-    // than any real one, and never connected.
-    let last_errno = only_one(base, 4, 1234u32, || unsafe { (api.mysql_errno)(mysql) } == 1234).ok_or("mysql_errno")?;
-    let more = || unsafe { (api.mysql_more_results)(mysql) } != 0;
+    macro_rules! says {
+        ($accessor:ident) => {
+            // SAFETY: the accessor only reads a scalar member of the structure, or gives the address of one. The
+            // structure is zeroed but for one scalar, larger than any real one, and never connected.
+            unsafe { (api.$accessor)(mysql) }
+        };
+    }
+    let last_errno = only_one(base, 4, 1234u32, || says!(mysql_errno) == 1234).ok_or("mysql_errno")?;
+    let more = || says!(mysql_more_results) != 0;
     let server_status = only_one(base, 4, SERVER_MORE_RESULTS_EXIST, more).ok_or("mysql_more_results")?;
-    let thread = || unsafe { (api.mysql_thread_id)(mysql) } == 77 as c_ulong;
+    let thread = || says!(mysql_thread_id) == 77 as c_ulong;
     only_one(base, 8, 77u64, thread).ok_or("mysql_thread_id")?;
     // SAFETY: the offset was found inside the structure.
     unsafe { base.add(last_errno).cast::<u32>().write(1) };
@@ -53,8 +58,8 @@ pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
         let offset = (pointer as usize).wrapping_sub(base as usize);
         (offset > last_errno && offset + length <= SEARCHED).then_some(offset)
     };
-    let last_error = inside(unsafe { (api.mysql_error)(mysql) }, ERROR_TEXT).ok_or("mysql_error")?;
-    let sqlstate = inside(unsafe { (api.mysql_sqlstate)(mysql) }, SQLSTATE).ok_or("mysql_sqlstate")?;
+    let last_error = inside(says!(mysql_error), ERROR_TEXT).ok_or("mysql_error")?;
+    let sqlstate = inside(says!(mysql_sqlstate), SQLSTATE).ok_or("mysql_sqlstate")?;
     if sqlstate < last_error + ERROR_TEXT && last_error < sqlstate + SQLSTATE {
         return Err("mysql_sqlstate overlaps mysql_error");
     }

@@ -122,8 +122,11 @@ impl Library {
             .get_or_init(|| {
                 let managed = self.examine();
                 if let Err(why) = &managed {
-                    say!(Warn, "{}: not a client library that can be protected ({why}); its connections pass through",
-                        self.object.path.to_string_lossy());
+                    say!(
+                        Warn,
+                        "{}: not a client library that can be protected ({why}); its connections pass through",
+                        self.object.path.to_string_lossy()
+                    );
                 }
                 Box::new(managed.ok())
             })
@@ -146,6 +149,7 @@ impl Library {
         Ok(Managed { api, layout })
     }
 
+    #[allow(clippy::missing_transmute_annotations, reason = "the field that it is stored in names the type")]
     fn api(&self) -> Result<Api, String> {
         macro_rules! function {
             ($name:ident) => {{
@@ -157,7 +161,7 @@ impl Library {
                 }
                 // SAFETY: the function of this name in a MySQL client library has the signature of the field that
                 // it is stored in (mysql.h of both libraries).
-                unsafe { mem::transmute(address) }
+                unsafe { mem::transmute::<*mut c_void, _>(address) }
             }};
         }
         let reconnect = self.object.symbol(c"mariadb_reconnect");

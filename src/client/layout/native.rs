@@ -35,10 +35,52 @@ impl Failure {
     }
 }
 
+/// A handle of the application, during a call on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Active(usize);
+
+impl Active {
+    /// # Safety
+    /// The application is inside a call on `mysql`, or on a statement of it, and stays in it while this is used.
+    pub unsafe fn new(mysql: *mut MYSQL) -> Self {
+        Active(mysql as usize)
+    }
+
+    /// The address, as which the registry knows it.
+    pub fn key(self) -> usize {
+        self.0
+    }
+}
+
+/// A prepared statement of the application, during a call on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveStatement(usize);
+
+impl ActiveStatement {
+    /// # Safety
+    /// The application is inside a call on `statement` and stays in it while this is used.
+    pub unsafe fn new(statement: *mut MYSQL_STMT) -> Self {
+        ActiveStatement(statement as usize)
+    }
+
+    pub fn key(self) -> usize {
+        self.0
+    }
+}
+
 #[derive(Clone, Copy)]
 pub struct Native {
-    mysql: *mut MYSQL,
+    active: Active,
     managed: &'static Managed,
+}
+
+/// Calls a function of the handle's own library on the handle.
+macro_rules! on_handle {
+    ($native:ident.$function:ident($($argument:expr),*)) => {
+        // SAFETY: the handle is valid and nobody else uses it (see `Active::new`), and the function is its own
+        // library's (see `Native::new`). The arguments are valid as the function's manual page wants them.
+        unsafe { ($native.managed.api.$function)($native.mysql(), $($argument),*) }
+    };
 }
 
 /// A reply to a statement that we ran ourselves.
@@ -49,70 +91,64 @@ pub enum Reply {
 }
 
 impl Native {
-    /// # Safety
-    /// `mysql` is a handle of the library that `managed` describes, and the application is inside a call on it.
-    pub unsafe fn new(mysql: *mut MYSQL, managed: &'static Managed) -> Self {
-        Native { mysql, managed }
+    /// `managed` describes the library that the application calls the handle with.
+    pub fn new(active: Active, managed: &'static Managed) -> Self {
+        Native { active, managed }
     }
 
-    // SAFETY (this block): the handle is valid (see `new`), the functions are the library's own and only read it.
+    fn mysql(&self) -> *mut MYSQL {
+        self.active.0 as *mut MYSQL
+    }
 
     pub fn thread_id(&self) -> c_ulong {
-        unsafe { (self.managed.api.mysql_thread_id)(self.mysql) }
+        on_handle!(self.mysql_thread_id())
     }
 
     pub fn affected_rows(&self) -> u64 {
-        unsafe { (self.managed.api.mysql_affected_rows)(self.mysql) }
+        on_handle!(self.mysql_affected_rows())
     }
 
     pub fn insert_id(&self) -> u64 {
-        unsafe { (self.managed.api.mysql_insert_id)(self.mysql) }
+        on_handle!(self.mysql_insert_id())
     }
 
     pub fn field_count(&self) -> c_uint {
-        unsafe { (self.managed.api.mysql_field_count)(self.mysql) }
+        on_handle!(self.mysql_field_count())
     }
 
     pub fn more_results(&self) -> bool {
-        unsafe { (self.managed.api.mysql_more_results)(self.mysql) != 0 }
+        on_handle!(self.mysql_more_results()) != 0
     }
 
     pub fn character_set(&self) -> String {
-        let name = unsafe { (self.managed.api.mysql_character_set_name)(self.mysql) };
-        if name.is_null() { String::new() } else { unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned() }
+        let name = on_handle!(self.mysql_character_set_name());
+        // SAFETY: a NUL-terminated name that the library owns, or null.
+        String::from_utf8_lossy(unsafe { text(name) }).into_owned()
     }
 
     pub fn failure(&self) -> Failure {
-        let api = &self.managed.api;
-        let (number, state, text) = unsafe {
-            let state = CStr::from_ptr((api.mysql_sqlstate)(self.mysql)).to_bytes();
-            let text = CStr::from_ptr((api.mysql_error)(self.mysql)).to_bytes();
-            ((api.mysql_errno)(self.mysql), state, text)
-        };
+        let (state, text) = (on_handle!(self.mysql_sqlstate()), on_handle!(self.mysql_error()));
+        // SAFETY: both are NUL-terminated, inside the handle, and read before anything else is done with it.
+        let (state, text) = unsafe { (self::text(state), self::text(text)) };
         let mut sqlstate = *b"HY000";
         if state.len() == sqlstate.len() {
             sqlstate.copy_from_slice(state);
         }
-        Failure { number, sqlstate, text: text.to_vec() }
-    }
-
-    /// The error of a prepared statement of this handle, just executed.
-    pub fn statement_failure(&self, statement: *mut MYSQL_STMT) -> Failure {
-        let api = &self.managed.api;
-        let (number, text) = unsafe {
-            let text = CStr::from_ptr((api.mysql_stmt_error)(statement)).to_bytes();
-            ((api.mysql_stmt_errno)(statement), text)
-        };
-        Failure { number, sqlstate: *b"HY000", text: text.to_vec() }
-    }
-
-    /// How long the application itself is willing to wait for a connect, if it said so.
-    pub fn connect_patience(&self) -> Option<Duration> {
-        self.seconds(MYSQL_OPT_CONNECT_TIMEOUT)
+        Failure { number: self.error_number(), sqlstate, text: text.to_vec() }
     }
 
     pub fn error_number(&self) -> u32 {
-        unsafe { (self.managed.api.mysql_errno)(self.mysql) }
+        on_handle!(self.mysql_errno())
+    }
+
+    /// The error of a prepared statement of this handle, just executed.
+    pub fn statement_failure(&self, statement: ActiveStatement) -> Failure {
+        let statement = statement.0 as *mut MYSQL_STMT;
+        let api = &self.managed.api;
+        // SAFETY: the application is inside a call on this statement of this handle; the text is read at once.
+        let (number, text) =
+            unsafe { ((api.mysql_stmt_errno)(statement), text((api.mysql_stmt_error)(statement)).to_vec()) };
+        Failure { number, sqlstate: *b"HY000", text }
     }
 
     /// The read timeout that the application set on the handle, if it did.
@@ -120,30 +156,42 @@ impl Native {
         self.seconds(MYSQL_OPT_READ_TIMEOUT)
     }
 
+    /// How long the application itself is willing to wait for a connect, if it said so.
+    pub fn connect_patience(&self) -> Option<Duration> {
+        self.seconds(MYSQL_OPT_CONNECT_TIMEOUT)
+    }
+
     fn seconds(&self, option: c_int) -> Option<Duration> {
         let mut seconds: c_uint = 0;
-        let failed = unsafe { (self.managed.api.mysql_get_option)(self.mysql, option, (&raw mut seconds).cast()) };
+        let failed = on_handle!(self.mysql_get_option(option, (&raw mut seconds).cast()));
         // libmysqlclient's built-in default is a year.
         (failed == 0 && seconds > 0 && seconds < 24 * 3600).then(|| Duration::from_secs(seconds.into()))
     }
 
-    // SAFETY (this block): offsets were calibrated on this very library, or are those that every version has.
+    /// A field of the structure.
+    fn field<T>(&self, offset: usize) -> *mut T {
+        self.mysql().cast::<u8>().wrapping_add(offset).cast()
+    }
 
     pub fn server_status(&self) -> c_uint {
-        unsafe { self.at::<c_uint>(self.managed.layout.server_status).read() }
+        // SAFETY: the offset was calibrated on this very library.
+        unsafe { self.field::<c_uint>(self.managed.layout.server_status).read() }
     }
 
     pub fn set_server_status(&self, status: c_uint) {
-        unsafe { self.at::<c_uint>(self.managed.layout.server_status).write(status) }
+        // SAFETY: as above.
+        unsafe { self.field::<c_uint>(self.managed.layout.server_status).write(status) }
     }
 
     pub fn connected(&self) -> bool {
-        unsafe { !self.at::<*const u8>(NET_VIO).read().is_null() }
+        // SAFETY: the first member in every version of both libraries.
+        unsafe { !self.field::<*const u8>(NET_VIO).read().is_null() }
     }
 
     /// The socket, also after the connection was found dead.
     pub fn fd(&self) -> c_int {
-        unsafe { self.at::<c_int>(NET_FD).read() }
+        // SAFETY: at this place in every version of both libraries.
+        unsafe { self.field::<c_int>(NET_FD).read() }
     }
 
     pub fn peer(&self) -> Option<SocketAddr> {
@@ -159,88 +207,73 @@ impl Native {
     pub fn set_failure(&self, failure: &Failure) {
         let layout = &self.managed.layout;
         let length = failure.text.len().min(ERROR_TEXT - 1);
+        let (text, state) = (self.field::<u8>(layout.last_error), self.field::<u8>(layout.sqlstate));
+        // SAFETY: calibrated offsets of a number, of an array of ERROR_TEXT and of one of SQLSTATE bytes, that do not
+        // overlap; lengths are kept below both.
         unsafe {
-            self.at::<c_uint>(layout.last_errno).write(failure.number);
-            let text = self.at::<u8>(layout.last_error);
+            self.field::<c_uint>(layout.last_errno).write(failure.number);
             ptr::copy_nonoverlapping(failure.text.as_ptr(), text, length);
             text.add(length).write(0);
-            let state = self.at::<u8>(layout.sqlstate);
             ptr::copy_nonoverlapping(failure.sqlstate.as_ptr(), state, SQLSTATE - 1);
             state.add(SQLSTATE - 1).write(0);
         }
     }
 
-    unsafe fn at<T>(&self, offset: usize) -> *mut T {
-        unsafe { self.mysql.cast::<u8>().add(offset).cast() }
-    }
-
-    // SAFETY (this block): the library's own functions on a handle that is between statements, which the callers see to.
-
     /// Runs a statement and collects its whole reply.
     pub fn query(&self, text: &[u8]) -> Result<Reply, Failure> {
-        self.send(text)?;
-        self.collect()
-    }
-
-    /// Runs a statement; the reply stays on the handle, as the application expects it. True if it succeeded.
-    pub fn run(&self, text: &[u8]) -> c_int {
-        unsafe { (self.managed.api.mysql_real_query)(self.mysql, text.as_ptr().cast(), text.len() as c_ulong) }
-    }
-
-    fn send(&self, text: &[u8]) -> Result<(), Failure> {
-        if self.run(text) == 0 { Ok(()) } else { Err(self.failure()) }
-    }
-
-    fn collect(&self) -> Result<Reply, Failure> {
-        let api = &self.managed.api;
+        if self.run(text) != 0 {
+            return Err(self.failure());
+        }
         if self.field_count() == 0 {
             let reply = Reply::Done { affected: self.affected_rows(), insert_id: self.insert_id() };
             self.skip_further_results();
             return Ok(reply);
         }
-        let rows = unsafe {
-            let result = (api.mysql_store_result)(self.mysql);
-            if result.is_null() {
-                return Err(self.failure());
-            }
-            let mut rows = Vec::new();
-            self.each_row(result, |row| rows.push(row.iter().map(|field| field.map(<[u8]>::to_vec)).collect()));
-            (api.mysql_free_result)(result);
-            rows
-        };
+        let mut rows = Vec::new();
+        let result = on_handle!(self.mysql_store_result());
+        if result.is_null() {
+            return Err(self.failure());
+        }
+        self.each_row(result, |row| rows.push(row.iter().map(|field| field.map(<[u8]>::to_vec)).collect()));
+        self.free(result);
         self.skip_further_results();
         Ok(Reply::Rows(rows))
     }
 
+    /// Runs a statement; the reply stays on the handle, as the application expects it. Returns what the library did.
+    pub fn run(&self, text: &[u8]) -> c_int {
+        on_handle!(self.mysql_real_query(text.as_ptr().cast(), text.len() as c_ulong))
+    }
+
     /// A replayed text may be a multi-statement: nothing may stay on the handle.
     fn skip_further_results(&self) {
-        let api = &self.managed.api;
-        while self.more_results() && unsafe { (api.mysql_next_result)(self.mysql) } == 0 {
+        while self.more_results() && on_handle!(self.mysql_next_result()) == 0 {
             if self.field_count() > 0 {
-                unsafe {
-                    let result = (api.mysql_store_result)(self.mysql);
-                    if !result.is_null() {
-                        (api.mysql_free_result)(result);
-                    }
+                let result = on_handle!(self.mysql_store_result());
+                if !result.is_null() {
+                    self.free(result);
                 }
             }
         }
     }
 
-    /// Digests a stored result of this handle that the application has not seen yet.
-    /// Called with what `mysql_store_result` of this handle has just returned.
+    fn free(&self, result: *mut MYSQL_RES) {
+        // SAFETY: a result that we stored and nobody else has seen.
+        unsafe { (self.managed.api.mysql_free_result)(result) }
+    }
+
+    /// Digests what `mysql_store_result` of this handle has just returned.
     pub fn digest(&self, result: *mut MYSQL_RES) -> Digest {
         let mut digesting = Digesting::default();
-        unsafe { self.each_row(result, |row| digesting.row(row)) };
+        self.each_row(result, |row| digesting.row(row));
         digesting.finish()
     }
 
-    /// Walks all rows of a stored result and puts its cursor back to the first row.
-    ///
-    /// # Safety
-    /// `result` is a stored result of this handle, just obtained.
-    unsafe fn each_row(&self, result: *mut MYSQL_RES, mut row_seen: impl FnMut(&[Option<&[u8]>])) {
+    /// Walks all rows of a result just stored and puts its cursor back to the first row.
+    fn each_row(&self, result: *mut MYSQL_RES, mut row_seen: impl FnMut(&[Option<&[u8]>])) {
         let api = &self.managed.api;
+        // SAFETY: the result is valid and complete; a row has as many values and lengths as the result has fields, and
+        // both are valid until the next row is fetched.
         unsafe {
             let fields = (api.mysql_num_fields)(result) as usize;
             let mut row: Vec<Option<&[u8]>> = Vec::with_capacity(fields);
@@ -265,57 +298,60 @@ impl Native {
 
     pub fn select_db(&self, name: &[u8]) -> Result<(), Failure> {
         let name = CString::new(name).map_err(|_| Failure::new(1049, b"42000", "a NUL byte in a database name"))?;
-        if unsafe { (self.managed.api.mysql_select_db)(self.mysql, name.as_ptr()) } == 0 {
-            Ok(())
-        } else {
-            Err(self.failure())
-        }
+        self.succeeded(on_handle!(self.mysql_select_db(name.as_ptr())))
     }
 
     /// `mysql_set_server_option`.
     pub fn set_server_option(&self, option: c_int) -> Result<(), Failure> {
-        if unsafe { (self.managed.api.mysql_set_server_option)(self.mysql, option) } == 0 {
-            Ok(())
-        } else {
-            Err(self.failure())
-        }
+        self.succeeded(on_handle!(self.mysql_set_server_option(option)))
+    }
+
+    fn succeeded(&self, code: c_int) -> Result<(), Failure> {
+        if code == 0 { Ok(()) } else { Err(self.failure()) }
     }
 
     /// Logs in again on the same handle; the caller has steered the address. On failure the old connection, if it
     /// was alive, is still there.
     pub fn reconnect(&self) -> Result<(), Failure> {
-        let Managed { api, layout } = self.managed;
         // Both libraries refuse to reconnect a handle that they believe to be in a transaction.
         self.set_server_status(self.server_status() & !(SERVER_STATUS_IN_TRANS | SERVER_MORE_RESULTS_EXIST));
-        let failed = match (api.mariadb_reconnect, layout.reconnect) {
-            (Some(mariadb_reconnect), _) => {
-                let set = |flag: u8| unsafe {
-                    (api.mysql_options)(self.mysql, MARIADB_OPT_RECONNECT, (&raw const flag).cast())
-                };
-                let mut before: u8 = 0;
-                unsafe { (api.mysql_get_option)(self.mysql, MARIADB_OPT_RECONNECT, (&raw mut before).cast()) };
-                set(1);
-                let failed = unsafe { mariadb_reconnect(self.mysql) } != 0;
-                set(before);
-                failed
+        match (self.managed.api.mariadb_reconnect, self.managed.layout.reconnect) {
+            (Some(mariadb_reconnect), _) => self.reconnect_mariadb(mariadb_reconnect),
+            (None, Some(flag)) => self.reconnect_mysql(flag),
+            // Calibration sees to it that there is one or the other.
+            (None, None) => Err(self.failure()),
+        }
+    }
+
+    fn reconnect_mariadb(&self, reconnect: unsafe extern "C" fn(*mut MYSQL) -> c_char) -> Result<(), Failure> {
+        let mut before: u8 = 0;
+        let set = |flag: u8| on_handle!(self.mysql_options(MARIADB_OPT_RECONNECT, (&raw const flag).cast()));
+        on_handle!(self.mysql_get_option(MARIADB_OPT_RECONNECT, (&raw mut before).cast()));
+        set(1);
+        // SAFETY: the library's own function on a valid handle.
+        let failed = unsafe { reconnect(self.mysql()) };
+        // Setting an option does not touch the handle's error.
+        set(before);
+        self.succeeded(failed.into())
+    }
+
+    /// libmysqlclient reconnects when it is about to send on a handle whose socket it believes to be of no use. (Its
+    /// option would print a warning to stderr.)
+    fn reconnect_mysql(&self, flag: usize) -> Result<(), Failure> {
+        const UNUSABLE: u8 = 2;
+        let (flag, error) = (self.field::<u8>(flag), self.field::<u8>(self.managed.layout.net_error));
+        let thread = self.thread_id();
+        // SAFETY: two calibrated one-byte fields.
+        let before = unsafe { (flag.replace(1), error.replace(UNUSABLE)) };
+        let failed = on_handle!(self.mysql_ping());
+        // SAFETY: as above.
+        unsafe {
+            flag.write(before.0);
+            if failed != 0 && self.thread_id() == thread {
+                error.write(before.1);
             }
-            (None, Some(reconnect)) => unsafe {
-                let (flag, unusable) = (self.at::<u8>(reconnect), self.at::<u8>(layout.net_error));
-                let before = (flag.read(), unusable.read());
-                flag.write(1);
-                // "Socket unusable": the next command reconnects first.
-                unusable.write(2);
-                let thread = self.thread_id();
-                let failed = (api.mysql_ping)(self.mysql) != 0;
-                flag.write(before.0);
-                if failed && self.thread_id() == thread {
-                    unusable.write(before.1);
-                }
-                failed
-            },
-            (None, None) => true,
-        };
-        if failed { Err(self.failure()) } else { Ok(()) }
+        }
+        self.succeeded(failed)
     }
 
     /// Ends the connection, so that the library itself finds it lost at the next call.
@@ -324,10 +360,6 @@ impl Native {
             raw::shutdown(self.fd());
         }
     }
-
-    pub fn key(&self) -> usize {
-        self.mysql as usize
-    }
 }
 
 /// A NUL-terminated string of the caller, or empty.
@@ -335,5 +367,10 @@ impl Native {
 /// # Safety
 /// Null, or NUL-terminated and alive for `'a`.
 pub unsafe fn text<'a>(pointer: *const c_char) -> &'a [u8] {
-    if pointer.is_null() { b"" } else { unsafe { CStr::from_ptr(pointer) }.to_bytes() }
+    if pointer.is_null() {
+        b""
+    } else {
+        // SAFETY: as the caller vouches.
+        unsafe { CStr::from_ptr(pointer) }.to_bytes()
+    }
 }
