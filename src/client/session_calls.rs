@@ -8,7 +8,7 @@ use super::{
         native::{Active, ActiveStatement},
         sys::SERVER_STATUS_IN_TRANS,
     },
-    statement::{HARMLESS, named_command},
+    statement::{HARMLESS, harmless},
 };
 use crate::{
     endpoint::Role,
@@ -28,12 +28,12 @@ pub fn close(call: Call, mysql: Active, real: impl Fn()) {
 
 /// `mysql_change_user`, `mysql_reset_connection`: the server forgets the session, and so do we.
 pub fn fresh_session(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    named_command(call, mysql, real, |guest| guest.state().session.forget())
+    harmless(call, mysql, real, |guest| guest.state().session.forget())
 }
 
 /// `mysql_set_server_option`.
 pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -> c_int) -> c_int {
-    named_command(call, mysql, real, |guest| guest.state().session.on_server_option(option))
+    harmless(call, mysql, real, |guest| guest.state().session.on_server_option(option))
 }
 
 /// `mysql_stmt_init`: from now on we know whose statement it is.

@@ -23,7 +23,7 @@ use crate::{
     evidence,
     hooks::decide,
     session::transaction::Reply,
-    sql::{SessionEffect, Statement, TransactionEffect, classify},
+    sql::{SessionEffect, Statement, classify},
     verdict::Evidence,
 };
 
@@ -31,42 +31,20 @@ use crate::{
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
-    let mut attempts = 0;
-    loop {
-        match decide(|| guest.before(&statement, &mut attempts)) {
-            Some(Next::Deliver(code)) => return code,
-            Some(Next::Send) | None => {}
-        }
-        let code = real();
-        match decide(|| guest.after(text, &statement, code, &mut attempts)) {
-            Some(Next::Send) => {}
-            Some(Next::Deliver(code)) => return code,
-            None => return code,
-        }
-    }
+    guest.attend(&statement, real, |code, attempts| guest.after(text, &statement, code, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
-    let mut attempts = 0;
-    loop {
-        match decide(|| guest.before(&statement, &mut attempts)) {
-            Some(Next::Deliver(code)) => return code,
-            Some(Next::Send) | None => {}
+    guest.attend(&statement, real, |code, attempts| {
+        if code != 0 {
+            return guest.after(text, &statement, code, attempts);
         }
-        let code = real();
-        if code == 0 {
-            decide(|| guest.state().sent = Some(Sent { text: text.to_vec(), statement: statement.clone() }));
-            return code;
-        }
-        match decide(|| guest.after(text, &statement, code, &mut attempts)) {
-            Some(Next::Send) => {}
-            Some(Next::Deliver(code)) => return code,
-            None => return code,
-        }
-    }
+        guest.state().sent = Some(Sent { text: text.to_vec(), statement: statement.clone() });
+        Next::Deliver(code)
+    })
 }
 
 /// `mysql_read_query_result`: the answer to what was sent.
@@ -85,54 +63,34 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     }
 }
 
-/// A command without text that leaves nothing behind: ping, stat and the like.
+/// A command without text that leaves nothing behind: ping and the like.
 pub fn command(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    named_command(call, mysql, real, |_| ())
+    harmless(call, mysql, real, |_| ())
 }
 
 /// `mysql_select_db`.
 pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_int) -> c_int {
-    named_command(call, mysql, real, |guest| guest.state().session.on_database(name))
+    harmless(call, mysql, real, |guest| guest.state().session.on_database(name))
 }
 
-/// Runs twice without harm and touches neither session nor transaction.
-pub(super) const HARMLESS: Statement = Statement {
-    only_reads: true,
-    vouched: false,
-    atomic: true,
-    uses_previous: false,
-    varies: false,
-    transaction: TransactionEffect::None,
-    session: Vec::new(),
-};
-
-pub(super) fn named_command(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+/// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
+pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let statement = &HARMLESS;
-    let mut attempts = 0;
-    loop {
-        match decide(|| guest.before(statement, &mut attempts)) {
-            Some(Next::Deliver(code)) => return code,
-            Some(Next::Send) | None => {}
-        }
-        let code = real();
+    guest.attend(&HARMLESS, real, |code, attempts| {
         if code == 0 {
-            decide(|| succeeded(&guest));
-            return code;
+            succeeded(&guest);
+            return Next::Deliver(code);
         }
-        let next = decide(|| match evidence_of(&guest.native.failure()) {
-            Some(evidence) => guest.rescue(evidence, statement, &mut attempts, code),
+        match evidence_of(&guest.native.failure()) {
+            Some(evidence) => guest.rescue(evidence, &HARMLESS, attempts, code),
             None => Next::Deliver(code),
-        });
-        match next {
-            Some(Next::Send) => {}
-            Some(Next::Deliver(code)) => return code,
-            None => return code,
         }
-    }
+    })
 }
 
-/// A call that is never made twice (KILL, list functions): only noticed.
+pub(super) const HARMLESS: Statement = Statement::reading();
+
+/// A call that is never made twice (KILL, list functions): only looked after beforehand.
 pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     let Some(guest) = call.enter(mysql) else { return real() };
     let _ = decide(|| guest.before(&HARMLESS, &mut 0));
@@ -144,6 +102,27 @@ fn evidence_of(failure: &Failure) -> Option<Evidence> {
 }
 
 impl Guest {
+    /// Makes the real call, as often as the verdict says: looked at before, judged after.
+    fn attend(
+        &self,
+        statement: &Statement,
+        real: impl Fn() -> c_int,
+        mut judge: impl FnMut(c_int, &mut u32) -> Next,
+    ) -> c_int {
+        let mut attempts = 0;
+        loop {
+            if let Some(Next::Deliver(code)) = decide(|| self.before(statement, &mut attempts)) {
+                return code;
+            }
+            let code = real();
+            match decide(|| judge(code, &mut attempts)) {
+                Some(Next::Send) => {}
+                Some(Next::Deliver(code)) => return code,
+                None => return code,
+            }
+        }
+    }
+
     /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
     pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
         let endpoint = self.endpoint();
