@@ -21,6 +21,16 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     })
 }
 
+/// As the operator would write it: `500ms`, `4s`, `2m`.
+pub fn spelled(duration: Duration) -> String {
+    match duration.as_millis() {
+        0 => "0s".to_owned(),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    }
+}
+
 /// `840 ms`, `3.21 s`: three digits are what a reader compares.
 pub fn shown(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
@@ -48,6 +58,13 @@ mod tests {
     fn a_bare_number_a_sign_a_fraction_and_a_century_are_refused() {
         for text in ["", "3", "s", "-1s", "1.5s", "1h", "61m", "99999999999999999999s", "18446744073709551615m"] {
             assert!(parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_spelled_the_same() {
+        for text in ["0s", "500ms", "1500ms", "4s", "90s", "2m"] {
+            assert_eq!(spelled(parse(text).unwrap()), text);
         }
     }
 

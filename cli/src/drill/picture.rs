@@ -16,7 +16,7 @@ use crate::duration::shown;
 use axis::Axis;
 
 const WIDTH: f64 = 1400.0;
-const LEFT: f64 = 110.0;
+const LEFT: f64 = 126.0;
 const RIGHT: f64 = 24.0;
 const TOP: f64 = 92.0;
 const LANE: f64 = 17.0;
@@ -75,7 +75,7 @@ impl<'a> Panel<'a> {
     fn new(name: &'a str, (ride, figures): &'a (Ride, Figures), axis: &Axis) -> Self {
         let mut workers = BTreeMap::<u32, Vec<_>>::new();
         for statement in &ride.history.statements {
-            workers.entry(writer_of(statement)).or_default().push(statement);
+            workers.entry(statement.worker).or_default().push(statement);
         }
         let labels = labels::place(&ride.timeline.events, axis);
         let lanes = labels.iter().map(|label| label.lane + 1).max().unwrap_or(0);
@@ -160,12 +160,12 @@ fn legend(svg: &mut Svg, y: f64) {
     for (class, text) in [("ok", "succeeded"), ("failed", "failed"), ("stale", "stale read")] {
         svg.strokes(class, [x + 2.0, x + 5.0, x + 8.0], y - 11.0, 14.0);
         svg.text("legend", (x + 18.0, y), text);
-        x += 44.0 + 8.0 * text.len() as f64;
+        x += 42.0 + 7.6 * text.len() as f64;
     }
     svg.rect("held", (x, y - 11.0), (26.0, 14.0), "");
     let text = format!("held longer than {}", shown(HELD));
     svg.text("legend", (x + 34.0, y), &text);
-    x += 60.0 + 8.0 * text.len() as f64;
+    x += 60.0 + 7.2 * text.len() as f64;
     let events = [
         (EventKind::WriterGone, "writer gone"),
         (EventKind::WriterBack, "writer back"),
@@ -176,7 +176,7 @@ fn legend(svg: &mut Svg, y: f64) {
         let class = class_of(kind);
         svg.line(&format!("event {class}"), (x, y - 4.0), (x + 22.0, y - 4.0));
         svg.text("legend", (x + 29.0, y), text);
-        x += 55.0 + 8.0 * text.len() as f64;
+        x += 53.0 + 7.6 * text.len() as f64;
     }
 }
 
@@ -203,10 +203,6 @@ fn row_height(panels: &[Panel<'_>]) -> f64 {
     (440.0 / workers as f64).clamp(7.0, 30.0)
 }
 
-fn writer_of(statement: &Statement) -> u32 {
-    statement.worker
-}
-
 fn end_of(ride: &Ride) -> f64 {
     let last = ride.history.statements.iter().map(|statement| statement.end_us).max().unwrap_or(0);
     seconds(last, &ride.timeline)
@@ -215,4 +211,3 @@ fn end_of(ride: &Ride) -> f64 {
 fn seconds(us: u64, timeline: &Timeline) -> f64 {
     (us as f64 - timeline.started_us as f64) / 1e6
 }
-

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use pointsman_lab::{Flavor, Scenario, Side, Workload};
 use serde::Serialize;
 
-use crate::duration::shown;
+use crate::duration::spelled;
 use crate::options::{DrillAsk, Story};
 
 #[derive(Debug, Clone)]
@@ -67,14 +67,14 @@ impl Plan {
     pub fn title(&self) -> String {
         let connections = if self.threads == 1 { "connection" } else { "connections" };
         let tls = if self.tls() { " (TLS, verified)" } else { "" };
-        let lag = self.lag().map(|lag| format!(", DNS lag {}", shown(lag))).unwrap_or_default();
+        let lag = self.lag().map(|lag| format!(", DNS lag {}", spelled(lag))).unwrap_or_default();
         format!(
             "{} on {}{tls}, {} {connections}: {}, outage {}{lag}",
             self.workload,
             self.server,
             self.threads,
             self.scenario().name,
-            shown(self.outage),
+            spelled(self.outage),
         )
     }
 

@@ -1,5 +1,6 @@
 //! The numbers for a reader: a table, the errors, one sentence, and what the library said; or all of it as JSON.
 
+mod log;
 mod sentence;
 mod table;
 
@@ -25,7 +26,7 @@ pub fn text(outcome: &Outcome, picture: &Path) -> String {
     errors(&mut text, "protected", &protected.errors);
     let _ = writeln!(text, "\n{}", sentence::verdict(plan, bare, protected, &back(&bare_ride.timeline)));
     let _ = writeln!(text, "\nWhat the protected program wrote to standard error:");
-    let lines: Vec<_> = ride.stderr.lines().collect();
+    let lines = log::condensed(&ride.stderr);
     if lines.is_empty() {
         let _ = writeln!(text, "  (nothing)");
     }
@@ -42,11 +43,9 @@ pub fn text(outcome: &Outcome, picture: &Path) -> String {
 pub fn json(outcome: &Outcome, picture: &Path) -> String {
     let Outcome { plan, bare, protected } = outcome;
     let ride = |(ride, figures): &(super::Ride, Figures)| -> Value {
-        let event = |event: &pointsman_lab::Event| {
-            json!({ "at_seconds": event.at.as_secs_f64(), "kind": event.kind, "text": event.text })
-        };
+        let event = |event: &pointsman_lab::Event| json!({ "at_seconds": event.at.as_secs_f64(), "kind": event.kind, "text": event.text });
         let events: Vec<_> = ride.timeline.events.iter().map(event).collect();
-        let stderr: Vec<_> = ride.stderr.lines().collect();
+        let stderr = log::condensed(&ride.stderr);
         json!({ "figures": figures, "events": events, "stderr": stderr })
     };
     let report = json!({

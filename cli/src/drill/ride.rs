@@ -52,9 +52,7 @@ impl Ride {
 
         let writes = ENOUGH * u64::from(plan.threads);
         let started = Instant::now();
-        watch.until("the program starts", |stats| {
-            stats.acknowledged >= writes || started.elapsed() > WARM_UP
-        })?;
+        watch.until("the program starts", |stats| stats.acknowledged >= writes || started.elapsed() > WARM_UP)?;
         watch.program.wait_for(Duration::ZERO, "the first writes", |stats| stats.acknowledged >= writes)?;
         let warm = Instant::now();
         watch.until("before the switchover", |_| warm.elapsed() > BEFORE)?;

@@ -21,29 +21,20 @@ impl Svg {
     }
 
     pub fn text(&mut self, class: &str, (x, y): (f64, f64), text: &str) {
-        let _ = writeln!(
-            self.text,
-            r#"<text class="{}" x="{x:.1}" y="{y:.1}">{}</text>"#,
-            Escaped(class),
-            Escaped(text)
-        );
+        let _ =
+            writeln!(self.text, r#"<text class="{}" x="{x:.1}" y="{y:.1}">{}</text>"#, Escaped(class), Escaped(text));
     }
 
     pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let class = Escaped(class);
-        let _ = writeln!(
-            self.text,
-            r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#
-        );
+        let _ = writeln!(self.text, r#"<line class="{class}" x1="{x1:.1}" y1="{y1:.1}" x2="{x2:.1}" y2="{y2:.1}"/>"#);
     }
 
     /// `hint` is shown under the pointer, unless it is empty.
     pub fn rect(&mut self, class: &str, (x, y): (f64, f64), (width, height): (f64, f64), hint: &str) {
         let class = Escaped(class);
-        let _ = write!(
-            self.text,
-            r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}""#
-        );
+        let _ =
+            write!(self.text, r#"<rect class="{class}" x="{x:.1}" y="{y:.1}" width="{width:.1}" height="{height:.1}""#);
         match hint {
             "" => self.text.push_str("/>\n"),
             hint => _ = writeln!(self.text, "><title>{}</title></rect>", Escaped(hint)),

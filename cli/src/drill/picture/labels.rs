@@ -24,7 +24,7 @@ pub fn place<'a>(events: &'a [Event], axis: &Axis) -> Vec<Placed<'a>> {
     let mut lanes: Vec<Vec<(f64, f64)>> = vec![];
     let mut placed = vec![];
     for event in events {
-        let text = format!("{:.2} s  {}", event.at.as_secs_f64(), event.text);
+        let text = format!("{:.2} s: {}", event.at.as_secs_f64(), event.text);
         let (x, width) = (axis.x(event.at.as_secs_f64()), LETTER * text.chars().count() as f64);
         let text_x = if x + GAP + width <= axis.right { x + GAP } else { (x - GAP - width).max(axis.left) };
         let span = (text_x.min(x), (text_x + width).max(x) + GAP);
@@ -52,7 +52,8 @@ mod tests {
     #[test]
     fn labels_at_one_moment_stand_below_each_other_and_distant_ones_share_a_lane() {
         let axis = Axis::new(-1.0, 9.0, 0.0, 1000.0);
-        let events = [event(0, "blue is read-only"), event(2, "green has everything"), event(5000, "green is writable")];
+        let events =
+            [event(0, "blue is read-only"), event(2, "green has everything"), event(5000, "green is writable")];
         let lanes: Vec<_> = place(&events, &axis).iter().map(|label| label.lane).collect();
         assert_eq!(lanes, [0, 1, 0]);
     }

@@ -24,20 +24,14 @@ mod tests {
 
     #[test]
     fn names_stand_left_and_numbers_right_in_columns_as_wide_as_their_widest_cell() {
-        let rows =
-            [["failed", "412", "0"], ["worst stall", "1.25 s", "480 ms"]].map(|row| row.map(str::to_owned));
-        let expected = "\
-                 bare   protected
-────────────────────────────────
-failed          412           0
-worst stall   1.25 s      480 ms
-";
-        let shown = table(["", "bare", "protected"], &rows);
-        let lines: Vec<_> = shown.lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), expected.lines().count());
-        assert!(lines[2].starts_with("failed ") && lines[2].ends_with("  0"), "{shown}");
-        assert!(lines[1..].iter().all(|line| line.chars().count() == lines[1].chars().count()), "{shown}");
-        assert!(lines[0].ends_with("bare   protected"), "{shown}");
+        let rows = [["failed", "412", "0"], ["worst stall", "1.25 s", "480 ms"]].map(|row| row.map(str::to_owned));
+        let expected = [
+            "                bare   protected",
+            "────────────────────────────────",
+            "failed           412           0",
+            "worst stall   1.25 s      480 ms",
+        ];
+        assert_eq!(table(["", "bare", "protected"], &rows).lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]
