@@ -63,10 +63,10 @@ pub struct DrillAsk {
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub threads: u32,
     /// How long no server takes writes [default: 3s; never: 40s, which is longer than the library holds].
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub outage: Option<Duration>,
     /// How long after that DNS still names the old server; for stories in which DNS moves.
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration::parse, allow_hyphen_values = true)]
     pub dns_lag: Duration,
     /// libpointsman.so; by default beside this command, or in ../lib.
     #[arg(long, value_name = "PATH")]
@@ -86,7 +86,7 @@ pub enum Story {
     ReadOnly,
     /// A switchover that is cancelled: the old server is writable again
     Rollback,
-    /// A switchover that takes longer than the library holds: it lets the errors through
+    /// A switchover that takes longer than the library holds: it lets the errors through, and the exit code is 1
     Never,
 }
 

@@ -9,7 +9,9 @@ fn drill(words: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_bad_duration_is_one_line_with_option_value_and_what_is_allowed() {
-    for (option, value) in [("--outage", "3"), ("--outage", "1.5s"), ("--dns-lag", "2h"), ("--dns-lag", "")] {
+    for (option, value) in
+        [("--outage", "3"), ("--outage", "1.5s"), ("--outage", "-1s"), ("--dns-lag", "2h"), ("--dns-lag", "")]
+    {
         let (code, err) = drill(&[option, value]);
         assert_eq!((code, err.lines().count()), (Some(2), 1), "{err}");
         assert!(err.starts_with(&format!("pointsman: {option} {value}: ")), "{err}");

@@ -34,7 +34,7 @@ const STYLE: &str = "\
     .small { font-size: 12px; fill: #555 } .legend { font-size: 13px } \
     .worker { font-size: 12px; text-anchor: end; fill: #555 } .tick { font-size: 12px; text-anchor: middle; fill: #555 } \
     .grid { stroke: #e3e6ea; stroke-width: 1 } \
-    .event { stroke-width: 1.3; stroke-dasharray: 5 3 } .label { font-size: 12px } \
+    .event { stroke-width: 1.3; stroke-dasharray: 5 3 } .label { font-size: 12px } .ends { text-anchor: end } \
     .note { stroke: #98a1ab; fill: #69727c } .gone { stroke: #b3261e; fill: #b3261e } \
     .back { stroke: #1b6e35; fill: #1b6e35 } .dns { stroke: #1f5fa8; fill: #1f5fa8 } \
     text.note, text.gone, text.back, text.dns { stroke: none } \
@@ -111,7 +111,8 @@ impl<'a> Panel<'a> {
             let class = class_of(label.event.kind);
             let y = top + 26.0 + LANE * label.lane as f64;
             svg.line(&format!("event {class}"), (label.x, y - 3.0), (label.x, bottom));
-            svg.text(&format!("label {class}"), (label.text_x, y + 8.0), &label.text);
+            let side = if label.ends { " ends" } else { "" };
+            svg.text(&format!("label {class}{side}"), (label.text_x, y + 8.0), &label.text);
         }
     }
 
@@ -210,4 +211,57 @@ fn end_of(ride: &Ride) -> f64 {
 
 fn seconds(us: u64, timeline: &Timeline) -> f64 {
     (us as f64 - timeline.started_us as f64) / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pointsman_lab::{Event, History, Verdict};
+
+    fn statement(worker: u32, start_us: u64, end_us: u64, outcome: Outcome) -> Statement {
+        let message = "a <nasty> & \u{1b}[31m message".to_owned();
+        Statement { worker, seq: 1, kind: StatementKind::Insert, start_us, end_us, outcome, errno: 1290, message }
+    }
+
+    fn ride(statements: Vec<Statement>) -> (Ride, Figures) {
+        let event = Event { at: Duration::from_secs(3), kind: EventKind::WriterBack, text: "<green> & co".into() };
+        let timeline = Timeline { scenario: "test".into(), started_us: 5_000_000, events: vec![event] };
+        let ride =
+            Ride { history: History { statements }, verdict: Verdict::default(), timeline, stderr: String::new() };
+        let figures = Figures::of(&ride);
+        (ride, figures)
+    }
+
+    fn count(text: &str, class: &str) -> usize {
+        let document = roxmltree::Document::parse(text).unwrap();
+        document.descendants().filter(|node| node.attribute("class") == Some(class)).count()
+    }
+
+    const LEGEND: usize = 1;
+
+    #[test]
+    fn each_worker_has_its_strokes_and_each_held_statement_its_bar() {
+        let bare = ride(vec![
+            statement(1, 4_900_000, 4_900_100, Outcome::Ok),
+            statement(1, 5_100_000, 5_100_100, Outcome::Error),
+        ]);
+        let protected = ride(vec![
+            statement(1, 5_100_000, 8_100_000, Outcome::Ok),
+            statement(2, 5_200_000, 8_200_000, Outcome::Error),
+        ]);
+        let text = draw("<title> & \"more\"", &[("bare", &bare), ("protected", &protected)]);
+        assert_eq!(count(&text, "worker"), 3);
+        assert_eq!(count(&text, "held"), 2 + LEGEND);
+        assert_eq!(
+            (count(&text, "ok"), count(&text, "failed"), count(&text, "stale")),
+            (2 + LEGEND, 2 + LEGEND, LEGEND)
+        );
+        assert_eq!(count(&text, "label back"), 2);
+    }
+
+    #[test]
+    fn a_ride_without_a_statement_is_drawn_all_the_same() {
+        let empty = ride(vec![]);
+        assert_eq!(count(&draw("", &[("bare", &empty), ("protected", &empty)]), "heading"), 2);
+    }
 }

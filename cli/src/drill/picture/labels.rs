@@ -10,8 +10,10 @@ pub struct Placed<'a> {
     pub text: String,
     /// Of the line.
     pub x: f64,
-    /// Of the label's beginning: right of the line, or left of it near the end of the axis.
+    /// Of the label's side that is next to the line.
     pub text_x: f64,
+    /// Whether the label ends at its line, as it must near the end of the axis, instead of beginning there.
+    pub ends: bool,
     pub lane: usize,
 }
 
@@ -26,15 +28,16 @@ pub fn place<'a>(events: &'a [Event], axis: &Axis) -> Vec<Placed<'a>> {
     for event in events {
         let text = format!("{:.2} s: {}", event.at.as_secs_f64(), event.text);
         let (x, width) = (axis.x(event.at.as_secs_f64()), LETTER * text.chars().count() as f64);
-        let text_x = if x + GAP + width <= axis.right { x + GAP } else { (x - GAP - width).max(axis.left) };
-        let span = (text_x.min(x), (text_x + width).max(x) + GAP);
+        let ends = x + GAP + width > axis.right;
+        let text_x = if ends { x - GAP } else { x + GAP };
+        let span = if ends { (text_x - width, x + GAP) } else { (x, text_x + width) };
         let free = |lane: &Vec<(f64, f64)>| lane.iter().all(|taken| span.1 < taken.0 || span.0 > taken.1);
         let lane = lanes.iter().position(free).unwrap_or(lanes.len());
         if lane == lanes.len() {
             lanes.push(vec![]);
         }
         lanes[lane].push(span);
-        placed.push(Placed { event, text, x, text_x, lane });
+        placed.push(Placed { event, text, x, text_x, ends, lane });
     }
     placed
 }
@@ -63,6 +66,6 @@ mod tests {
         let axis = Axis::new(-1.0, 9.0, 0.0, 1000.0);
         let events = [event(8900, "DNS: db.lab.test is green, TTL 1 s")];
         let label = &place(&events, &axis)[0];
-        assert!(label.text_x + LETTER * label.text.len() as f64 <= axis.right, "{}", label.text_x);
+        assert!(label.ends && label.text_x < label.x && label.x <= axis.right);
     }
 }
