@@ -256,7 +256,7 @@ mod tests {
             (count(&text, "ok"), count(&text, "failed"), count(&text, "stale")),
             (2 + LEGEND, 2 + LEGEND, LEGEND)
         );
-        assert_eq!(count(&text, "label back"), 2);
+        assert_eq!(count(&text, "label back ends"), 2, "near the end of the axis");
     }
 
     #[test]
