@@ -8,6 +8,7 @@ use pointsman_lab::{
     Error, Event, History, Lab, Result, RunningWorkload, Stats, Timeline, Verdict, WorkloadOptions, monotonic_us,
 };
 
+use super::interruption::Interruption;
 use super::plan::Plan;
 use super::progress::Teller;
 
@@ -39,16 +40,27 @@ struct Watch<'a> {
 }
 
 impl Ride {
-    /// Starts everything, lets it happen, and compares what the program was told with what the writer has.
-    pub fn take(plan: &Plan, preload: Option<&Path>, teller: Teller<'_>) -> Result<Self> {
+    /// Starts two servers and takes the program through the switchover.
+    pub fn take(plan: &Plan, preload: Option<&Path>, teller: Teller<'_>, interruption: &Interruption) -> Result<Self> {
         teller.phase(&format!("starting two {} servers", plan.server));
-        let lab = Lab::builder().both(plan.server).start()?;
+        let ride = Lab::builder().both(plan.server).start().and_then(|lab| {
+            let ride = Self::on(&lab, plan, preload, teller);
+            // While the lab is still there: two that tidy up get in each other's way.
+            interruption.end_if_it_came();
+            ride
+        });
+        interruption.end_if_it_came();
+        ride
+    }
+
+    /// Starts the program, lets it happen, and compares what the program was told with what the writer has.
+    fn on(lab: &Lab, plan: &Plan, preload: Option<&Path>, teller: Teller<'_>) -> Result<Self> {
         // Should this command itself have been preloaded with something, the bare program must not be.
         let mut options = WorkloadOptions::default().threads(plan.threads).env("LD_PRELOAD", "");
         options.tls = plan.tls();
         options.preload = preload.map(Path::to_owned);
         let (tell, events) = channel();
-        let mut watch = Watch { program: plan.workload.start(&lab, options)?, events, teller };
+        let mut watch = Watch { program: plan.workload.start(lab, options)?, events, teller };
 
         let writes = ENOUGH * u64::from(plan.threads);
         let started = Instant::now();
@@ -57,7 +69,7 @@ impl Ride {
         let warm = Instant::now();
         watch.until("before the switchover", |_| warm.elapsed() > BEFORE)?;
 
-        let scenario = plan.scenario().start(&lab, move |event| drop(tell.send(event.clone())));
+        let scenario = plan.scenario().start(lab, move |event| drop(tell.send(event.clone())));
         watch.until("switchover", |_| scenario.is_finished())?;
         let timeline = scenario.join()?;
 
