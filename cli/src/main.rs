@@ -1,2 +1,32 @@
-//! placeholder
-fn main() {}
+//! The `pointsman` command: runs a program protected, and drills a switchover. Here: options in, exit code out.
+//!
+//! | module | idea |
+//! |---|---|
+//! | `options` | what can be asked for |
+//! | `duration` | `500ms`, `4s`, `2m`, in and out |
+//! | `library` | where `libpointsman.so` is |
+//! | `run` | becomes the program, with the library preloaded |
+//! | `drill` | a switchover on real servers, bare beside protected |
+
+mod drill;
+mod duration;
+mod library;
+mod options;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use options::{Ask, Options};
+
+fn main() -> ExitCode {
+    let options = match Options::try_parse() {
+        Ok(options) => options,
+        Err(error) => return options::explain(&error),
+    };
+    match options.ask {
+        Ask::Run(ask) => run::run(&ask),
+        Ask::Drill(ask) => drill::drill(&ask),
+    }
+}
