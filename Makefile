@@ -1,12 +1,30 @@
-.PHONY: setup drill
+# Everything that a fresh Debian 12 machine with Rust needs is installed by `setup`, which the other targets run first.
 
-# Servers and drivers that the tests and the drill use.
+.PHONY: setup build drill test soak
+
+TARGET = $${CARGO_TARGET_DIR:-target}
+
+# Servers and drivers that the tests and the drill use. Quick when there is nothing to do.
 setup:
 	lab/setup/setup.sh
 
-# A switchover on real servers of this machine, bare beside protected: make drill DRILL="--server mysql --workload dbd"
 # The library is built by itself: built together with the command, it would get the features that the lab's crates ask for.
-drill: setup
-	cargo build --release
-	cargo build --release -p pointsman-cli
-	$${CARGO_TARGET_DIR:-target}/release/pointsman drill $(DRILL)
+build: setup
+	cargo build --release --locked
+	cargo build --release --locked -p pointsman-cli
+
+# A switchover on real servers of this machine, bare beside protected: make drill DRILL="--server mysql --workload dbd"
+drill: build
+	$(TARGET)/release/pointsman drill $(DRILL)
+
+# Formatting, lints, rules, then everything against real servers and drivers.
+test: build
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	cargo test --workspace --locked
+
+# The long ones: coverage-guided fuzzing of the classifier, and the switchovers again and again.
+soak: build
+	fuzz/run.sh 300
+	for round in 1 2 3 4 5 6 7 8 9 10; do cargo test -q --locked -p pointsman-tests || exit 1; done
