@@ -1,6 +1,11 @@
 /* A client library that nobody knows: every call says how it was called and returns a value of its own.
- * COMPLETE adds the accessors that a known library would have. Its calls do nothing else. */
+ * COMPLETE adds the accessors that a known library would have. TRUE is what a function that returns one byte says for
+ * yes: libraries differ. */
 #include <stdio.h>
+
+#ifndef TRUE
+#define TRUE 1
+#endif
 
 #define TEXT(value) ((value) ? (value) : "null")
 
@@ -52,11 +57,11 @@ int mysql_send_query(void *mysql, const char *text, unsigned long length)
     return 78;
 }
 
-RETURNS_BYTE(mysql_read_query_result, 3)
+RETURNS_BYTE(mysql_read_query_result, TRUE)
 RETURNS_INT(mysql_next_result, -1)
 RETURNS_INT(mysql_ping, 79)
-RETURNS_BYTE(mysql_commit, 4)
-RETURNS_BYTE(mysql_rollback, -1)
+RETURNS_BYTE(mysql_commit, TRUE)
+RETURNS_BYTE(mysql_rollback, TRUE)
 RETURNS_INT(mysql_reset_connection, 80)
 RETURNS_INT(mysql_dump_debug_info, 81)
 
@@ -86,7 +91,7 @@ int mysql_select_db(void *mysql, const char *name)
 signed char mysql_autocommit(void *mysql, signed char mode)
 {
     printf("  mysql_autocommit(%d, %d)\n", mysql == handle, mode);
-    return 5;
+    return TRUE;
 }
 
 int mysql_set_character_set(void *mysql, const char *name)
@@ -164,7 +169,7 @@ int mysql_stmt_execute(void *executed)
 signed char mysql_stmt_close(void *closed)
 {
     printf("  mysql_stmt_close(%d)\n", closed == statement);
-    return 6;
+    return TRUE;
 }
 
 void mysql_close(void *mysql)
