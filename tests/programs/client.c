@@ -14,6 +14,8 @@
  * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errmsg.h>
+#include <errno.h>
 #include <mysql.h>
 #include <poll.h>
 #include <stdio.h>
@@ -52,14 +54,24 @@ static void open_connection(MYSQL *mysql, char *rest)
     for (int i = 0; i < WORDS; i++)
         words[i] = word(&rest);
     mysql_init(mysql);
+    errno = 0;
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
         mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
         mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
     }
-    answer(mysql, mysql_real_connect(mysql, words[0], words[3], words[4], words[5],
-                                     words[1] ? (unsigned)atoi(words[1]) : 0, words[2], 0) != mysql);
+    if (mysql_real_connect(mysql, words[0], words[3], words[4], words[5], words[1] ? (unsigned)atoi(words[1]) : 0,
+                           words[2], 0) == mysql)
+        printf("ok\n");
+    else if (mysql_errno(mysql) < CR_MIN_ERROR)
+        answer_error(mysql);
+    else {
+        /* Nobody there: errno says why, and some drivers look at it. */
+        int why = errno;
+        printf("error %u %s %s; %s\n", mysql_errno(mysql), mysql_sqlstate(mysql), mysql_error(mysql),
+               strerrorname_np(why));
+    }
 }
 
 static void query(MYSQL *mysql, const char *text)
