@@ -1,14 +1,12 @@
 //! An error that is the application's own reaches it as it is, and nobody is held for it.
 
-use std::{thread, time::Duration};
-
 use pointsman_lab::{ENDPOINT, Flavor, Lab, Server};
 use pointsman_tests::{
     Shared, USER,
     dialogue::{Dialogue, Driver},
     pair,
     run::Preload,
-    single,
+    single, wait_for,
 };
 
 static MARIADB: Shared = Shared::new();
@@ -168,12 +166,10 @@ fn a_reader_by_its_name_is_never_held_even_if_it_was_writable_once() {
     assert_left_alone(&mut client);
 }
 
-/// Waits until as many of the application's transactions wait for a lock.
-fn wait_for_lock_waits(server: &Server, count: u32) {
+/// Waits until a transaction waits for a lock.
+fn wait_for_lock_wait(server: &Server) {
     let waiting = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'";
-    while server.sql(waiting).unwrap() != count.to_string() {
-        thread::sleep(Duration::from_millis(2));
-    }
+    wait_for("a transaction to wait for a lock", || server.sql(waiting).unwrap() == "1");
 }
 
 /// Two transactions in each other's way; the answers of the one under test, which the server picks as the victim because
@@ -199,7 +195,7 @@ fn locked_out(lab: &Lab, preload: Preload, table: &str) -> Vec<String> {
     // 1213: the transaction is rolled back.
     answers.push(client.query("SET innodb_lock_wait_timeout = 50"));
     client.tell(&format!("query 0 UPDATE {table} SET value = 2 WHERE id = 1"));
-    wait_for_lock_waits(server, 1);
+    wait_for_lock_wait(server);
     rival.tell(&format!("query 0 UPDATE {table} SET value = 1 WHERE id = 1000"));
     answers.push(client.answer());
     assert_eq!(rival.answer(), "ok 1");

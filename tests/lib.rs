@@ -6,7 +6,12 @@ pub mod dialogue;
 pub mod proxy;
 pub mod run;
 
-use std::{path::PathBuf, sync::OnceLock};
+use std::{
+    path::PathBuf,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
 
 use pointsman_lab::{Flavor, Lab};
 
@@ -53,6 +58,15 @@ impl Shared {
 impl Default for Shared {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Waits for something that nothing announces.
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited 20 s in vain for {what}");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
