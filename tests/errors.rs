@@ -185,7 +185,10 @@ fn locked_out(lab: &Lab, preload: Preload, table: &str) -> Vec<String> {
     assert_eq!([rival.connect(0, ENDPOINT), client.connect(0, ENDPOINT)], ["ok", "ok"]);
     let mut answers = Vec::new();
 
-    assert_eq!(rival.all(&["query 0 BEGIN", &format!("query 0 UPDATE {table} SET value = 1 WHERE id < 100")])[1], "ok 60");
+    assert_eq!(
+        rival.all(&["query 0 BEGIN", &format!("query 0 UPDATE {table} SET value = 1 WHERE id < 100")])[1],
+        "ok 60"
+    );
     answers.push(client.query("SET innodb_lock_wait_timeout = 1"));
     answers.push(client.query("BEGIN"));
     assert_eq!(client.query(&format!("UPDATE {table} SET value = 2 WHERE id = 1000")), "ok 1");

@@ -23,9 +23,8 @@ pub const DATABASE: &str = "shop";
 /// The release build of the library under test.
 pub fn library() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/release/libpointsman.so");
-    path.canonicalize().unwrap_or_else(|error| {
-        panic!("{}: {error}; build it first: cargo build --release", path.display())
-    })
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("{}: {error}; build it first: cargo build --release", path.display()))
 }
 
 /// A blue/green pair, or `None` with a line that says why this machine cannot have one.

@@ -144,7 +144,8 @@ fn a_killed_select(driver: Driver) {
         assert_eq!(client.connect(0, ENDPOINT), "ok");
         let id = client.ask("id 0");
         client.tell("query 0 SELECT SLEEP(30)");
-        let running = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE '%SLEEP%'");
+        let running =
+            format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE '%SLEEP%'");
         wait_for("the SELECT to run", || lab.blue().sql(&running).unwrap() == "1");
         lab.blue().sql(&format!("KILL {id}")).unwrap();
         let answer = client.answer();

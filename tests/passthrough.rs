@@ -185,7 +185,10 @@ fn a_bad_value_costs_one_line_that_names_what_is_allowed_and_no_protection() {
     let line = sole_complaint(lab, |command| {
         command.env("POINTSMAN_HOLD_MAX", "30");
     });
-    assert!(line.contains("POINTSMAN_HOLD_MAX") && line.contains("\"30\"") && line.contains("500ms, 4s or 2m"), "{line}");
+    assert!(
+        line.contains("POINTSMAN_HOLD_MAX") && line.contains("\"30\"") && line.contains("500ms, 4s or 2m"),
+        "{line}"
+    );
     let line = sole_complaint(lab, |command| {
         command.env("POINTSMAN_HOLD_MAXIMUM", "30s");
     });

@@ -22,7 +22,7 @@ static void check(int holds, const char *what)
 
 static int all(const void *bytes, unsigned char value, size_t length)
 {
-    const unsigned char *at = bytes;
+    const unsigned char *at = (const unsigned char *)bytes;
     while (length > 0 && *at == value) {
         at++;
         length--;
