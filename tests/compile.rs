@@ -6,6 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use pointsman_lab::sid_root;
+
 /// What is made of a source file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -19,6 +21,19 @@ pub fn mariadb_program(source: &str) -> PathBuf {
     let flags = flags.expect("mariadb_config can be run: install libmariadb-dev");
     let flags = String::from_utf8(flags.stdout).expect("flags are text");
     compile(source, source, Kind::Program, &flags.split_whitespace().collect::<Vec<_>>())
+}
+
+/// A program with libmysqlclient, which runs in the root with Debian sid; `None` if this machine has none.
+pub fn mysql_program(source: &str) -> Option<PathBuf> {
+    let root = sid_root().ok()?;
+    let inside = |path: String| root.join(path).display().to_string();
+    let include = format!("-I{}", inside("usr/include/mysql".into()));
+    let libraries = format!("-L{}", inside(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH)));
+    // The root's C library is newer than the host's: the host's headers come first, and what the client library itself
+    // needs is not looked for.
+    let own = inside("usr/include".into());
+    let flags = [&include, "-idirafter", &own, &libraries, "-lmysqlclient", "-Wl,--allow-shlib-undefined"];
+    Some(compile(&format!("{source}_mysql"), source, Kind::Program, &flags))
 }
 
 /// A program or shared library of C99 and nothing else.

@@ -26,6 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(40);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Driver {
     LibMariaDb,
+    LibMySqlClient,
     Mysql2,
     MySqlDb,
 }
@@ -39,6 +40,15 @@ pub struct Dialogue {
 }
 
 impl Driver {
+    /// Whether this machine has it; says so if not.
+    pub fn is_available(self) -> bool {
+        let available = self != Self::LibMySqlClient || compile::mysql_program("client").is_some();
+        if !available {
+            println!("skipped: no root with Debian sid, whose libmysqlclient this needs: run `make setup`");
+        }
+        available
+    }
+
     /// A command that runs its program.
     pub fn command(self, lab: &Lab, preload: Preload) -> Command {
         let script = |interpreter: &str, name: &str| {
@@ -48,6 +58,10 @@ impl Driver {
         };
         match self {
             Self::LibMariaDb => run::command(lab, compile::mariadb_program("client"), preload),
+            Self::LibMySqlClient => {
+                let program = compile::mysql_program("client").expect("available");
+                run::sid_command(lab, &program, preload)
+            }
             Self::Mysql2 => script("/usr/bin/ruby", "client.rb"),
             Self::MySqlDb => script("/usr/bin/python3", "client.py"),
         }

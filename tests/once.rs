@@ -174,7 +174,9 @@ macro_rules! for_every_driver {
     ($($test:ident: $($name:ident $driver:ident),*;)*) => {$($(
         #[test]
         fn $name() {
-            $test(Driver::$driver);
+            if Driver::$driver.is_available() {
+                $test(Driver::$driver);
+            }
         }
     )*)*};
 }
@@ -182,30 +184,37 @@ macro_rules! for_every_driver {
 for_every_driver! {
     an_insert:
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmariadb LibMariaDb,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmysqlclient LibMySqlClient,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysql2 Mysql2,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysqldb MySqlDb;
     a_commit:
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmariadb LibMariaDb,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmysqlclient LibMySqlClient,
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysql2 Mysql2,
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysqldb MySqlDb;
     a_dead_connection:
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmariadb LibMariaDb,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmysqlclient LibMySqlClient,
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysql2 Mysql2,
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysqldb MySqlDb;
     a_lost_insert_inside_a_transaction:
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysql2 Mysql2,
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysqldb MySqlDb;
     a_transaction_that_died_while_idle:
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysql2 Mysql2,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysqldb MySqlDb;
     a_killed_select:
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmariadb LibMariaDb,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmysqlclient LibMySqlClient,
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysql2 Mysql2,
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysqldb MySqlDb;
     a_killed_idle_connection:
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmariadb LibMariaDb,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmysqlclient LibMySqlClient,
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysql2 Mysql2,
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysqldb MySqlDb;
 }

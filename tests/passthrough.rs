@@ -7,7 +7,7 @@ use pointsman_tests::{
     DATABASE, PASSWORD, Shared, USER,
     compile::{self, Kind},
     dialogue::{Dialogue, Driver},
-    run::{Preload, Ran, assert_same},
+    run::{self, Preload, Ran, assert_same, assert_same_as},
     single,
 };
 
@@ -209,17 +209,32 @@ fn two_faults_cost_two_lines() {
     }
 }
 
-#[test]
-fn handles_live_anywhere_and_misuse_is_told_as_without_us() {
-    let Some(lab) = lab() else { return };
-    let handles = compile::mariadb_program("handles");
+fn handles(lab: &Lab, command: impl Fn(Preload) -> Command) {
     for host in [ENDPOINT.to_owned(), lab.blue().ip().to_string()] {
-        let ran = assert_same(lab, &handles, |command| {
+        let ran = assert_same_as(|preload| {
+            let mut command = command(preload);
             command.args([&host, "3306", USER, PASSWORD, DATABASE]);
+            command
         });
         assert_eq!(ran.status, 5, "{ran:?}");
         assert!(ran.stdout.contains("the old one, back: 42, 0 00000"), "{ran:?}");
     }
+}
+
+#[test]
+fn handles_live_anywhere_and_misuse_is_told_as_without_us_with_libmariadb() {
+    let Some(lab) = lab() else { return };
+    let program = compile::mariadb_program("handles");
+    handles(lab, |preload| run::command(lab, &program, preload));
+}
+
+#[test]
+fn handles_live_anywhere_and_misuse_is_told_as_without_us_with_libmysqlclient() {
+    let Some(lab) = lab() else { return };
+    let Some(program) = compile::mysql_program("handles") else {
+        return println!("skipped: no root with Debian sid: run `make setup`");
+    };
+    handles(lab, |preload| run::sid_command(lab, &program, preload));
 }
 
 #[test]
@@ -232,7 +247,6 @@ fn a_handle_that_was_copied_out_and_back_is_still_protected() {
 }
 
 fn forks(lab: &Lab, does: &str, preload: Preload) -> Ran {
-    use pointsman_tests::run;
     let program = compile::mariadb_program("forks");
     let mut command = run::command(lab, program, preload);
     command.args([ENDPOINT, "3306", USER, PASSWORD, DATABASE, does]);

@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -30,7 +31,15 @@ pub enum Preload {
 
 /// A command that sees the lab's names only.
 pub fn command(lab: &Lab, program: impl AsRef<OsStr>, preload: Preload) -> Command {
-    let mut command = lab.command(program).expect("a sandbox");
+    with_environment(lab.command(program).expect("a sandbox"), preload)
+}
+
+/// The same inside the root with Debian sid, which has the host's `program` and the library in it.
+pub fn sid_command(lab: &Lab, program: &Path, preload: Preload) -> Command {
+    with_environment(lab.sid_command(program, &[&library()]).expect("a sandbox"), preload)
+}
+
+fn with_environment(mut command: Command, preload: Preload) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"POINTSMAN") {
             command.env_remove(name);
@@ -56,12 +65,16 @@ pub fn run(mut command: Command) -> Ran {
 /// Runs a program in both ways, `set_up` the same, and asserts that nobody could tell one from the other. Gives back the
 /// preloaded one.
 pub fn assert_same(lab: &Lab, program: impl AsRef<OsStr>, set_up: impl Fn(&mut Command)) -> Ran {
-    let both = [Preload::Bare, Preload::Preloaded].map(|preload| {
+    assert_same_as(|preload| {
         let mut command = command(lab, &program, preload);
         set_up(&mut command);
-        run(command)
-    });
-    let [bare, preloaded] = both;
+        command
+    })
+}
+
+/// The same for any command.
+pub fn assert_same_as(command: impl Fn(Preload) -> Command) -> Ran {
+    let [bare, preloaded] = [Preload::Bare, Preload::Preloaded].map(|preload| run(command(preload)));
     assert!(bare.log.is_empty());
     let seen = |ran: &Ran| (ran.status, ran.stdout.clone(), ran.stderr.clone());
     assert_eq!(seen(&preloaded), seen(&bare), "preloaded (left) is not as bare (right); log: {:?}", preloaded.log);

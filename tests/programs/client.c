@@ -11,6 +11,7 @@
  *   close N                                              closed
  *   counters                                             those of the preloaded library, or none
  *
+ * Builds against MariaDB's library, which defines LIBMARIADB, and against MySQL's.
  * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -55,12 +56,18 @@ static void open_connection(MYSQL *mysql, char *rest)
         words[i] = word(&rest);
     mysql_init(mysql);
     errno = 0;
+#ifdef LIBMARIADB
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
         mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
         mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
     }
+#else
+    unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_DISABLED;
+    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+    mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
+#endif
     if (mysql_real_connect(mysql, words[0], words[3], words[4], words[5], words[1] ? (unsigned)atoi(words[1]) : 0,
                            words[2], 0) == mysql)
         printf("ok\n");
@@ -104,7 +111,7 @@ static void query(MYSQL *mysql, const char *text)
 
 static void wait_until_gone(MYSQL *mysql)
 {
-    struct pollfd other_end = {(int)mysql_get_socket(mysql), POLLRDHUP, 0};
+    struct pollfd other_end = {mysql->net.fd, POLLRDHUP, 0};
     printf(poll(&other_end, 1, 20000) == 1 ? "gone\n" : "still there\n");
 }
 

@@ -63,7 +63,7 @@ int main(int count, char **arguments)
     waitpid(pid, &status, 0);
     printf("child ended with %d\n", WEXITSTATUS(status));
     if (strcmp(words[6], "close") == 0) {
-        struct pollfd other_end = {(int)mysql_get_socket(mysql), POLLRDHUP, 0};
+        struct pollfd other_end = {mysql->net.fd, POLLRDHUP, 0};
         printf("hung up: %d\n", poll(&other_end, 1, 20000));
     }
     insert("parent", mysql);

@@ -133,6 +133,8 @@ int main(int count, char **words)
 {
     if (count != 6)
         return 2;
+    /* What was said before a crash is not lost with it. */
+    setvbuf(stdout, NULL, _IOLBF, 0);
     host = words[1];
     port = (unsigned)atoi(words[2]);
     user = words[3];
