@@ -29,6 +29,7 @@ pub enum Driver {
     LibMySqlClient,
     Mysql2,
     MySqlDb,
+    Dbd,
 }
 
 /// A client program; killed when dropped.
@@ -64,6 +65,7 @@ impl Driver {
             }
             Self::Mysql2 => script("/usr/bin/ruby", "client.rb"),
             Self::MySqlDb => script("/usr/bin/python3", "client.py"),
+            Self::Dbd => script("/usr/bin/perl", "client.pl"),
         }
     }
 }

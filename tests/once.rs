@@ -186,37 +186,44 @@ for_every_driver! {
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmariadb LibMariaDb,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmysqlclient LibMySqlClient,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysql2 Mysql2,
-        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysqldb MySqlDb;
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysqldb MySqlDb,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_dbd Dbd;
     a_commit:
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmariadb LibMariaDb,
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmysqlclient LibMySqlClient,
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysql2 Mysql2,
-        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysqldb MySqlDb;
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysqldb MySqlDb,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_dbd Dbd;
     a_dead_connection:
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmariadb LibMariaDb,
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmysqlclient LibMySqlClient,
         an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysql2 Mysql2,
-        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysqldb MySqlDb;
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysqldb MySqlDb,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_dbd Dbd;
     a_lost_insert_inside_a_transaction:
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
         the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysql2 Mysql2,
-        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysqldb MySqlDb;
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysqldb MySqlDb,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_dbd Dbd;
     a_transaction_that_died_while_idle:
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysql2 Mysql2,
-        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysqldb MySqlDb;
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysqldb MySqlDb,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_dbd Dbd;
     a_killed_select:
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmariadb LibMariaDb,
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmysqlclient LibMySqlClient,
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysql2 Mysql2,
-        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysqldb MySqlDb;
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysqldb MySqlDb,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_dbd Dbd;
     a_killed_idle_connection:
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmariadb LibMariaDb,
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmysqlclient LibMySqlClient,
         a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysql2 Mysql2,
-        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysqldb MySqlDb;
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysqldb MySqlDb,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_dbd Dbd;
 }
 
 /// What the application is told when its server is replaced while it waits for the answer to a statement.
