@@ -1,10 +1,25 @@
-//! What the integration tests share: the library under test, and labs that may be unavailable.
+//! What the integration tests share: the library under test, labs that may be unavailable, and programs that run with
+//! and without the library.
 
+pub mod compile;
+pub mod dialogue;
+pub mod proxy;
 pub mod puppet;
+pub mod run;
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::OnceLock,
+    thread,
+    time::{Duration, Instant},
+};
 
 use pointsman_lab::{Flavor, Lab};
+
+/// The account that every lab has.
+pub const USER: &str = "app";
+pub const PASSWORD: &str = "app-password";
+pub const DATABASE: &str = "shop";
 
 /// The release build of the library under test.
 pub fn library() -> PathBuf {
@@ -15,7 +30,48 @@ pub fn library() -> PathBuf {
 
 /// A blue/green pair, or `None` with a line that says why this machine cannot have one.
 pub fn pair(flavor: Flavor) -> Option<Lab> {
-    match Lab::builder().both(flavor).start() {
+    started(Lab::builder().both(flavor).start())
+}
+
+/// A lab with one server.
+pub fn single(flavor: Flavor) -> Option<Lab> {
+    started(Lab::builder().blue(flavor).single().start())
+}
+
+/// A lab that the tests of one file share; its servers end with the process.
+pub struct Shared(OnceLock<Option<Lab>>);
+
+impl Shared {
+    pub const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    pub fn get(&self, start: impl FnOnce() -> Option<Lab>) -> Option<&Lab> {
+        let lab = self.0.get_or_init(start).as_ref();
+        if lab.is_none() {
+            println!("skipped: no lab, see the first test");
+        }
+        lab
+    }
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Waits for something that nothing announces.
+pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited 20 s in vain for {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn started(lab: pointsman_lab::Result<Lab>) -> Option<Lab> {
+    match lab {
         Err(error) if error.is_unavailable() => {
             println!("skipped: {error}");
             None

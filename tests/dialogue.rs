@@ -1,0 +1,153 @@
+//! A running client program that is told what to do, line by line: `programs/client.c` and its likes.
+
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Write},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, Stdio},
+    sync::{
+        atomic::{AtomicU32, Ordering},
+        mpsc::{Receiver, channel},
+    },
+    time::Duration,
+};
+
+use pointsman_lab::Lab;
+
+use crate::{
+    DATABASE, PASSWORD, USER, compile,
+    run::{self, Preload},
+};
+
+/// Longer than anything here takes, and shorter than a reader's patience.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Which client program; all take the same commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Driver {
+    LibMariaDb,
+    LibMySqlClient,
+    Mysql2,
+    MySqlDb,
+    Dbd,
+}
+
+/// A client program; killed when dropped.
+pub struct Dialogue {
+    child: Child,
+    input: Option<ChildStdin>,
+    answers: Receiver<String>,
+    errors: PathBuf,
+}
+
+impl Driver {
+    /// Whether this machine has it; says so if not.
+    pub fn is_available(self) -> bool {
+        let available = self != Self::LibMySqlClient || compile::mysql_program("client").is_some();
+        if !available {
+            println!("skipped: no root with Debian sid, whose libmysqlclient this needs: run `make setup`");
+        }
+        available
+    }
+
+    /// A command that runs its program.
+    pub fn command(self, lab: &Lab, preload: Preload) -> Command {
+        let script = |interpreter: &str, name: &str| {
+            let mut command = run::command(lab, interpreter, preload);
+            command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("programs").join(name));
+            command
+        };
+        match self {
+            Self::LibMariaDb => run::command(lab, compile::mariadb_program("client"), preload),
+            Self::LibMySqlClient => {
+                let program = compile::mysql_program("client").expect("available");
+                run::sid_command(lab, &program, preload)
+            }
+            Self::Mysql2 => script("/usr/bin/ruby", "client.rb"),
+            Self::MySqlDb => script("/usr/bin/python3", "client.py"),
+            Self::Dbd => script("/usr/bin/perl", "client.pl"),
+        }
+    }
+}
+
+impl Dialogue {
+    /// `client.c`, with the library at its most talkative if it is preloaded.
+    pub fn start(lab: &Lab, preload: Preload) -> Self {
+        Self::with(lab, Driver::LibMariaDb, preload, |_| {})
+    }
+
+    pub fn with(lab: &Lab, driver: Driver, preload: Preload, set_up: impl FnOnce(&mut Command)) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let errors = lab.directory().join(format!("dialogue-{}-{number}", std::process::id()));
+        let file = File::create(&errors).expect("a file for standard error");
+        let mut command = driver.command(lab, preload);
+        command.env("POINTSMAN_LOG_LEVEL", "debug").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
+        set_up(&mut command);
+        let mut child = command.spawn().expect("the client program can be started");
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, answers) = channel();
+        std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, input, answers, errors }
+    }
+
+    /// Opens handle `number` to a host name or address on the lab's port, with the lab's account.
+    pub fn connect(&mut self, number: u32, host: &str) -> String {
+        self.ask(&format!("connect {number} {host} 3306 - {USER} {PASSWORD} {DATABASE}"))
+    }
+
+    /// Runs a statement on handle 0.
+    pub fn query(&mut self, text: &str) -> String {
+        self.ask(&format!("query 0 {text}"))
+    }
+
+    pub fn ask(&mut self, command: &str) -> String {
+        self.tell(command);
+        self.answer()
+    }
+
+    /// Says a command whose answer is fetched later.
+    pub fn tell(&mut self, command: &str) {
+        let input = self.input.as_mut().expect("open until the dialogue is finished");
+        writeln!(input, "{command}").expect("the client program listens");
+    }
+
+    pub fn answer(&mut self) -> String {
+        self.answers.recv_timeout(PATIENCE).unwrap_or_else(|why| panic!("no answer ({why}); {}", self.stderr()))
+    }
+
+    /// Every command's answer.
+    pub fn all(&mut self, commands: &[&str]) -> Vec<String> {
+        commands.iter().map(|command| self.ask(command)).collect()
+    }
+
+    /// One of the library's counters; only `client.c` knows them.
+    pub fn counter(&mut self, name: &str) -> u64 {
+        let counters = self.ask("counters");
+        let value = counters.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {counters}"))
+    }
+
+    /// The library's lines so far.
+    pub fn log(&self) -> Vec<String> {
+        run::split_log(&self.stderr()).0
+    }
+
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(&self.errors).unwrap_or_default()
+    }
+
+    /// Ends its input and waits for its end; the exit code.
+    pub fn finish(mut self) -> Option<i32> {
+        drop(self.input.take());
+        self.child.wait().expect("our own child").code()
+    }
+}
+
+impl Drop for Dialogue {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,302 @@
+//! A statement that may have been executed is never executed again, and one that was not is executed exactly once.
+//!
+//! A proxy between the application and its server loses what the test wants it to lose.
+
+use std::time::Duration;
+
+use pointsman_lab::{ENDPOINT, Flavor, Lab};
+use pointsman_tests::{
+    Shared,
+    dialogue::{Dialogue, Driver},
+    pair,
+    proxy::Proxy,
+    run::Preload,
+    wait_for,
+};
+
+static LAB: Shared = Shared::new();
+
+/// Nothing in here changes which server is the writer, except where a test has a lab of its own.
+fn lab() -> Option<&'static Lab> {
+    LAB.get(|| pair(Flavor::MariaDb))
+}
+
+/// A protected application that reaches blue by way of a proxy.
+struct Journey<'a> {
+    lab: &'a Lab,
+    proxy: Proxy,
+    client: Dialogue,
+    /// Marks this journey's rows.
+    note: String,
+}
+
+impl<'a> Journey<'a> {
+    fn begin(lab: &'a Lab, driver: Driver, test: &str) -> Self {
+        let note = format!("{test}-{driver:?}").to_lowercase();
+        let name = format!("{note}.lab.test");
+        let proxy = Proxy::start(lab, &name, lab.blue().address());
+        let mut client = Dialogue::with(lab, driver, Preload::Preloaded, |_| {});
+        assert_eq!(client.connect(0, &name), "ok");
+        Self { lab, proxy, client, note }
+    }
+
+    fn insert(&self) -> String {
+        format!("INSERT INTO orders (worker, seq, note) VALUES (7, 7, '{}')", self.note)
+    }
+
+    /// How many rows of this journey the server has.
+    fn rows(&self) -> u32 {
+        let count = format!("SELECT COUNT(*) FROM shop.orders WHERE note = '{}'", self.note);
+        self.lab.blue().sql(&count).unwrap().parse().unwrap()
+    }
+
+    /// The server does what `statement` says, and its answer is lost.
+    fn lose_the_answer_to(&mut self, statement: &str) -> String {
+        self.proxy.keep_back_the_answer_to(statement);
+        self.client.tell(&format!("query 0 {statement}"));
+        self.proxy.wait_until_answered();
+        self.proxy.cut();
+        self.client.answer()
+    }
+
+    /// Of a lost connection every driver says so in its own words.
+    fn assert_refused(&mut self, statements: &[&str]) {
+        for statement in statements {
+            let answer = self.client.query(statement);
+            assert!(answer.starts_with("error "), "{statement}: {answer}");
+        }
+    }
+
+    fn assert_usable(&mut self) {
+        assert_eq!(self.client.query("SELECT 1"), "rows 1", "{}", self.client.stderr());
+    }
+}
+
+#[track_caller]
+fn assert_error(answer: &str, number: u32) {
+    assert!(answer.starts_with(&format!("error {number} ")), "not {number}: {answer}");
+}
+
+fn an_insert(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "insert");
+    let insert = journey.insert();
+    assert_error(&journey.lose_the_answer_to(&insert), 2013);
+    assert_eq!(journey.rows(), 1);
+    journey.assert_usable();
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_eq!(journey.rows(), 2);
+}
+
+fn a_commit(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "commit");
+    let insert = journey.insert();
+    assert_eq!(journey.client.query("BEGIN"), "ok 0");
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_error(&journey.lose_the_answer_to("COMMIT"), 2013);
+    assert_eq!(journey.rows(), 1);
+    journey.assert_usable();
+    assert_eq!(journey.client.query(&insert), "ok 1", "outside of a transaction");
+    assert_eq!(journey.rows(), 2);
+}
+
+fn a_dead_connection(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "idle");
+    let insert = journey.insert();
+    for count in 1..=3 {
+        journey.proxy.cut();
+        assert_eq!(journey.client.query(&insert), "ok 1", "{}", journey.client.stderr());
+        assert_eq!(journey.rows(), count);
+    }
+}
+
+fn a_lost_insert_inside_a_transaction(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "inside");
+    let insert = journey.insert();
+    assert_eq!(journey.client.query("BEGIN"), "ok 0");
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_error(&journey.lose_the_answer_to(&insert), 2013);
+    // The transaction went with the connection, and its rest must not be executed outside of it.
+    journey.assert_refused(&[&insert, "COMMIT", &insert]);
+    assert_eq!(journey.rows(), 0);
+}
+
+fn a_transaction_that_died_while_idle(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "between");
+    let insert = journey.insert();
+    assert_eq!(journey.client.query("BEGIN"), "ok 0");
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    journey.proxy.cut();
+    let answer = journey.client.query(&insert);
+    assert!(answer.starts_with("error 2006 ") || answer.starts_with("error 2013 "), "{answer}");
+    journey.assert_refused(&[&insert, "COMMIT"]);
+    assert_eq!(journey.rows(), 0);
+}
+
+fn a_killed_select(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let [bare, preloaded] = [Preload::Bare, Preload::Preloaded].map(|preload| {
+        let mut client = Dialogue::with(lab, driver, preload, |_| {});
+        assert_eq!(client.connect(0, ENDPOINT), "ok");
+        let id = client.ask("id 0");
+        client.tell("query 0 SELECT SLEEP(30)");
+        let running =
+            format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id} AND info LIKE '%SLEEP%'");
+        wait_for("the SELECT to run", || lab.blue().sql(&running).unwrap() == "1");
+        lab.blue().sql(&format!("KILL {id}")).unwrap();
+        let answer = client.answer();
+        (answer, client)
+    });
+    let (answer, mut client) = preloaded;
+    assert_error(&answer, 2013);
+    assert_eq!(answer, bare.0, "preloaded (left) is not as bare (right)");
+    assert_eq!(client.query("SELECT 1"), "rows 1", "told once; {}", client.stderr());
+}
+
+fn a_killed_idle_connection(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut client = Dialogue::with(lab, driver, Preload::Preloaded, |_| {});
+    assert_eq!(client.connect(0, ENDPOINT), "ok");
+    let id = client.ask("id 0");
+    lab.blue().sql(&format!("KILL {id}")).unwrap();
+    let there = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+    wait_for("the end of the connection", || lab.blue().sql(&there).unwrap() == "0");
+    assert_eq!(client.query("SELECT 42"), "rows 42", "{}", client.stderr());
+    assert_ne!(client.ask("id 0"), id);
+}
+
+/// Each test for each driver.
+macro_rules! for_every_driver {
+    ($($test:ident: $($name:ident $driver:ident),*;)*) => {$($(
+        #[test]
+        fn $name() {
+            if Driver::$driver.is_available() {
+                $test(Driver::$driver);
+            }
+        }
+    )*)*};
+}
+
+for_every_driver! {
+    an_insert:
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmariadb LibMariaDb,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmysqlclient LibMySqlClient,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysql2 Mysql2,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysqldb MySqlDb,
+        an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_dbd Dbd;
+    a_commit:
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmariadb LibMariaDb,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmysqlclient LibMySqlClient,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysql2 Mysql2,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysqldb MySqlDb,
+        a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_dbd Dbd;
+    a_dead_connection:
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmariadb LibMariaDb,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_libmysqlclient LibMySqlClient,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysql2 Mysql2,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_mysqldb MySqlDb,
+        an_insert_on_a_connection_found_dead_is_executed_once_without_an_error_with_dbd Dbd;
+    a_lost_insert_inside_a_transaction:
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysql2 Mysql2,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_mysqldb MySqlDb,
+        the_rest_of_a_transaction_that_was_lost_is_not_executed_outside_of_it_with_dbd Dbd;
+    a_transaction_that_died_while_idle:
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmariadb LibMariaDb,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_libmysqlclient LibMySqlClient,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysql2 Mysql2,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysqldb MySqlDb,
+        the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_dbd Dbd;
+    a_killed_select:
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmariadb LibMariaDb,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmysqlclient LibMySqlClient,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysql2 Mysql2,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_mysqldb MySqlDb,
+        a_running_select_that_an_administrator_kills_is_told_to_the_application_with_dbd Dbd;
+    a_killed_idle_connection:
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmariadb LibMariaDb,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_libmysqlclient LibMySqlClient,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysql2 Mysql2,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_mysqldb MySqlDb,
+        a_connection_that_an_administrator_kills_while_idle_is_replaced_unnoticed_with_dbd Dbd;
+}
+
+/// What the application is told when its server is replaced while it waits for the answer to a statement.
+struct Replaced {
+    answer: String,
+    /// The new server's count of the rows that the old one had when it answered.
+    rows: String,
+    next: String,
+}
+
+/// Blue, behind the proxy, is gone for good when it has answered the last of `statements`; green, which has all that blue
+/// had, is the writer.
+fn replaced(test: &str, statements: &[&str]) -> Option<Replaced> {
+    let lab = pair(Flavor::MariaDb)?;
+    let mut journey = Journey::begin(&lab, Driver::LibMariaDb, test);
+    let (last, before) = statements.split_last().unwrap();
+    for statement in before {
+        let answer = journey.client.query(statement);
+        assert!(answer.starts_with("ok "), "{answer}");
+    }
+    journey.proxy.keep_back_the_answer_to(last);
+    journey.client.tell(&format!("query 0 {last}"));
+    journey.proxy.wait_until_answered();
+    lab.green().wait_caught_up(lab.blue(), Duration::from_secs(20)).unwrap();
+    journey.proxy.close();
+    lab.green().set_read_only(false).unwrap();
+    lab.dns().set(&format!("{}.lab.test", journey.note), &[lab.green().ip()], 1).unwrap();
+    journey.proxy.cut();
+    let answer = journey.client.answer();
+    let rows = lab.green().sql("SELECT COUNT(*) FROM shop.orders").unwrap();
+    let next = journey.client.query("SELECT @@server_id");
+    Some(Replaced { answer, rows, next })
+}
+
+#[test]
+fn a_select_cut_off_by_a_server_that_was_replaced_is_answered_by_the_new_one() {
+    let Some(replaced) = replaced("read", &["SELECT @@server_id"]) else { return };
+    assert_eq!([replaced.answer, replaced.next], ["rows 2", "rows 2"]);
+}
+
+#[test]
+fn an_insert_cut_off_by_a_server_that_was_replaced_is_reported_and_not_executed_again() {
+    let insert = "INSERT INTO orders (worker, seq) VALUES (7, 7)";
+    let Some(replaced) = replaced("write", &[insert]) else { return };
+    assert_error(&replaced.answer, 2013);
+    assert_eq!([replaced.rows, replaced.next], ["1", "rows 2"]);
+}
+
+#[test]
+fn a_commit_cut_off_by_a_server_that_was_replaced_is_reported_and_not_replayed() {
+    let insert = "INSERT INTO orders (worker, seq) VALUES (7, 7)";
+    let Some(replaced) = replaced("end", &["BEGIN", insert, "COMMIT"]) else { return };
+    assert_error(&replaced.answer, 2013);
+    assert_eq!([replaced.rows, replaced.next], ["1", "rows 2"]);
+}
+
+#[test]
+fn a_transaction_cut_off_by_a_server_that_was_replaced_is_replayed_once() {
+    let insert = "INSERT INTO orders (worker, seq) VALUES (7, 7)";
+    let Some(lab) = pair(Flavor::MariaDb) else { return };
+    let mut journey = Journey::begin(&lab, Driver::LibMariaDb, "replayed");
+    assert_eq!(journey.client.all(&["query 0 BEGIN", &format!("query 0 {insert}")]), ["ok 0", "ok 1"]);
+    journey.proxy.keep_back_the_answer_to(insert);
+    journey.client.tell(&format!("query 0 {insert}"));
+    journey.proxy.wait_until_answered();
+    journey.proxy.close();
+    lab.green().set_read_only(false).unwrap();
+    lab.dns().set("replayed-libmariadb.lab.test", &[lab.green().ip()], 1).unwrap();
+    journey.proxy.cut();
+    assert_eq!(journey.client.answer(), "ok 1", "{}", journey.client.stderr());
+    assert_eq!(lab.green().sql("SELECT COUNT(*) FROM shop.orders").unwrap(), "0", "not committed yet");
+    assert_eq!(journey.client.query("COMMIT"), "ok 0");
+    assert_eq!(lab.green().sql("SELECT COUNT(*) FROM shop.orders").unwrap(), "2");
+    assert_eq!(lab.blue().sql("SELECT COUNT(*) FROM shop.orders").unwrap(), "0");
+    assert_eq!(journey.client.counter("replays"), 1);
+}

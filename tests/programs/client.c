@@ -1,0 +1,184 @@
+/* A MySQL client that does what it is told: reads one command a line, answers each with exactly one line.
+ *
+ * N is the number of a handle, 0 to 9; "-" stands for a null pointer.
+ *
+ *   connect N HOST PORT SOCKET USER PASSWORD DATABASE    ok | error NUMBER SQLSTATE TEXT
+ *   query N SQL                                          ok AFFECTED | rows A|B;C|D | error …
+ *   ping N, select_db N NAME                             ok | error …
+ *   id N                                                 the server's id of the connection
+ *   gone N                                               waits until the connection's other end has hung up
+ *   copy N                                               moves the structure out and back, as DBD::mysql does
+ *   close N                                              closed
+ *   counters                                             those of the preloaded library, or none
+ *
+ * Builds against MariaDB's library, which defines LIBMARIADB, and against MySQL's.
+ * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errmsg.h>
+#include <errno.h>
+#include <mysql.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDLES 10
+#define WORDS 6
+
+static MYSQL handles[HANDLES];
+
+static void answer_error(MYSQL *mysql)
+{
+    printf("error %u %s %s\n", mysql_errno(mysql), mysql_sqlstate(mysql), mysql_error(mysql));
+}
+
+static void answer(MYSQL *mysql, int failed)
+{
+    if (failed)
+        answer_error(mysql);
+    else
+        printf("ok\n");
+}
+
+/* Splits off the first word; null for "-" and where there is none. */
+static const char *word(char **rest)
+{
+    char *found = strsep(rest, " ");
+    return found == NULL || strcmp(found, "-") == 0 ? NULL : found;
+}
+
+static void open_connection(MYSQL *mysql, char *rest)
+{
+    const char *words[WORDS];
+    const char *ca = getenv("CLIENT_CA");
+    for (int i = 0; i < WORDS; i++)
+        words[i] = word(&rest);
+    mysql_init(mysql);
+    errno = 0;
+#ifdef LIBMARIADB
+    if (ca != NULL) {
+        my_bool yes = 1;
+        mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
+        mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &yes);
+        mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+    }
+#else
+    unsigned mode = ca ? SSL_MODE_VERIFY_IDENTITY : SSL_MODE_DISABLED;
+    mysql_options(mysql, MYSQL_OPT_SSL_MODE, &mode);
+    mysql_options(mysql, MYSQL_OPT_SSL_CA, ca);
+#endif
+    if (mysql_real_connect(mysql, words[0], words[3], words[4], words[5], words[1] ? (unsigned)atoi(words[1]) : 0,
+                           words[2], 0) == mysql)
+        printf("ok\n");
+    else if (mysql_errno(mysql) < CR_MIN_ERROR)
+        answer_error(mysql);
+    else {
+        /* Nobody there: errno says why, and some drivers look at it. */
+        int why = errno;
+        printf("error %u %s %s; %s\n", mysql_errno(mysql), mysql_sqlstate(mysql), mysql_error(mysql),
+               strerrorname_np(why));
+    }
+}
+
+static void query(MYSQL *mysql, const char *text)
+{
+    MYSQL_RES *result;
+    MYSQL_ROW row;
+    const char *between_rows = "";
+    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0) {
+        answer_error(mysql);
+        return;
+    }
+    result = mysql_store_result(mysql);
+    if (result == NULL) {
+        if (mysql_field_count(mysql) != 0)
+            answer_error(mysql);
+        else
+            printf("ok %lld\n", (long long)mysql_affected_rows(mysql));
+        return;
+    }
+    printf("rows ");
+    while ((row = mysql_fetch_row(result)) != NULL) {
+        printf("%s", between_rows);
+        for (unsigned i = 0; i < mysql_num_fields(result); i++)
+            printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
+        between_rows = ";";
+    }
+    printf("\n");
+    mysql_free_result(result);
+}
+
+static void wait_until_gone(MYSQL *mysql)
+{
+    struct pollfd other_end = {mysql->net.fd, POLLRDHUP, 0};
+    printf(poll(&other_end, 1, 20000) == 1 ? "gone\n" : "still there\n");
+}
+
+static void copy_out_and_back(MYSQL *mysql)
+{
+    MYSQL kept;
+    memcpy(&kept, mysql, sizeof kept);
+    memset(mysql, 0, sizeof *mysql);
+    memcpy(mysql, &kept, sizeof kept);
+    printf("copied\n");
+}
+
+static void print_counters(void)
+{
+    static const char *names[] = {"protected_connections", "suspects", "holds", "held_ms", "moves", "reruns", "replays",
+                                  "victims", "surfaced", "failed_open"};
+    unsigned long long counters[sizeof names / sizeof *names];
+    int (*fill)(void *, size_t);
+    *(void **)&fill = dlsym(RTLD_DEFAULT, "pointsman_read_counters");
+    if (fill == NULL) {
+        printf("none\n");
+        return;
+    }
+    fill(counters, sizeof counters);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        printf("%s%s=%llu", i ? " " : "", names[i], counters[i]);
+    printf("\n");
+}
+
+static void obey(char *line)
+{
+    const char *command = strsep(&line, " ");
+    const char *number = strsep(&line, " ");
+    MYSQL *mysql = &handles[number ? atoi(number) % HANDLES : 0];
+    if (strcmp(command, "connect") == 0)
+        open_connection(mysql, line);
+    else if (strcmp(command, "query") == 0)
+        query(mysql, line);
+    else if (strcmp(command, "ping") == 0)
+        answer(mysql, mysql_ping(mysql));
+    else if (strcmp(command, "select_db") == 0)
+        answer(mysql, mysql_select_db(mysql, line));
+    else if (strcmp(command, "id") == 0)
+        printf("%lu\n", mysql_thread_id(mysql));
+    else if (strcmp(command, "gone") == 0)
+        wait_until_gone(mysql);
+    else if (strcmp(command, "copy") == 0)
+        copy_out_and_back(mysql);
+    else if (strcmp(command, "close") == 0) {
+        mysql_close(mysql);
+        printf("closed\n");
+    } else if (strcmp(command, "counters") == 0)
+        print_counters();
+    else
+        printf("unknown command %s\n", command);
+}
+
+int main(void)
+{
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t length;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    while ((length = getline(&line, &size, stdin)) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        obey(line);
+    }
+    free(line);
+    return 0;
+}
