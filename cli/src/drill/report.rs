@@ -102,7 +102,7 @@ fn errors(text: &mut String, name: &str, errors: &[ErrorLine]) {
     }
     let _ = writeln!(text, "\nErrors, {name}:");
     for ErrorLine { number, count, text: message } in errors.iter().take(ERROR_LINES) {
-        let _ = writeln!(text, "  {number} × {count}  {message}");
+        let _ = writeln!(text, "  {number} × {count}  {}", message.trim_end());
     }
     if let Some(more) = errors.len().checked_sub(ERROR_LINES).filter(|more| *more > 0) {
         let _ = writeln!(text, "  … and {more} other texts");

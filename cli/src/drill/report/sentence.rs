@@ -22,6 +22,7 @@ pub fn verdict(plan: &Plan, bare: &Figures, protected: &Figures, back: &str) -> 
         shown(protected.worst_stall)
     );
     if let Some(last) = protected.return_to_work.last {
+        let back = back.replace(" is ", " was ");
         sentence += &format!(", and every worker wrote again within {} after {back}", shown(last));
     }
     if protected.stale_reads > 0 {
