@@ -72,6 +72,7 @@ pub fn real_connect(
             return connected;
         }
         if decide(|| plan.tries_again(call, mysql, began)) != Some(true) {
+            decide(|| plan.failed(call, mysql));
             return connected;
         }
     }
@@ -137,6 +138,14 @@ impl Plan {
         }
         self.endpoint.after_replays();
         guest.state().pulse = self.endpoint.pulse();
+    }
+
+    /// The connect failed for good. libmysqlclient destroys a live connection that is connected again: what we knew
+    /// of the handle is void then.
+    fn failed(&self, call: Call, mysql: Active) {
+        if call.native(mysql).is_none_or(|native| !native.connected()) {
+            self.process.handles.remove(mysql.key());
+        }
     }
 
     /// The connect failed. Waits a moment and says whether it is to be tried again.

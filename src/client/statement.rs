@@ -56,7 +56,7 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     loop {
         match decide(|| guest.after(&sent.text, &sent.statement, code, &mut attempts)) {
             // Sent and read in one: the connection that was waiting to be read is gone.
-            Some(Next::Send) => code = guest.native.run(&sent.text),
+            Some(Next::Send) => code = c_int::from(guest.native.run(&sent.text) != 0),
             Some(Next::Deliver(code)) => return code,
             None => return code,
         }

@@ -33,9 +33,9 @@ mysql_doors! {
         statement::send_query(call, active(mysql), text, real)
     }
 
-    /// `my_bool` in libmariadb, `bool` in libmysqlclient: the low byte counts, so it is widened here.
+    /// `my_bool` in libmariadb, `bool` in libmysqlclient: one byte either way.
     fn mysql_read_query_result(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::read_query_result(call, active(mysql), || c_int::from(real())) != 0)
+        byte(statement::read_query_result(call, active(mysql), || c_int::from(real())))
     }
 
     fn mysql_store_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
@@ -68,15 +68,15 @@ mysql_doors! {
 
     fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
         let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
-        c_char::from(statement::query(call, active(mysql), text, || c_int::from(real())) != 0)
+        byte(statement::query(call, active(mysql), text, || c_int::from(real())))
     }
 
     fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::query(call, active(mysql), b"COMMIT", || c_int::from(real())) != 0)
+        byte(statement::query(call, active(mysql), b"COMMIT", || c_int::from(real())))
     }
 
     fn mysql_rollback(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        c_char::from(statement::query(call, active(mysql), b"ROLLBACK", || c_int::from(real())) != 0)
+        byte(statement::query(call, active(mysql), b"ROLLBACK", || c_int::from(real())))
     }
 
     fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
@@ -88,7 +88,7 @@ mysql_doors! {
     fn mysql_change_user(mysql: *mut MYSQL, user: *const c_char, password: *const c_char, db: *const c_char)
         -> c_char, 1, |call, real|
     {
-        c_char::from(session_calls::fresh_session(call, active(mysql), || c_int::from(real())) != 0)
+        byte(session_calls::fresh_session(call, active(mysql), || c_int::from(real())))
     }
 
     fn mysql_reset_connection(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
@@ -162,6 +162,11 @@ mysql_doors! {
         session_calls::statement_closed(prepared(statement));
         real()
     }
+}
+
+/// What a function that returns one byte has returned, or the 1 of an error of ours.
+fn byte(code: c_int) -> c_char {
+    code as c_char
 }
 
 /// The handle of the call that is under way.

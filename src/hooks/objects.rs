@@ -17,6 +17,8 @@ pub struct Object {
     pub end: usize,
     /// As the loader knows it; empty for the executable.
     pub path: CString,
+    /// Its symbols have versions (DT_VERDEF).
+    pub versioned: bool,
 }
 
 impl Object {
@@ -64,11 +66,16 @@ pub fn all() -> Vec<Object> {
         // SAFETY: dl_iterate_phdr passes a valid info and our own pointer to the list.
         let (info, list) = unsafe { (&*info, &mut *list.cast::<Vec<Object>>()) };
         let mut bounds: Option<(usize, usize)> = None;
+        let mut versioned = false;
         for at in 0..usize::from(info.dlpi_phnum) {
             // SAFETY: dlpi_phdr points to dlpi_phnum program headers.
             let header = unsafe { &*info.dlpi_phdr.add(at) };
+            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+            if header.p_type == libc::PT_DYNAMIC {
+                // SAFETY: the dynamic section of a loaded object, readable and ended by DT_NULL.
+                versioned = unsafe { defines_versions(start as *const Dynamic) };
+            }
             if header.p_type == libc::PT_LOAD {
-                let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
                 let end = start.wrapping_add(header.p_memsz as usize);
                 bounds = Some(bounds.map_or((start, end), |(low, high)| (low.min(start), high.max(end))));
             }
@@ -80,7 +87,7 @@ pub fn all() -> Vec<Object> {
                 // SAFETY: a NUL-terminated name owned by the loader, valid during the callback.
                 unsafe { CStr::from_ptr(info.dlpi_name) }.to_owned()
             };
-            list.push(Object { start, end, path });
+            list.push(Object { start, end, path, versioned });
         }
         0
     }
@@ -88,6 +95,30 @@ pub fn all() -> Vec<Object> {
     // SAFETY: the callback matches its declared type and does not unwind.
     unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut list).cast()) };
     list
+}
+
+/// `ElfN_Dyn` of a 64-bit object.
+#[repr(C)]
+struct Dynamic {
+    tag: i64,
+    _value: u64,
+}
+
+/// # Safety
+/// `entry` is the first of a dynamic section that is ended by DT_NULL.
+unsafe fn defines_versions(mut entry: *const Dynamic) -> bool {
+    const DT_NULL: i64 = 0;
+    const DT_VERDEF: i64 = 0x6fff_fffc;
+    // SAFETY: nothing beyond DT_NULL is read.
+    unsafe {
+        while (*entry).tag != DT_NULL {
+            if (*entry).tag == DT_VERDEF {
+                return true;
+            }
+            entry = entry.add(1);
+        }
+    }
+    false
 }
 
 /// The next definition of one libc symbol, looked up once.

@@ -3,7 +3,7 @@
 //! A zeroed structure is given to local accessor functions with one field after the other set; exactly one offset
 //! changes the answer. A library that answers otherwise is not managed.
 
-use std::ffi::{c_ulong, c_void};
+use std::ffi::c_ulong;
 
 use super::sys::*;
 
@@ -31,6 +31,8 @@ pub const SQLSTATE: usize = 6;
 const FAKE: usize = 8192;
 /// Fields are searched for in the part that all versions have.
 const SEARCHED: usize = 1160;
+/// `sizeof(MYSQL)` of libmysqlclient 8.0 to 9.7: what it allocates has no more.
+const MYSQL_SIZE: usize = 1160;
 
 #[repr(C, align(16))]
 struct Fake([u8; FAKE]);
@@ -67,19 +69,36 @@ pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
     unsafe { base.add(last_errno).cast::<u32>().write(0) };
     let reconnect = match api.mariadb_reconnect {
         Some(_) => None,
-        None => {
-            let asks = || {
-                // Wider than the bool that is expected, should a library number its options otherwise.
-                let mut value = [0u64; 8];
-                let out: *mut c_void = value.as_mut_ptr().cast();
-                // SAFETY: every option of `mysql_get_option` is at most a pointer wide.
-                let failed = unsafe { (api.mysql_get_option)(mysql, MYSQL_OPT_RECONNECT, out) };
-                failed == 0 && value[0] == 1
-            };
-            Some(only_one(base, 1, 1u8, asks).ok_or("MYSQL_OPT_RECONNECT")?)
-        }
+        None => Some(after_free_me(api, server_status).ok_or("mysql_init")?),
     };
     Ok(Layout { last_errno, net_error: last_errno + 4, last_error, sqlstate, server_status, reconnect })
+}
+
+/// `reconnect` of libmysqlclient, the byte after `free_me`. (Its option has a getter, which prints a deprecation
+/// warning.) `mysql_init` sets `free_me` in a structure that it allocates itself, and not in one that it is given;
+/// the rest of that word is zero in both.
+fn after_free_me(api: &Api, server_status: usize) -> Option<usize> {
+    let mysql_init = api.mysql_init;
+    let mut given = Box::new(Fake([0; FAKE]));
+    let given: *mut MYSQL = given.0.as_mut_ptr().cast();
+    // SAFETY: the manual's two ways to call mysql_init; the given structure is larger than any real one. Both are
+    // closed again without having been connected, and are not read beyond the size that every version has.
+    unsafe {
+        let allocated = mysql_init(std::ptr::null_mut());
+        if allocated.is_null() {
+            return None;
+        }
+        let mut found = None;
+        if !mysql_init(given).is_null() {
+            let word = |of: *mut MYSQL, offset: usize| of.cast::<u8>().add(offset).cast::<u64>().read_unaligned();
+            let sets = |offset: &usize| word(allocated, *offset) == 1 && word(given, *offset) == 0;
+            let mut offsets = (server_status.next_multiple_of(8)..MYSQL_SIZE - 8).step_by(8).filter(sets);
+            found = offsets.next().filter(|_| offsets.next().is_none());
+            (api.mysql_close)(given);
+        }
+        (api.mysql_close)(allocated);
+        found.map(|free_me| free_me + 1)
+    }
 }
 
 /// The one offset, in steps of `step`, at which `value` makes `answers` true.

@@ -71,8 +71,16 @@ pub fn of_caller(caller: usize) -> Option<(&'static Library, bool)> {
 impl Library {
     /// The library whose `mysql_init` the given object means.
     fn behind(caller: &Object) -> Option<&'static Library> {
-        let address = caller.symbol(c"mysql_init");
-        if address.is_null() { Self::anywhere() } else { Self::at(objects::object_of(address as usize)?) }
+        // The loader would have looked in the global scope first, then in the caller's own. A versioned reference
+        // passes by a global library that does not have this version: another client library.
+        let global = objects::object_of(objects::next(c"mysql_init") as usize);
+        let own = objects::object_of(caller.symbol(c"mysql_init") as usize);
+        match (own, global) {
+            (Some(own), _) if own.versioned => Self::at(own),
+            (_, Some(global)) => Self::at(global),
+            (Some(own), None) => Self::at(own),
+            (None, None) => Self::anywhere(),
+        }
     }
 
     /// Loaded privately by somebody else: the first object that defines it.
@@ -191,6 +199,8 @@ impl Library {
             mysql_fetch_row: function!(mysql_fetch_row),
             mysql_fetch_lengths: function!(mysql_fetch_lengths),
             mysql_data_seek: function!(mysql_data_seek),
+            mysql_close: function!(mysql_close),
+            mysql_init: function!(mysql_init),
             mysql_get_client_version: function!(mysql_get_client_version),
             mariadb_reconnect: if reconnect.is_null() {
                 None

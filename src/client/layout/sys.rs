@@ -27,9 +27,8 @@ pub const SERVER_STATUS_NO_BACKSLASH_ESCAPES: c_uint = 512;
 /// `enum mysql_option`: these are equal in both libraries.
 pub const MYSQL_OPT_CONNECT_TIMEOUT: c_int = 0;
 pub const MYSQL_OPT_READ_TIMEOUT: c_int = 11;
-/// libmysqlclient 8.0 renumbered this one.
+/// `MYSQL_OPT_RECONNECT` of libmariadb. (libmysqlclient has another number, and prints when it is used.)
 pub const MARIADB_OPT_RECONNECT: c_int = 20;
-pub const MYSQL_OPT_RECONNECT: c_int = 15;
 
 /// Client-side flag: a failed connect keeps the options.
 pub const CLIENT_REMEMBER_OPTIONS: c_ulong = 1 << 31;
@@ -68,6 +67,8 @@ pub struct Api {
     pub mysql_fetch_lengths: unsafe extern "C" fn(*mut MYSQL_RES) -> *mut c_ulong,
     pub mysql_data_seek: unsafe extern "C" fn(*mut MYSQL_RES, u64),
     pub mysql_get_client_version: unsafe extern "C" fn() -> c_ulong,
+    pub mysql_close: unsafe extern "C" fn(*mut MYSQL),
+    pub mysql_init: unsafe extern "C" fn(*mut MYSQL) -> *mut MYSQL,
     /// libmariadb only.
     pub mariadb_reconnect: Option<unsafe extern "C" fn(*mut MYSQL) -> c_char>,
 }
