@@ -97,6 +97,11 @@ impl Dialogue {
         self.ask(&format!("connect {number} {host} 3306 - {USER} {PASSWORD} {DATABASE}"))
     }
 
+    /// Its directory in /proc.
+    pub fn proc(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.child.id()))
+    }
+
     /// Runs a statement on handle 0.
     pub fn query(&mut self, text: &str) -> String {
         self.ask(&format!("query 0 {text}"))

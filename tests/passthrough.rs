@@ -1,6 +1,6 @@
 //! Whatever the library has no business with behaves as without it: same output, same exit code, same errno.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 use pointsman_lab::{ENDPOINT, Flavor, Lab};
 use pointsman_tests::{
@@ -154,6 +154,65 @@ fn sole_complaint(lab: &Lab, set_up: impl FnOnce(&mut Command)) -> String {
     assert_eq!(log.len(), 1, "{}", client.stderr());
     assert_eq!(client.finish(), Some(0));
     log.remove(0)
+}
+
+#[test]
+fn switched_off_a_faulty_configuration_costs_no_line() {
+    let Some(lab) = lab() else { return };
+    let mut client = Dialogue::with(lab, Driver::LibMariaDb, Preload::Preloaded, |command| {
+        command.env("POINTSMAN", "off").env("POINTSMAN_HOLD_MAX", "30").env("POINTSMAN_CONFIG", "/no-such-place");
+    });
+    assert_eq!(client.connect(0, ENDPOINT), "ok");
+    assert_eq!(client.query("SELECT 1"), "rows 1");
+    assert_eq!((client.stderr(), client.counter("protected_connections")), (String::new(), 0));
+}
+
+/// A process with a protected connection, when everything of ours runs.
+fn protected(lab: &Lab) -> Dialogue {
+    let mut client = Dialogue::start(lab, Preload::Preloaded);
+    assert_eq!(client.connect(0, ENDPOINT), "ok");
+    wait_for("the first DNS answer", || client.log().iter().any(|line| line.contains("DNS answers")));
+    client
+}
+
+/// The value of `key` in a file of /proc.
+fn field(file: PathBuf, key: &str) -> String {
+    let content = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let value = content.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    value.unwrap_or_else(|| panic!("{}: no {key}", file.display())).trim().to_owned()
+}
+
+#[test]
+fn the_one_thread_of_ours_takes_no_signal_of_the_application() {
+    let Some(lab) = lab() else { return };
+    let client = protected(lab);
+    let main = client.proc().file_name().unwrap().to_owned();
+    let tasks = fs::read_dir(client.proc().join("task")).unwrap().map(Result::unwrap);
+    let others: Vec<_> = tasks.filter(|task| task.file_name() != main).collect();
+    assert_eq!(others.len(), 1, "{others:?}");
+    let blocked = u64::from_str_radix(&field(others[0].path().join("status"), "SigBlk"), 16).unwrap();
+    // All but SIGKILL (9), SIGSTOP (19) and the two that the C library keeps for itself (32, 33).
+    let blockable = !(1 << 8 | 1 << 18 | 1 << 31 | 1 << 32);
+    assert_eq!(blocked & blockable, blockable, "{blocked:x}");
+}
+
+/// The open descriptors of a process that would outlive an exec.
+fn inheritable(client: &Dialogue) -> BTreeSet<String> {
+    let descriptors = fs::read_dir(client.proc().join("fd")).unwrap();
+    let numbers = descriptors.map(|fd| fd.unwrap().file_name().into_string().unwrap());
+    let survives = |fd: &String| {
+        let flags = field(client.proc().join("fdinfo").join(fd), "flags");
+        u32::from_str_radix(&flags, 8).unwrap() & 0o2_000_000 == 0
+    };
+    numbers.filter(survives).collect()
+}
+
+#[test]
+fn no_descriptor_of_ours_is_inherited_by_a_program_that_the_application_starts() {
+    let Some(lab) = lab() else { return };
+    let mut bare = Dialogue::start(lab, Preload::Bare);
+    assert_eq!(bare.connect(0, ENDPOINT), "ok");
+    assert_eq!(inheritable(&protected(lab)), inheritable(&bare), "protected (left) is not as bare (right)");
 }
 
 #[test]
