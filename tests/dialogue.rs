@@ -134,6 +134,14 @@ impl Dialogue {
         value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {counters}"))
     }
 
+    /// Asserts that handle 0 is protected: its server ends the idle connection, and the next statement succeeds.
+    pub fn assert_protected(&mut self, lab: &Lab) {
+        let id = self.ask("id 0");
+        lab.blue().sql(&format!("KILL {id}")).expect("an administrator may");
+        assert_eq!(self.ask("gone 0"), "gone");
+        assert_eq!(self.query("SELECT 1"), "rows 1", "{}", self.stderr());
+    }
+
     /// The library's lines so far.
     pub fn log(&self) -> Vec<String> {
         run::split_log(&self.stderr()).0
