@@ -97,6 +97,11 @@ impl Dialogue {
         self.ask(&format!("connect {number} {host} 3306 - {USER} {PASSWORD} {DATABASE}"))
     }
 
+    /// Its directory in /proc.
+    pub fn proc(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/{}", self.child.id()))
+    }
+
     /// Runs a statement on handle 0.
     pub fn query(&mut self, text: &str) -> String {
         self.ask(&format!("query 0 {text}"))
@@ -127,6 +132,14 @@ impl Dialogue {
         let counters = self.ask("counters");
         let value = counters.split(' ').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {counters}"))
+    }
+
+    /// Asserts that handle 0 is protected: its server ends the idle connection, and the next statement succeeds.
+    pub fn assert_protected(&mut self, lab: &Lab) {
+        let id = self.ask("id 0");
+        lab.blue().sql(&format!("KILL {id}")).expect("an administrator may");
+        assert_eq!(self.ask("gone 0"), "gone");
+        assert_eq!(self.query("SELECT 1"), "rows 1", "{}", self.stderr());
     }
 
     /// The library's lines so far.

@@ -9,7 +9,7 @@ use pointsman_tests::{
     Shared,
     dialogue::{Dialogue, Driver},
     pair,
-    proxy::Proxy,
+    proxy::{Awaited, Proxy},
     run::Preload,
     wait_for,
 };
@@ -52,8 +52,13 @@ impl<'a> Journey<'a> {
 
     /// The server does what `statement` says, and its answer is lost.
     fn lose_the_answer_to(&mut self, statement: &str) -> String {
-        self.proxy.keep_back_the_answer_to(statement);
-        self.client.tell(&format!("query 0 {statement}"));
+        self.lose_the_answer(Awaited::Text(statement.to_owned()), &format!("query 0 {statement}"))
+    }
+
+    /// The same for a command of the client program and what it sends.
+    fn lose_the_answer(&mut self, sent: Awaited, command: &str) -> String {
+        self.proxy.keep_back_the_answer_to(sent);
+        self.client.tell(command);
         self.proxy.wait_until_answered();
         self.proxy.cut();
         self.client.answer()
@@ -137,6 +142,51 @@ fn a_transaction_that_died_while_idle(driver: Driver) {
     assert_eq!(journey.rows(), 0);
 }
 
+fn a_commit_without_autocommit(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "manual");
+    let insert = journey.insert();
+    assert_eq!(journey.client.ask("autocommit 0 0"), "ok");
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_eq!(journey.rows(), 0);
+    assert_error(&journey.lose_the_answer(Awaited::Text("COMMIT".into()), "commit 0"), 2013);
+    assert_eq!(journey.rows(), 1);
+    // The connection that took its place has no autocommit either.
+    assert_eq!(journey.client.query(&insert), "ok 1", "{}", journey.client.stderr());
+    assert_eq!(journey.rows(), 1);
+    assert_eq!(journey.client.ask("commit 0"), "ok");
+    assert_eq!(journey.rows(), 2);
+}
+
+fn a_dead_connection_without_autocommit(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "manual-idle");
+    let insert = journey.insert();
+    assert_eq!(journey.client.ask("autocommit 0 0"), "ok");
+    journey.proxy.cut();
+    assert_eq!(journey.client.query(&insert), "ok 1", "no transaction was open; {}", journey.client.stderr());
+    assert_eq!(journey.rows(), 0, "not committed");
+    journey.proxy.cut();
+    let answer = journey.client.query(&insert);
+    assert!(answer.starts_with("error 2006 ") || answer.starts_with("error 2013 "), "{answer}");
+    journey.assert_refused(&[&insert]);
+    assert!(journey.client.ask("commit 0").starts_with("error "));
+    assert_eq!(journey.rows(), 0);
+}
+
+fn a_prepared_insert(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "prepared");
+    let prepare = format!("prepare 0 {}", journey.insert());
+    assert_eq!(journey.client.ask(&prepare), "ok");
+    assert_eq!(journey.client.ask("execute 0"), "ok");
+    assert_error(&journey.lose_the_answer(Awaited::Execution, "execute 0"), 2013);
+    assert_eq!(journey.rows(), 2);
+    // It went with its connection. Whatever becomes of the next execution, it is told and done the same number of times.
+    let done = u32::from(journey.client.ask("execute 0") == "ok");
+    assert_eq!(journey.rows(), 2 + done);
+}
+
 fn a_killed_select(driver: Driver) {
     let Some(lab) = lab() else { return };
     let [bare, preloaded] = [Preload::Bare, Preload::Preloaded].map(|preload| {
@@ -212,6 +262,17 @@ for_every_driver! {
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysql2 Mysql2,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_mysqldb MySqlDb,
         the_rest_of_a_transaction_that_died_while_idle_is_not_executed_outside_of_it_with_dbd Dbd;
+    a_commit_without_autocommit:
+        a_commit_call_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmariadb LibMariaDb,
+        a_commit_call_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmysqlclient LibMySqlClient,
+        a_commit_call_whose_answer_was_lost_is_reported_once_and_never_replayed_with_mysqldb MySqlDb;
+    a_dead_connection_without_autocommit:
+        a_connection_found_dead_is_replaced_by_one_without_autocommit_where_it_was_off_with_libmariadb LibMariaDb,
+        a_connection_found_dead_is_replaced_by_one_without_autocommit_where_it_was_off_with_libmysqlclient LibMySqlClient,
+        a_connection_found_dead_is_replaced_by_one_without_autocommit_where_it_was_off_with_mysqldb MySqlDb;
+    a_prepared_insert:
+        a_prepared_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmariadb LibMariaDb,
+        a_prepared_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_libmysqlclient LibMySqlClient;
     a_killed_select:
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmariadb LibMariaDb,
         a_running_select_that_an_administrator_kills_is_told_to_the_application_with_libmysqlclient LibMySqlClient,
@@ -244,7 +305,7 @@ fn replaced(test: &str, statements: &[&str]) -> Option<Replaced> {
         let answer = journey.client.query(statement);
         assert!(answer.starts_with("ok "), "{answer}");
     }
-    journey.proxy.keep_back_the_answer_to(last);
+    journey.proxy.keep_back_the_answer_to(Awaited::Text((*last).to_owned()));
     journey.client.tell(&format!("query 0 {last}"));
     journey.proxy.wait_until_answered();
     lab.green().wait_caught_up(lab.blue(), Duration::from_secs(20)).unwrap();
@@ -286,7 +347,7 @@ fn a_transaction_cut_off_by_a_server_that_was_replaced_is_replayed_once() {
     let Some(lab) = pair(Flavor::MariaDb) else { return };
     let mut journey = Journey::begin(&lab, Driver::LibMariaDb, "replayed");
     assert_eq!(journey.client.all(&["query 0 BEGIN", &format!("query 0 {insert}")]), ["ok 0", "ok 1"]);
-    journey.proxy.keep_back_the_answer_to(insert);
+    journey.proxy.keep_back_the_answer_to(Awaited::Text(insert.to_owned()));
     journey.client.tell(&format!("query 0 {insert}"));
     journey.proxy.wait_until_answered();
     journey.proxy.close();

@@ -18,6 +18,7 @@ use pointsman_lab::Lab;
 
 const PORT: u16 = 3306;
 const COM_QUERY: u8 = 3;
+const COM_STMT_EXECUTE: u8 = 23;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One proxy, on an address of its own in the lab's slot.
@@ -28,11 +29,20 @@ pub struct Proxy {
     listening: Option<JoinHandle<()>>,
 }
 
+/// What the proxy waits for.
+#[derive(Clone, Debug)]
+pub enum Awaited {
+    /// A statement that contains this.
+    Text(String),
+    /// A prepared statement's execution.
+    Execution,
+}
+
 struct Plan {
     server: SocketAddr,
     closing: AtomicBool,
-    /// The answer to the first statement that contains this is kept back.
-    marker: Mutex<Option<String>>,
+    /// The answer to the first such statement is kept back.
+    awaited: Mutex<Option<Awaited>>,
     connections: Mutex<Vec<Arc<Connection>>>,
     answered: Sender<()>,
 }
@@ -55,7 +65,7 @@ impl Proxy {
         let plan = Arc::new(Plan {
             server,
             closing: AtomicBool::new(false),
-            marker: Mutex::default(),
+            awaited: Mutex::default(),
             connections: Mutex::default(),
             answered: sender,
         });
@@ -65,9 +75,9 @@ impl Proxy {
         Self { address, plan, answered, listening }
     }
 
-    /// The first statement that contains `marker` reaches the server, its answer does not reach the application.
-    pub fn keep_back_the_answer_to(&self, marker: &str) {
-        *locked(&self.plan.marker) = Some(marker.to_owned());
+    /// The first such statement reaches the server, its answer does not reach the application.
+    pub fn keep_back_the_answer_to(&self, awaited: Awaited) {
+        *locked(&self.plan.awaited) = Some(awaited);
     }
 
     /// Waits until that answer has arrived here: the server has done what it was asked to do.
@@ -132,16 +142,22 @@ impl Plan {
             let length = u32::from_le_bytes([packet[0], packet[1], packet[2], 0]);
             packet.resize(4 + length as usize, 0);
             from.read_exact(&mut packet[4..])?;
-            if packet.get(4) == Some(&COM_QUERY) && self.is_awaited(&packet[5..]) {
+            if self.is_awaited(&packet[4..]) {
                 connection.muted.store(true, Ordering::Release);
             }
             to.write_all(&packet)?;
         }
     }
 
-    fn is_awaited(&self, text: &[u8]) -> bool {
-        let text = String::from_utf8_lossy(text);
-        locked(&self.marker).take_if(|marker| text.contains(marker.as_str())).is_some()
+    fn is_awaited(&self, payload: &[u8]) -> bool {
+        let Some((command, rest)) = payload.split_first() else { return false };
+        let taken = locked(&self.awaited).take_if(|awaited| match awaited {
+            Awaited::Text(part) => {
+                *command == COM_QUERY && lower(&String::from_utf8_lossy(rest)).contains(&lower(part))
+            }
+            Awaited::Execution => *command == COM_STMT_EXECUTE,
+        });
+        taken.is_some()
     }
 
     /// From the server to the application, as it comes.
@@ -185,6 +201,11 @@ fn is_established(local: SocketAddrV4, remote: SocketAddrV4) -> bool {
     let hex = |end: SocketAddrV4| format!("{:08X}:{:04X}", u32::from_ne_bytes(end.ip().octets()), end.port());
     let wanted = format!(" {} {} 01 ", hex(local), hex(remote));
     fs::read_to_string("/proc/net/tcp").expect("proc is mounted").lines().any(|line| line.contains(&wanted))
+}
+
+/// The client libraries do not agree on the case of what they say themselves (`COMMIT`, `commit`).
+fn lower(text: &str) -> String {
+    text.to_ascii_lowercase()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

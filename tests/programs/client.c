@@ -5,6 +5,8 @@
  *   connect N HOST PORT SOCKET USER PASSWORD DATABASE    ok | error NUMBER SQLSTATE TEXT
  *   query N SQL                                          ok AFFECTED | rows A|B;C|D | error …
  *   ping N, select_db N NAME                             ok | error …
+ *   autocommit N 0, commit N, rollback N                 ok | error …
+ *   prepare N SQL, execute N                             ok | error … (one prepared statement a handle)
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   copy N                                               moves the structure out and back, as DBD::mysql does
@@ -27,6 +29,7 @@
 #define WORDS 6
 
 static MYSQL handles[HANDLES];
+static MYSQL_STMT *statements[HANDLES];
 
 static void answer_error(MYSQL *mysql)
 {
@@ -109,6 +112,22 @@ static void query(MYSQL *mysql, const char *text)
     mysql_free_result(result);
 }
 
+static void prepare(MYSQL *mysql, const char *text)
+{
+    MYSQL_STMT **statement = &statements[mysql - handles];
+    *statement = mysql_stmt_init(mysql);
+    answer(mysql, mysql_stmt_prepare(*statement, text, (unsigned long)strlen(text)));
+}
+
+static void execute(MYSQL_STMT *statement)
+{
+    if (mysql_stmt_execute(statement) == 0)
+        printf("ok\n");
+    else
+        printf("error %u %s %s\n", mysql_stmt_errno(statement), mysql_stmt_sqlstate(statement),
+               mysql_stmt_error(statement));
+}
+
 static void wait_until_gone(MYSQL *mysql)
 {
     struct pollfd other_end = {mysql->net.fd, POLLRDHUP, 0};
@@ -154,6 +173,16 @@ static void obey(char *line)
         answer(mysql, mysql_ping(mysql));
     else if (strcmp(command, "select_db") == 0)
         answer(mysql, mysql_select_db(mysql, line));
+    else if (strcmp(command, "autocommit") == 0)
+        answer(mysql, mysql_autocommit(mysql, atoi(line) != 0));
+    else if (strcmp(command, "commit") == 0)
+        answer(mysql, mysql_commit(mysql));
+    else if (strcmp(command, "rollback") == 0)
+        answer(mysql, mysql_rollback(mysql));
+    else if (strcmp(command, "prepare") == 0)
+        prepare(mysql, line);
+    else if (strcmp(command, "execute") == 0)
+        execute(statements[mysql - handles]);
     else if (strcmp(command, "id") == 0)
         printf("%lu\n", mysql_thread_id(mysql));
     else if (strcmp(command, "gone") == 0)

@@ -1,4 +1,5 @@
-"""client.c with MySQLdb: connect, query, id and close, one answer a line. Autocommit is on, as in the others."""
+"""client.c with MySQLdb: connect, query, autocommit, commit, rollback, id and close, one answer a line. Autocommit is
+on at first, as in the others."""
 
 import sys
 
@@ -32,6 +33,15 @@ for line in sys.stdin:
             answer = "ok"
         elif command == "query":
             answer = query(handles[number], rest)
+        elif command == "autocommit":
+            handles[number].autocommit(rest != "0")
+            answer = "ok"
+        elif command == "commit":
+            handles[number].commit()
+            answer = "ok"
+        elif command == "rollback":
+            handles[number].rollback()
+            answer = "ok"
         elif command == "id":
             answer = str(handles[number].thread_id())
         elif command == "close":
