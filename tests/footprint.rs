@@ -66,7 +66,6 @@ fn no_descriptor_of_ours_is_inherited_by_a_program_that_the_application_starts()
 }
 
 #[test]
-#[ignore = "asking for MYSQL_OPT_RECONNECT during calibration makes libmysqlclient print 1159 lines of deprecation"]
 fn a_client_library_says_on_stderr_what_it_says_without_us() {
     let Some(lab) = lab() else { return };
     for driver in [Driver::LibMariaDb, Driver::LibMySqlClient].into_iter().filter(|driver| driver.is_available()) {

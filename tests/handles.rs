@@ -36,7 +36,6 @@ fn handles_live_anywhere_and_misuse_is_told_as_without_us_with_libmariadb() {
 }
 
 #[test]
-#[ignore = "a statement after a refused second connect crashes: the handle is still registered, its character set is gone"]
 fn handles_live_anywhere_and_misuse_is_told_as_without_us_with_libmysqlclient() {
     let Some(lab) = lab() else { return };
     let Some(program) = compile::mysql_program("handles") else {

@@ -92,7 +92,6 @@ fn every_call_of_an_unknown_library_behind_a_private_plug_in_reaches_it_unchange
 }
 
 #[test]
-#[ignore = "the doors of functions that return one byte turn every yes into 1"]
 fn a_yes_of_an_unknown_library_that_is_not_1_reaches_the_application_as_it_is() {
     let Some(lab) = lab() else { return };
     Unknown::make("odd", &[VERSIONED, "-DTRUE=-1"], "it has no mysql_errno").run_linked(lab);
@@ -109,9 +108,16 @@ fn two_client_libraries_in_one_process_each_get_their_own_calls() {
 }
 
 #[test]
-#[ignore = "doors look for the caller's own dependencies first, all other functions follow the loader's global scope"]
 fn calls_that_the_loader_gives_to_the_global_library_do_not_reach_another_one() {
     let Some(lab) = lab() else { return };
     // Without versions every call of the plug-in is bound to libmariadb, which came first.
-    Unknown::make("unversioned", &[], "").run_beside_libmariadb(lab);
+    compile::compile("unknown_unversioned", "unknown_library", Kind::SharedLibrary, &[]);
+    let plugin =
+        compile::compile("careful_unversioned", "careful_plugin", Kind::SharedLibrary, &["-lunknown_unversioned"]);
+    let ran = assert_same(lab, compile::mariadb_program("two_libraries"), |command| {
+        command.arg(&plugin).args([ENDPOINT, "3306", USER, PASSWORD, DATABASE]);
+        command.env("PLUGIN_HOST", ENDPOINT).env("PLUGIN_USER", USER);
+        command.env("PLUGIN_PASSWORD", PASSWORD).env("PLUGIN_DATABASE", DATABASE);
+    });
+    assert_eq!(ran.stdout.matches("plug-in: query 0, ping 0").count(), 2, "{ran:?}");
 }
