@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_written_is_counted_and_errno_stays() {
-        let config = to_file(Path::new("/nonexistent/pointsman.log"), Level::Info);
+        let config = to_file(Path::new("/proc/self/no such directory/log"), Level::Info);
         let before = COUNTERS.log_lines_dropped.get();
         raw::set_errno_for_test(libc::EAGAIN);
         Log::new(&config).write(Level::Error, format_args!("lost"));
