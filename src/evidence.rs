@@ -32,6 +32,11 @@ pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
     }
 }
 
+/// A client library's word for a lost connection.
+pub fn is_loss(number: u32) -> bool {
+    matches!(number, SERVER_GONE | SERVER_LOST | SERVER_LOST_EXTENDED | 1927)
+}
+
 /// After this error the connection is of no use any more.
 pub fn ends_connection(evidence: Evidence) -> bool {
     !matches!(evidence, Evidence::ReadOnly)

@@ -26,8 +26,10 @@ pub struct Class {
     pub vouched: bool,
     /// An ERR reply speaks of the whole of it. False for CALL and multi-statement texts.
     pub atomic: bool,
-    /// It ends the transaction by committing it (COMMIT, implicit commit).
+    /// It may end the transaction by committing it (COMMIT, BEGIN, implicit commit, CALL).
     pub commits: bool,
+    /// It is COMMIT and nothing else: whatever became of it, no transaction is open afterwards.
+    pub is_commit: bool,
 }
 
 /// The session at the moment the statement was sent.
@@ -103,7 +105,8 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
             Incumbent::Replaced => Action::SurfaceLoss,
         },
         // COMMIT may have happened. Never replayed.
-        (Unknown, true) if class.commits => Action::SurfaceLoss,
+        (Unknown, true) if class.is_commit => Action::SurfaceLoss,
+        (Unknown, true) if class.commits => Action::SurfaceLossStayLost,
         (GoingAway | NotSent | Unknown, true) => match incumbent {
             Incumbent::Healthy => Action::SurfaceLossStayLost,
             Incumbent::Replaced => replay_or_victim,
@@ -118,10 +121,11 @@ mod tests {
     use Evidence as E;
     use Incumbent::*;
 
-    const READ: Class = Class { only_reads: true, vouched: false, atomic: true, commits: false };
+    const READ: Class = Class { only_reads: true, vouched: false, atomic: true, commits: false, is_commit: false };
     const WRITE: Class = Class { only_reads: false, ..READ };
     const VOUCHED: Class = Class { vouched: true, ..WRITE };
-    const COMMIT: Class = Class { commits: true, ..WRITE };
+    const COMMIT: Class = Class { commits: true, is_commit: true, ..WRITE };
+    const DDL: Class = Class { commits: true, ..WRITE };
     const CALL: Class = Class { atomic: false, ..WRITE };
     const OUTSIDE: Session = Session { in_transaction: false, replayable: false, pinned: false };
     const REPLAYABLE: Session = Session { in_transaction: true, replayable: true, pinned: false };
@@ -182,6 +186,13 @@ mod tests {
     fn an_unanswered_commit_is_never_replayed() {
         row(E::Unknown, COMMIT, Replaced, [SurfaceLoss, SurfaceLoss, SurfaceLoss]);
         row(E::Unknown, COMMIT, Healthy, [SurfaceLoss, SurfaceLoss, SurfaceLoss]);
+    }
+
+    #[test]
+    fn an_unanswered_statement_that_may_have_committed_is_never_replayed_and_ends_the_connection() {
+        for incumbent in [Healthy, Replaced] {
+            row(E::Unknown, DDL, incumbent, [SurfaceLoss, SurfaceLossStayLost, SurfaceLossStayLost]);
+        }
     }
 
     #[test]

@@ -39,6 +39,12 @@ impl Call {
         self.nested
     }
 
+    /// libmariadb: a statement of length 0 is measured by the library.
+    pub fn measures_empty_texts(&self) -> bool {
+        let managed = self.library.and_then(Library::managed);
+        managed.is_some_and(|managed| managed.api.mariadb_reconnect.is_some())
+    }
+
     pub fn library(&self) -> Option<&'static Library> {
         self.library
     }

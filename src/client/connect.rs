@@ -1,17 +1,13 @@
 //! `mysql_real_connect`: from here on we know what endpoint a handle is a connection to.
 
-use std::{
-    ffi::c_ulong,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ffi::c_ulong, sync::Arc, time::Instant};
 
 use super::{
     Call,
     handle::{Guest, Handle},
     layout::{
         library::Managed,
-        native::Active,
+        native::{Active, Native},
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
     },
     probe::{self, Lent},
@@ -116,7 +112,7 @@ impl Plan {
             self.endpoint.seen_writable(peer);
         }
         let pulse = self.endpoint.pulse();
-        if self.defended() && (pulse.unsettled() || self.endpoint.incumbent() != Some(peer)) {
+        if self.defended() && (!self.endpoint.on_connect(peer) || pulse.unsettled() || pulse.circuit_open()) {
             // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
             self.redirect(&guest);
         } else {
@@ -125,19 +121,27 @@ impl Plan {
     }
 
     fn redirect(&self, guest: &Guest) {
-        if self.endpoint.circuit_open() {
-            return;
-        }
-        let mut lent = Lent::new(guest);
-        if self.endpoint.asks_before_sending() || self.endpoint.incumbent() != guest.state().peer {
-            let writer = guest.writer(&mut lent);
-            if writer.is_none() {
+        let pulse = self.endpoint.pulse();
+        let here = self.endpoint.incumbent() == guest.state().peer;
+        if pulse.circuit_open() || !here || self.endpoint.asks_before_sending() {
+            let mut lent = Lent::new(guest).just_answered();
+            let deadline = self.deadline(&guest.native, Instant::now());
+            if guest.writer(&mut lent, deadline).is_none() {
                 say!(Info, "{}: connected without a verified writer", self.endpoint.name);
                 return;
             }
         }
         self.endpoint.after_replays();
         guest.state().pulse = self.endpoint.pulse();
+    }
+
+    /// When the application itself would give up.
+    fn deadline(&self, native: &Native, began: Instant) -> Option<Instant> {
+        if config().hold_max_configured {
+            return None;
+        }
+        let patience = [native.connect_patience(), native.read_timeout()].into_iter().flatten().min();
+        patience.map(|patience| began + patience)
     }
 
     /// The connect failed for good. libmysqlclient destroys a live connection that is connected again: what we knew
@@ -150,24 +154,13 @@ impl Plan {
 
     /// The connect failed. Waits a moment and says whether it is to be tried again.
     fn tries_again(&self, call: Call, mysql: Active, began: Instant) -> bool {
-        if !self.defended() || self.endpoint.circuit_open() {
+        if !self.defended() {
             return false;
         }
         let Some(native) = call.native(mysql) else { return false };
         // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
         // CR_SERVER_LOST_EXTENDED: nobody there. Everything else (access denied…) is the application's.
-        if !matches!(native.error_number(), 2002 | 2003 | 2005 | 2006 | 2013 | 2055) {
-            return false;
-        }
-        let limit = config().hold_max.min(match config().hold_max_configured {
-            true => Duration::MAX,
-            false => native.connect_patience().unwrap_or(Duration::MAX),
-        });
-        if began.elapsed() >= limit {
-            return false;
-        }
-        self.endpoint.suspect(self.endpoint.pulse().generation());
-        self.endpoint.wait_for_news(Duration::from_millis(150));
-        true
+        matches!(native.error_number(), 2002 | 2003 | 2005 | 2006 | 2013 | 2055)
+            && self.endpoint.connect_may_try_again(self.deadline(&native, began))
     }
 }

@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering::*},
     },
-    time::Duration,
+    time::Instant,
 };
 
 use super::layout::{
@@ -45,6 +45,8 @@ pub struct State {
     pub sent: Option<Sent>,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
+    /// It changed rows on an endpoint never seen writable.
+    pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
     pub looked_at: Option<SocketAddr>,
     /// Reported lost: every further call passes through until the application connects anew.
@@ -82,6 +84,7 @@ impl Handle {
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
+                ask_next: false,
                 looked_at: None,
                 condemned: false,
             }),
@@ -151,6 +154,7 @@ impl Guest {
             state.session.forget();
             state.sent = None;
             state.result = Pending::None;
+            state.condemned = false;
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
         }
@@ -180,8 +184,8 @@ impl Guest {
     }
 
     /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.
-    pub fn patience(&self) -> Option<Duration> {
-        if config().hold_max_configured { None } else { self.native.read_timeout() }
+    pub fn deadline(&self) -> Option<Instant> {
+        if config().hold_max_configured { None } else { self.native.read_timeout().map(|time| Instant::now() + time) }
     }
 
     /// From now on the connection is lost for the application too.

@@ -1,6 +1,9 @@
 //! A guest's connection as the search for the writer borrows it.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use super::{
     handle::{Guest, Pending},
@@ -10,9 +13,10 @@ use crate::{
     control::counters::COUNTERS,
     endpoint::{
         Pulse,
-        search::{Prober, Writability},
+        search::{Prober, Undialled, Writability},
     },
-    hooks::steer,
+    evidence,
+    hooks::{process, steer},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -22,11 +26,21 @@ pub struct Lent<'a> {
     pub fresh: bool,
     /// After a reconnect to the same server, its connection ids began anew.
     pub restarted: bool,
+    answered: Option<Instant>,
 }
+
+/// A server that answered this long ago may be asked on the same connection without a sign of life.
+const LATELY: Duration = Duration::from_secs(1);
 
 impl<'a> Lent<'a> {
     pub fn new(guest: &'a Guest) -> Self {
-        Lent { guest, fresh: false, restarted: false }
+        Lent { guest, fresh: false, restarted: false, answered: None }
+    }
+
+    /// Its server has just refused a statement on it, so it is alive.
+    pub fn just_answered(mut self) -> Self {
+        self.answered = Some(Instant::now());
+        self
     }
 }
 
@@ -35,29 +49,52 @@ impl Prober for Lent<'_> {
         if self.guest.native.hung_up() { None } else { self.guest.state().peer }
     }
 
-    fn dial(&mut self, to: SocketAddr) -> Result<(), String> {
+    fn answered_lately(&self) -> bool {
+        self.answered.is_some_and(|at| at.elapsed() < LATELY)
+    }
+
+    fn others_are_alive_at(&self, server: SocketAddr) -> bool {
+        let own = self.guest.native.fd();
+        process::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
+    }
+
+    fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
         let native = &self.guest.native;
         let before = (self.guest.state().peer, native.thread_id());
         let steered = steer::towards(self.guest.handle.position, Some(to));
         let outcome = native.reconnect();
         drop(steered);
-        outcome.map_err(|failure| format!("error {}: {}", failure.number, String::from_utf8_lossy(&failure.text)))?;
-        COUNTERS.moves.add(1);
-        self.fresh = true;
-        let mut state = self.guest.state();
-        state.thread = native.thread_id();
+        // A login that succeeded and was lost right after has replaced the session all the same.
+        if outcome.is_ok() || native.thread_id() != before.1 {
+            COUNTERS.moves.count();
+            self.fresh = true;
+            let mut state = self.guest.state();
+            state.thread = native.thread_id();
+            state.peer = Some(to);
+            state.sent = None;
+            state.result = Pending::None;
+            // Not in order before the session was restored.
+            state.pulse = Pulse::default();
+        }
+        outcome.map_err(|failure| {
+            let why = format!("error {}: {}", failure.number, String::from_utf8_lossy(&failure.text));
+            // CR_* are the client's own (2000-2999, 5000-5999): nobody answered.
+            let client = matches!(failure.number, 2000..=2999 | 5000..=5999) || evidence::is_loss(failure.number);
+            if client { Undialled::Unreachable(why) } else { Undialled::Refused(why) }
+        })?;
+        self.answered = Some(Instant::now());
+        let state = self.guest.state();
         // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()).
         self.restarted |= before.0 == Some(to) && state.thread < before.1;
-        state.peer = Some(to);
-        state.sent = None;
-        state.result = Pending::None;
-        // Not in order before the session was restored.
-        state.pulse = Pulse::default();
         Ok(())
     }
 
     fn ask(&mut self) -> Writability {
-        ask(self.guest)
+        let answer = ask(self.guest);
+        if answer != Writability::Lost {
+            self.answered = Some(Instant::now());
+        }
+        answer
     }
 }
 
@@ -78,8 +115,11 @@ fn question(guest: &Guest) -> Writability {
         match guest.native.query(question) {
             Ok(Reply::Rows(rows)) => {
                 let off = |value: &Option<Vec<u8>>| matches!(value.as_deref(), Some(b"0" | b"OFF"));
-                let writable = rows.len() == 1 && rows[0].iter().all(off);
-                return if writable { Writability::Writable } else { Writability::ReadOnly };
+                return match rows.as_slice() {
+                    [row] if row.iter().all(off) => Writability::Writable,
+                    [_] => Writability::ReadOnly,
+                    _ => Writability::Unclear,
+                };
             }
             // ER_UNKNOWN_SYSTEM_VARIABLE: a server without InnoDB.
             Err(failure) if failure.number == 1193 => {}
@@ -87,5 +127,5 @@ fn question(guest: &Guest) -> Writability {
             Ok(Reply::Done { .. }) | Err(_) => break,
         }
     }
-    if guest.native.hung_up() { Writability::Lost } else { Writability::ReadOnly }
+    if guest.native.hung_up() { Writability::Lost } else { Writability::Unclear }
 }

@@ -1,6 +1,6 @@
 //! Restoring a session on a fresh connection, and replaying an open transaction on it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use super::{
     handle::Guest,
@@ -36,7 +36,9 @@ pub fn replay(guest: &Guest, entries: &[Entry]) -> Result<(), String> {
         match run_all(guest, entries, &ids) {
             Ok(()) => return Ok(()),
             Err(difference) => {
-                guest.native.query(b"ROLLBACK").map_err(|failure| describe(&failure))?;
+                for statement in [&b"ROLLBACK"[..], b"SET timestamp = DEFAULT"] {
+                    guest.native.query(statement).map_err(|failure| describe(&failure))?;
+                }
                 match difference {
                     Difference::InsertId { entry, wanted } if ids.insert(entry, wanted).is_none() => {}
                     Difference::InsertId { entry, .. } => return Err(format!("statement {entry}: another insert id")),
@@ -60,6 +62,10 @@ enum Difference {
 fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Result<(), Difference> {
     let other = |at: usize, why: &str| Difference::Other(format!("statement {at} of the transaction: {why}"));
     for (at, entry) in entries.iter().enumerate() {
+        // What NOW() said then (MySQL manual, `timestamp`).
+        let moment = entry.moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let set = format!("SET timestamp = {}.{:06}", moment.as_secs(), moment.subsec_micros());
+        guest.native.query(set.as_bytes()).map_err(|failure| other(at, &describe(&failure)))?;
         if let Some(id) = ids.get(&at) {
             // MySQL manual, `insert_id`: the value for the following INSERT.
             let set = format!("SET insert_id = {id}");
@@ -88,6 +94,7 @@ fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Resu
             (Ok(_), _) => return Err(other(at, "another kind of reply")),
         }
     }
+    guest.native.query(b"SET timestamp = DEFAULT").map_err(|failure| other(entries.len(), &describe(&failure)))?;
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
 
-use std::ffi::c_int;
+use std::{ffi::c_int, time::Instant};
 
 use super::{
     handle::{Guest, Pending},
-    layout::native::Failure,
+    layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
     probe::Lent,
     replay,
 };
@@ -17,7 +17,7 @@ use crate::{
     },
     endpoint::{
         Role,
-        reach::reachable,
+        reach::greets,
         search::{Found, Prober, Writability},
     },
     evidence,
@@ -50,29 +50,34 @@ impl Guest {
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);
         }
-        if endpoint.role() != Role::Writer {
-            return Next::Deliver(code);
-        }
+        // A transaction that goes down with its connection must not come back by a later rescue.
+        let in_transaction = self.in_transaction();
+        let ends = in_transaction && evidence::ends_connection(evidence);
         *attempts += 1;
-        if *attempts > ATTEMPTS {
-            return Next::Deliver(code);
+        if endpoint.role() != Role::Writer || *attempts > ATTEMPTS {
+            return self.deliver(&original, code, ends);
         }
         let (pinned, replayable, generation, peer) = {
             let state = self.state();
             let log = state.session.transaction();
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
-            (state.session.pinned(), replayable && !statement.varies, state.pulse.generation(), state.peer)
+            let replayable = replayable && !statement.varies;
+            // What the statement before it left can be had again only by replaying that one too.
+            let alone = statement.uses_previous && !(replayable && state.session.claims_ids());
+            let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
+            (pinned, replayable, state.pulse.generation(), state.peer)
         };
         let class = Class {
             only_reads: statement.only_reads,
             vouched: statement.vouched,
             atomic: statement.atomic,
-            commits: matches!(
+            commits: !matches!(
                 statement.transaction,
-                TransactionEffect::Commit | TransactionEffect::ImplicitCommit | TransactionEffect::Opaque
+                TransactionEffect::None | TransactionEffect::Rollback | TransactionEffect::Savepoint
             ),
+            is_commit: statement.transaction == TransactionEffect::Commit && statement.atomic,
         };
-        let session = Session { in_transaction: self.in_transaction(), replayable, pinned: pinned.is_some() };
+        let session = Session { in_transaction, replayable, pinned: pinned.is_some() };
         endpoint.suspect(generation);
 
         if let Some(pin) = pinned {
@@ -88,8 +93,12 @@ impl Guest {
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
         let turn = self.state().session.claims_ids().then(|| endpoint.replay_begins());
         let mut lent = Lent::new(self);
-        let Some(found) = self.writer(&mut lent) else {
-            return self.give_up(&lent, &original, session.in_transaction, code);
+        if !evidence::ends_connection(evidence) {
+            lent = lent.just_answered();
+        }
+        let Some(found) = self.writer(&mut lent, self.deadline()) else {
+            let refused_commit = class.is_commit && evidence == Evidence::ReadOnly;
+            return self.give_up(&lent, &original, in_transaction, refused_commit, ends, code);
         };
         let healthy = peer == Some(found.address) && !lent.restarted;
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
@@ -142,7 +151,14 @@ impl Guest {
                         "whether the statement was executed is unknown, so it is not run again"
                     }
                 );
-                self.deliver(&original, code, action == Action::SurfaceLossStayLost)
+                let loss = if evidence::is_loss(original.number) {
+                    original
+                } else {
+                    // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
+                    Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
+                };
+                self.state().session.transaction_gone();
+                self.deliver(&loss, code, action == Action::SurfaceLossStayLost)
             }
             Action::PassOn | Action::PassOnThenLost => self.deliver(&original, code, false),
         }
@@ -158,7 +174,7 @@ impl Guest {
             return;
         }
         let mut lent = Lent::new(self);
-        if reachable(elsewhere).and_then(|()| lent.dial(elsewhere)).is_ok() {
+        if greets(elsewhere).is_ok() && lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
             if replay::restore(self).is_err() {
                 self.condemn();
@@ -171,17 +187,17 @@ impl Guest {
     }
 
     /// Finds the writer and sees to it that this handle is connected to it.
-    pub fn writer(&self, lent: &mut Lent<'_>) -> Option<Found> {
+    pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
         let endpoint = self.endpoint();
         for _ in 0..DIALS {
-            let found = endpoint.find_writer(lent, self.patience())?;
+            let found = endpoint.find_writer(lent, deadline)?;
             if lent.address() == Some(found.address) {
                 return Some(found);
             }
             match lent.dial(found.address) {
                 Ok(()) => return Some(found),
                 Err(why) => {
-                    say!(Info, "{}: login at {} failed: {why}", endpoint.name, found.address);
+                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
                     endpoint.suspect(found.generation);
                 }
             }
@@ -189,10 +205,23 @@ impl Guest {
         None
     }
 
-    fn give_up(&self, lent: &Lent<'_>, original: &Failure, in_transaction: bool, code: c_int) -> Next {
+    fn give_up(
+        &self,
+        lent: &Lent<'_>,
+        original: &Failure,
+        in_transaction: bool,
+        refused_commit: bool,
+        ends: bool,
+        code: c_int,
+    ) -> Next {
         COUNTERS.surfaced.count();
+        if refused_commit {
+            // A definite rollback, of which an ERR packet does not tell.
+            self.transaction_gone();
+        }
         // The search may have left the handle on another server: a transaction that was open is gone then.
-        let lost = lent.fresh && (in_transaction || replay::restore(self).is_err());
+        let open = in_transaction && !refused_commit;
+        let lost = ends || lent.fresh && (open || replay::restore(self).is_err());
         self.deliver(original, code, lost)
     }
 
@@ -230,9 +259,15 @@ impl Guest {
             self.endpoint().name,
             failure.number
         );
-        self.state().session.transaction_gone();
+        self.transaction_gone();
         let gone = self.native.hung_up();
         self.deliver(&failure, code, gone)
+    }
+
+    /// No transaction is open any more, whatever the stale flag says.
+    pub(super) fn transaction_gone(&self) {
+        self.state().session.transaction_gone();
+        self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
     }
 
     /// Ends the call with `failure` on the handle; `lost`: the connection is given up with it.

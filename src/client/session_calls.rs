@@ -11,9 +11,11 @@ use super::{
     statement::{HARMLESS, harmless},
 };
 use crate::{
+    control::{config, option::Mode},
     endpoint::Role,
     evidence,
-    hooks::{decide, process},
+    hooks::{self, decide, process},
+    sql::{Pin, TransactionEffect, classify},
 };
 
 /// `mysql_close`: struck off before the structure is freed.
@@ -38,11 +40,15 @@ pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -
 
 /// `mysql_stmt_init`: from now on we know whose statement it is.
 pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
-    if statement.key() != 0
-        && call.find(mysql).is_some()
-        && let Some(process) = process::existing()
-    {
-        decide(|| process.statements.insert(statement.key(), mysql));
+    if statement.key() != 0 && !call.nested() && !hooks::ourselves() {
+        // Also before the handle is connected: then nobody knows yet whether it will be protected.
+        decide(|| {
+            if call.library().is_some_and(|library| library.managed().is_some())
+                && let Some(process) = process::started()
+            {
+                process.statements.insert(statement.key(), mysql);
+            }
+        });
     }
 }
 
@@ -54,14 +60,20 @@ fn owner(statement: ActiveStatement) -> Option<Active> {
     decide(|| process.is_ours().then(|| process.statements.get(statement.key())).flatten()).flatten()
 }
 
-/// `mysql_stmt_prepare`: a live prepared statement pins its session.
-pub fn prepare(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+/// `mysql_stmt_prepare`: a live prepared statement pins its session; one that changes the session pins it for good.
+pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
     // An idle connection is moved before something is made on it that cannot be moved.
     let _ = decide(|| guest.before(&HARMLESS, &mut 0));
     let code = real();
     if code == 0 {
-        decide(|| guest.state().session.on_prepared(statement.key()));
+        decide(|| {
+            let class = classify(text, guest.dialect());
+            if !class.session.is_empty() || class.transaction != TransactionEffect::None {
+                guest.pin(Pin::Unclear);
+            }
+            guest.state().session.on_prepared(statement.key());
+        });
     }
     code
 }
@@ -73,7 +85,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
     decide(|| {
         let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
         guest.state().session.on_unlogged(in_transaction);
-        if code == 0 || guest.endpoint().role() != Role::Writer {
+        if code == 0 || guest.endpoint().role() != Role::Writer || config().mode == Mode::Observe {
             return;
         }
         let failure = guest.native.statement_failure(statement);

@@ -1,6 +1,6 @@
 //! One statement on a protected handle: looked at before it is sent, judged after it was answered.
 
-use std::{ffi::c_int, sync::Arc};
+use std::{ffi::c_int, sync::Arc, time::SystemTime};
 
 use super::{
     Call,
@@ -9,7 +9,7 @@ use super::{
         native::{Active, Failure},
         sys::SERVER_STATUS_IN_TRANS,
     },
-    probe::Lent,
+    probe::{self, Lent},
     replay,
     rescue::Next,
 };
@@ -19,11 +19,15 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Role, reach::reachable, search::Prober},
+    endpoint::{
+        Role,
+        reach::greets,
+        search::{Prober, Writability},
+    },
     evidence,
     hooks::decide,
     session::transaction::Reply,
-    sql::{SessionEffect, Statement, classify},
+    sql::{Statement, classify},
     verdict::Evidence,
 };
 
@@ -97,6 +101,13 @@ pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     real()
 }
 
+/// A call that speaks of this very server (KILL, shutdown): made where the handle is.
+pub fn untouched<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
+    // Entered all the same: what the library calls meanwhile is nested.
+    let _guest = call.enter(mysql);
+    real()
+}
+
 fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
 }
@@ -126,7 +137,19 @@ impl Guest {
     /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
     pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
         let endpoint = self.endpoint();
-        if endpoint.role() != Role::Writer || config().mode == Mode::Observe || !self.idle() {
+        if config().mode == Mode::Observe || !self.idle() {
+            return Next::Send;
+        }
+        if endpoint.role() == Role::Unknown
+            && !statement.uses_previous
+            && !self.in_transaction()
+            && std::mem::take(&mut self.state().ask_next)
+            && probe::ask(self) == Writability::Writable
+            && let Some(peer) = self.state().peer
+        {
+            endpoint.seen_writable(peer);
+        }
+        if endpoint.role() != Role::Writer {
             return Next::Send;
         }
         if self.native.hung_up() {
@@ -135,7 +158,7 @@ impl Guest {
             return self.rescue(Evidence::NotSent, statement, attempts, 1);
         }
         let pulse = endpoint.pulse();
-        if self.state().pulse == pulse {
+        if self.state().pulse == pulse && !pulse.unsettled() && !pulse.circuit_open() {
             return Next::Send;
         }
         // Reads of a pinned session or an open transaction go on where they are; so does a statement that asks for
@@ -143,8 +166,9 @@ impl Guest {
         if self.in_transaction() || self.state().session.pinned().is_some() || statement.uses_previous {
             return Next::Send;
         }
-        let must_ask = pulse.unsettled() && endpoint.asks_before_sending();
-        let elsewhere = !endpoint.circuit_open() && self.state().peer != endpoint.incumbent();
+        // With the circuit open nothing waits: it is one look, at most once a second.
+        let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
+        let elsewhere = !pulse.circuit_open() && self.state().peer != endpoint.incumbent();
         if must_ask || elsewhere {
             self.follow(must_ask);
         } else if !pulse.unsettled() {
@@ -159,12 +183,12 @@ impl Guest {
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
-            Some(target) if reachable(target).and_then(|()| lent.dial(target)).is_ok() => true,
+            Some(target) if greets(target).is_ok() && lent.dial(target).is_ok() => true,
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
-                self.writer(&mut lent).is_some()
+                self.writer(&mut lent, self.deadline()).is_some()
             }
-            None => self.writer(&mut lent).is_some(),
+            None => self.writer(&mut lent, self.deadline()).is_some(),
         };
         if lent.fresh && replay::restore(self).is_err() {
             say!(Warn, "{}: the session could not be restored; the connection is reported lost", endpoint.name);
@@ -185,7 +209,11 @@ impl Guest {
         match evidence_of(&failure) {
             Some(evidence) => self.rescue(evidence, statement, attempts, code),
             None => {
-                self.state().session.on_failure(statement, text, failure.number);
+                let in_transaction = self.in_transaction();
+                let now = SystemTime::now();
+                if self.state().session.on_failure(statement, text, failure.number, in_transaction, now) {
+                    self.transaction_gone();
+                }
                 Next::Deliver(code)
             }
         }
@@ -198,26 +226,18 @@ impl Guest {
         let mut state = self.state();
         let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id: self.native.insert_id() } };
         let plain_read = rows && statement.only_reads && statement.atomic && !in_transaction;
-        state.session.on_success(statement, text, reply, in_transaction);
+        state.session.on_success(statement, text, reply, in_transaction, SystemTime::now());
         state.result = if rows {
             Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone()))))
         } else {
             Pending::None
         };
-        let peer = state.peer;
         drop(state);
-        // Confirmed: only a writer changes rows.
+        // Perhaps a writer after all. It is asked before the next statement: a question now would overwrite what the
+        // application is about to read from the handle.
         let changed = !rows && affected > 0 && affected != u64::MAX && !statement.only_reads;
-        if changed
-            && says_writable(statement)
-            && let Some(peer) = peer
-        {
-            self.endpoint().seen_writable(peer);
+        if changed && self.endpoint().role() == Role::Unknown {
+            self.state().ask_next = true;
         }
     }
-}
-
-/// Temporary tables can be written on a read-only server: a session that pins says nothing of the server.
-fn says_writable(statement: &Statement) -> bool {
-    statement.atomic && !statement.session.iter().any(|effect| matches!(effect, SessionEffect::Pin(_)))
 }

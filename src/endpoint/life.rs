@@ -9,6 +9,8 @@ use std::{
 
 /// While DNS leaves out a writable incumbent, how often the incumbent is asked again before a statement is sent.
 const RECHECK: Duration = Duration::from_secs(1);
+/// The watcher asks at least every 5 s: answers further apart than this were not steady.
+const DNS_GAP: Duration = Duration::from_secs(12);
 /// While the circuit is open, how often one caller may look for a writer.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,8 @@ pub struct Life {
     /// The addresses of the last DNS answer.
     named: Vec<IpAddr>,
     left_out_since: Option<Instant>,
+    /// When DNS answered last.
+    answered_at: Option<Instant>,
     recheck_at: Option<Instant>,
 }
 
@@ -53,6 +57,7 @@ impl Life {
             last_pass: None,
             named: Vec::new(),
             left_out_since: None,
+            answered_at: None,
             recheck_at: None,
         }
     }
@@ -95,6 +100,10 @@ impl Life {
     /// A fresh DNS answer. Returns whether the set of addresses changed.
     pub fn on_answer(&mut self, mut addresses: Vec<IpAddr>, now: Instant) -> bool {
         addresses.sort_unstable();
+        // Steadily means without a gap: DNS may have named anything meanwhile.
+        if self.answered_at.replace(now).is_some_and(|before| now.duration_since(before) > DNS_GAP) {
+            self.left_out_since = None;
+        }
         addresses.dedup();
         let changed = self.named != addresses;
         self.named = addresses;
@@ -121,6 +130,16 @@ impl Life {
             }
         }
         changed
+    }
+
+    /// A new connection led to another address than the incumbent's. If DNS has not been asked for as long as `settle`
+    /// (no connection was open), the name has moved for good as far as anybody here can tell.
+    pub fn on_connect_elsewhere(&mut self, address: IpAddr, now: Instant, settle: Duration) {
+        let silent = self.answered_at.is_none_or(|at| now.duration_since(at) >= settle.max(DNS_GAP));
+        if silent && self.phase != Phase::Switching && self.incumbent.is_some() {
+            self.on_answer(vec![address], now);
+            self.left_out_since = now.checked_sub(settle).or(self.left_out_since);
+        }
     }
 
     /// A connection failed, or was refused a write, at the incumbent of `generation`.
@@ -172,8 +191,7 @@ impl Life {
         }
         let named = self.named.contains(&address.ip());
         // The name has moved for good, even though the old server still accepts writes.
-        let settled = self.left_out_since.is_some_and(|since| now.duration_since(since) >= settle);
-        named && (!incumbent_writable || settled)
+        named && (!incumbent_writable || self.name_has_moved(now, settle))
     }
 
     /// A verified writer.
@@ -207,7 +225,8 @@ impl Life {
 
     /// DNS has left out the incumbent for so long that it is to be left although it is writable.
     pub fn name_has_moved(&self, now: Instant, settle: Duration) -> bool {
-        self.left_out_since.is_some_and(|since| now.duration_since(since) >= settle)
+        let fresh = self.answered_at.is_some_and(|at| now.duration_since(at) <= DNS_GAP);
+        fresh && self.left_out_since.is_some_and(|since| now.duration_since(since) >= settle)
     }
 }
 
@@ -354,5 +373,25 @@ mod tests {
         assert!(!life.verified_since(now));
         life.on_incumbent_writable(later(now, 1));
         assert!(life.verified_since(now) && !life.verified_since(later(now, 2)));
+    }
+
+    #[test]
+    fn a_name_that_dns_fell_silent_about_has_not_moved_steadily() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        life.on_answer(vec![address(2).ip()], now);
+        assert!(!life.may_adopt(address(2), true, later(now, 20), SETTLE), "one answer, then none");
+        life.on_answer(vec![address(2).ip()], later(now, 21));
+        assert!(!life.may_adopt(address(2), true, later(now, 22), SETTLE), "a gap begins anew");
+    }
+
+    #[test]
+    fn a_process_that_had_no_connection_for_long_believes_the_name() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        life.on_connect_elsewhere(address(2).ip(), later(now, 5), SETTLE);
+        assert!(!life.may_adopt(address(2), true, later(now, 5), SETTLE), "DNS named the incumbent just now");
+        life.on_connect_elsewhere(address(2).ip(), later(now, 3600), SETTLE);
+        assert!(life.may_adopt(address(2), true, later(now, 3600), SETTLE));
     }
 }

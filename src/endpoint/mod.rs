@@ -47,7 +47,7 @@ pub struct Endpoint {
     role: AtomicU8,
     /// The first connect to it asks whether it is writable; nobody else does.
     learning: AtomicU8,
-    /// Generation × 2, plus 1 while a statement has to look before it is sent.
+    /// Generation × 4, plus 1 while a statement has to look before it is sent, plus 2 while the circuit is open.
     pulse: AtomicU64,
     /// Live tagged sockets: while there are none, DNS is not asked.
     pub tagged: AtomicU32,
@@ -60,6 +60,8 @@ struct State {
     life: Life,
     /// Somebody is probing.
     probing: bool,
+    /// Nobody looks again before this.
+    next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
 }
@@ -70,11 +72,16 @@ pub struct Pulse(u64);
 
 impl Pulse {
     pub fn generation(self) -> u64 {
-        self.0 >> 1
+        self.0 >> 2
     }
 
     pub fn unsettled(self) -> bool {
-        self.0 & 1 == 1
+        self.0 & 1 != 0
+    }
+
+    /// Nothing is held until a writer was verified.
+    pub fn circuit_open(self) -> bool {
+        self.0 & 2 != 0
     }
 }
 
@@ -88,7 +95,7 @@ impl Endpoint {
             learning: AtomicU8::new(0),
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
-            state: Mutex::new(State { life: Life::new(), probing: false, replaying: 0 }),
+            state: Mutex::new(State { life: Life::new(), probing: false, next_pass: Instant::now(), replaying: 0 }),
             changed: Condvar::new(),
         }
     }
@@ -128,6 +135,21 @@ impl Endpoint {
         self.lock().life.incumbent()
     }
 
+    /// A new connection led to `peer`. If nobody has asked DNS for long, what we knew of the writer is old, and the name
+    /// may have moved for good meanwhile. Returns whether `peer` is as good as the incumbent where it is.
+    pub fn on_connect(&self, peer: SocketAddr) -> bool {
+        let mut state = self.lock();
+        let incumbent = state.life.incumbent();
+        if incumbent == Some(peer) {
+            return true;
+        }
+        state.life.on_connect_elsewhere(peer.ip(), Instant::now(), config().settle);
+        self.publish(&state);
+        let named = state.life.named();
+        // One name for several servers (a load balancer, Galera): each is where DNS leads.
+        named.contains(&peer.ip()) && incumbent.is_none_or(|incumbent| named.contains(&incumbent.ip()))
+    }
+
     /// An address that DNS names now, if it does not name `address` any more.
     pub fn named_other_than(&self, address: Option<SocketAddr>) -> Option<SocketAddr> {
         let state = self.lock();
@@ -152,11 +174,6 @@ impl Endpoint {
     /// The endpoint failed open and no writer was verified since.
     pub fn circuit_open(&self) -> bool {
         self.lock().life.circuit_open()
-    }
-
-    pub fn switching(&self) -> bool {
-        let state = self.lock();
-        state.life.phase() == Phase::Switching && !state.life.circuit_open()
     }
 
     /// The DNS watcher's news.
@@ -191,7 +208,8 @@ impl Endpoint {
 
     /// Makes the state's essence readable without a lock, and tells the watcher if it has to hurry.
     fn publish(&self, state: &State) {
-        let pulse = state.life.generation() << 1 | u64::from(state.life.unsettled());
+        let life = &state.life;
+        let pulse = life.generation() << 2 | u64::from(life.circuit_open()) << 1 | u64::from(life.unsettled());
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.notify_all();

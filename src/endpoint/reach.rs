@@ -1,9 +1,11 @@
-//! Is a server reachable at all? A plain TCP connect with a short limit, before a login is risked on it.
+//! Is there a MySQL server that speaks at this address? A TCP connect and its first bytes, with a short limit, before
+//! a login or a question is risked on it.
 //!
-//! A login without limit can hang for minutes on a host that drops packets. A bare connect counts as an aborted
-//! handshake at the server (`max_connect_errors`), so it is always followed by a login, which clears that count.
+//! A login without limit can hang for minutes on a host that drops packets, and a frozen server still accepts TCP. The
+//! attempt counts as an aborted handshake at the server (`max_connect_errors`); a login follows, which clears that.
 
 use std::{
+    io::Read,
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -11,6 +13,13 @@ use std::{
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
 const LIMIT: Duration = Duration::from_millis(500);
 
-pub fn reachable(server: SocketAddr) -> Result<(), String> {
-    TcpStream::connect_timeout(&server, LIMIT).map(drop).map_err(|error| error.to_string())
+/// Waits for the server's greeting, or an error packet in its place.
+pub fn greets(server: SocketAddr) -> Result<(), String> {
+    let mut stream = TcpStream::connect_timeout(&server, LIMIT).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(LIMIT)).map_err(|error| error.to_string())?;
+    match stream.read(&mut [0; 4]) {
+        Ok(0) => Err("it closed the connection".to_owned()),
+        Ok(_) => Ok(()),
+        Err(_) => Err("no greeting".to_owned()),
+    }
 }

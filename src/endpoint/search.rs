@@ -4,12 +4,13 @@
 //! held while the prober talks to a server. It knows nothing of client libraries or protocols.
 
 use std::{
+    fmt,
     net::SocketAddr,
     sync::MutexGuard,
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, State, life::Phase, reach};
+use super::{Endpoint, State, life::Phase, reach::greets};
 use crate::control::{
     config,
     counters::COUNTERS,
@@ -20,18 +21,42 @@ use crate::control::{
 pub trait Prober {
     /// The server that it is connected to, if it is connected and idle.
     fn address(&self) -> Option<SocketAddr>;
+    /// Its server has answered on it just now: it need not be asked for a sign of life first.
+    fn answered_lately(&self) -> bool;
     /// Connects to `to` and logs in as the application, or leaves everything as it was and says why.
-    fn dial(&mut self, to: SocketAddr) -> Result<(), String>;
+    fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled>;
     /// Asks the connected server whether it accepts writes.
     fn ask(&mut self) -> Writability;
+    /// Is some other connection of this process to that server alive?
+    fn others_are_alive_at(&self, server: SocketAddr) -> bool;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writability {
     Writable,
     ReadOnly,
+    /// It answered something else: no proof of anything.
+    Unclear,
     /// The question got no answer.
     Lost,
+}
+
+/// Why a server could not be logged in to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undialled {
+    /// Nobody there, or nobody who speaks.
+    Unreachable(String),
+    /// The server itself refused: a locked account, too many connections. It says nothing of its role.
+    Refused(String),
+}
+
+impl fmt::Display for Undialled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Undialled::Unreachable(why) => write!(f, "cannot be reached ({why})"),
+            Undialled::Refused(why) => write!(f, "refuses this login ({why})"),
+        }
+    }
 }
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -43,79 +68,97 @@ pub struct Found {
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// How much longer somebody else waits before he takes the prober's place: it is connected where it has to be.
+const STICKY: Duration = Duration::from_millis(50);
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
+/// How long a connection waits whose own login is refused while others of the process are served.
+const REFUSED_ALONE: Duration = Duration::from_secs(2);
+
+/// What one look brought.
+#[derive(PartialEq)]
+enum Look {
+    Done,
+    /// This connection cannot judge: another one of the process has to.
+    NoAnswer,
+}
 
 impl Endpoint {
-    /// Finds the verified writer, waiting for it if there is none, until `patience` ends or the endpoint's hold
-    /// limit, whichever is earlier. `None`: fail open, the caller gets its original error.
-    pub fn find_writer(&self, prober: &mut dyn Prober, patience: Option<Duration>) -> Option<Found> {
+    /// Finds the verified writer, waiting for it if there is none, until `deadline` or the endpoint's hold limit,
+    /// whichever is earlier. `None`: fail open, the caller gets its original error.
+    pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
-        let hold_max = config().hold_max;
         let mut incumbent_asked: Option<Instant> = None;
-        let mut held = false;
+        let mut refused_since: Option<Instant> = None;
+        let (mut held, mut probed) = (false, false);
         let mut state = self.lock();
         let found = loop {
             let now = Instant::now();
-            let life = &state.life;
-            if life.verified_since(began) {
-                break life.incumbent().map(|address| Found { address, generation: life.generation() });
+            if state.life.verified_since(began) {
+                break state.life.incumbent().map(|address| Found { address, generation: state.life.generation() });
             }
-            let open = life.circuit_open();
-            let limit = life.hold_until(began, hold_max);
+            let open = state.life.circuit_open();
+            let limit = state.life.hold_until(began, config().hold_max);
             if !open && now >= limit {
-                if state.life.fail_open() {
-                    COUNTERS.failed_open.add(1);
-                    say!(
-                        Warn,
-                        "{}: no writer for {:?} (hold_max): failing open, errors reach the application \
-                        until a writer is verified",
-                        self.name,
-                        hold_max
-                    );
-                    self.publish(&state);
-                }
-                self.changed.notify_all();
+                self.fail_open(&mut state);
                 break None;
             }
-            if patience.is_some_and(|patience| now >= began + patience) {
-                say!(Warn, "{}: the application's own read timeout ended the wait for a writer", self.name);
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                say!(Warn, "{}: the application's own timeout ended the wait for a writer", self.name);
                 break None;
             }
-            if open && !state.life.may_look(now) {
+            if refused_since.is_some_and(|since| now >= since + REFUSED_ALONE) {
+                say!(Warn, "{}: this login is refused, others are served: not a switchover", self.name);
                 break None;
             }
-            let until = patience.map_or(limit, |patience| limit.min(began + patience));
-            if state.probing {
-                if open {
-                    break None;
-                }
+            if open && (state.probing || !state.life.may_look(now)) {
+                break None;
+            }
+            let until = deadline.map_or(limit, |deadline| limit.min(deadline));
+            let turn = state.next_pass + if probed { Duration::ZERO } else { STICKY };
+            if !open && (state.probing || now < turn) {
                 held = true;
-                state = self.wait(state, until.saturating_duration_since(now));
+                let pause = if state.probing { until } else { until.min(turn) };
+                state = self.wait(state, pause.saturating_duration_since(now));
                 continue;
             }
             state.probing = true;
             let slot = Slot(self);
-            state = self.pass(state, prober, &mut incumbent_asked);
-            if state.life.verified_since(began) {
-                drop_slot(slot, &mut state);
-                continue;
-            }
-            if open {
-                drop_slot(slot, &mut state);
+            let look;
+            (state, look) = self.pass(state, prober, &mut incumbent_asked);
+            let pause = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
+            probed = look == Look::Done;
+            refused_since = if probed { None } else { refused_since.or(Some(now)) };
+            state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
+            slot.give_back(&mut state);
+            if open && !state.life.verified_since(began) {
                 break None;
             }
-            held = true;
-            let pause = PROBE_EVERY.min(until.saturating_duration_since(Instant::now()));
-            state = self.wait(state, pause);
-            drop_slot(slot, &mut state);
+            if look == Look::NoAnswer && !state.life.verified_since(began) {
+                state = self.wait(state, pause);
+            }
         };
         drop(state);
         if held {
-            COUNTERS.holds.add(1);
+            COUNTERS.holds.count();
             COUNTERS.held_ms.add(began.elapsed().as_millis() as u64);
         }
         found
+    }
+
+    fn fail_open(&self, state: &mut State) {
+        if state.life.fail_open() {
+            COUNTERS.failed_open.count();
+            say!(
+                Warn,
+                "{}: no writer for {:?} (hold_max): failing open, errors reach the application until a writer is \
+                 verified",
+                self.name,
+                config().hold_max
+            );
+            self.publish(state);
+        }
+        self.changed.notify_all();
     }
 
     /// One look at the incumbent and at every candidate. Takes and returns the lock, free in between.
@@ -124,12 +167,13 @@ impl Endpoint {
         state: MutexGuard<'a, State>,
         prober: &mut dyn Prober,
         incumbent_asked: &mut Option<Instant>,
-    ) -> MutexGuard<'a, State> {
+    ) -> (MutexGuard<'a, State>, Look) {
         let now = Instant::now();
         let settle = config().settle;
         let incumbent = state.life.incumbent();
         let moved_away = state.life.name_has_moved(now, settle);
-        let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, self.name.port)).collect();
+        let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
+        let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         drop(state);
 
         let mut incumbent_writable = false;
@@ -139,28 +183,26 @@ impl Endpoint {
             if connected || due || named == [incumbent] {
                 *incumbent_asked = Some(now);
                 let answer = self.try_server(prober, incumbent);
+                let no_proof = match &answer {
+                    Ok(answer) => *answer == Writability::Unclear,
+                    Err(Undialled::Refused(_)) => prober.others_are_alive_at(incumbent),
+                    Err(Undialled::Unreachable(_)) => false,
+                };
                 let mut state = self.lock();
+                if no_proof {
+                    return (state, Look::NoAnswer);
+                }
                 incumbent_writable = answer == Ok(Writability::Writable);
                 if incumbent_writable && !moved_away {
                     if state.life.phase() == Phase::Switching {
                         say!(Warn, "{}: {incumbent} accepts writes again", self.name);
                     }
                     self.stay(&mut state);
-                    return state;
+                    return (state, Look::Done);
                 }
-                if !incumbent_writable && state.life.on_incumbent_unfit(Instant::now()) {
-                    COUNTERS.suspects.add(1);
-                    let why = match answer {
-                        Err(why) => format!("cannot be reached ({why})"),
-                        Ok(_) => "is read-only".to_owned(),
-                    };
-                    say!(
-                        Warn,
-                        "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
-                        self.name,
-                        config().hold_max
-                    );
-                    self.publish(&state);
+                if !incumbent_writable {
+                    let why = answer.err().map_or("is read-only".to_owned(), |why| why.to_string());
+                    self.incumbent_unfit(&mut state, incumbent, &why);
                 }
             }
         }
@@ -170,27 +212,27 @@ impl Endpoint {
                     let now = Instant::now();
                     let mut state = self.lock();
                     if state.life.may_adopt(candidate, incumbent_writable, now, settle) {
-                        let waited = state.life.hold_until(now, Duration::ZERO);
+                        let since = state.life.hold_until(now, Duration::ZERO);
                         state.life.adopt(candidate, now);
                         say!(
                             Warn,
                             "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
                             self.name,
-                            now.saturating_duration_since(waited).as_millis()
+                            now.saturating_duration_since(since).as_millis()
                         );
                         self.publish(&state);
-                        return state;
+                        return (state, Look::Done);
                     }
                 }
                 Ok(answer) => say!(Debug, "{}: candidate {candidate} is {answer:?}", self.name),
-                Err(why) => say!(Debug, "{}: candidate {candidate} cannot be reached: {why}", self.name),
+                Err(why) => say!(Debug, "{}: candidate {candidate} {why}", self.name),
             }
         }
         let mut state = self.lock();
         if incumbent_writable {
             self.stay(&mut state);
         }
-        state
+        (state, Look::Done)
     }
 
     fn stay(&self, state: &mut State) {
@@ -198,24 +240,63 @@ impl Endpoint {
         self.publish(state);
     }
 
-    fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, String> {
+    fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
+        if state.life.on_incumbent_unfit(Instant::now()) {
+            COUNTERS.suspects.count();
+            say!(
+                Warn,
+                "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
+                self.name,
+                config().hold_max
+            );
+            self.publish(state);
+        }
+    }
+
+    fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, Undialled> {
+        let alive = prober.address() == Some(server) && prober.answered_lately();
+        if !alive {
+            greets(server).map_err(Undialled::Unreachable)?;
+        }
         if prober.address() == Some(server) {
             match prober.ask() {
                 Writability::Lost => {}
                 answer => return Ok(answer),
             }
         }
-        reach::reachable(server)?;
         prober.dial(server)?;
         match prober.ask() {
-            Writability::Lost => Err("connection lost while asking @@read_only".to_owned()),
+            Writability::Lost => Err(Undialled::Unreachable("connection lost while asking @@read_only".to_owned())),
             answer => Ok(answer),
         }
     }
 
-    /// Waits for a change of the endpoint, `time` at most: for a connect that found nobody to talk to.
-    pub fn wait_for_news(&self, time: Duration) {
-        drop(self.wait(self.lock(), time));
+    /// A connect to a known writer's name found nobody. Waits a moment and says whether it is to be tried again.
+    pub fn connect_may_try_again(&self, deadline: Option<Instant>) -> bool {
+        let Some(incumbent) = self.incumbent() else { return false };
+        if self.circuit_open() {
+            return false;
+        }
+        let why = greets(incumbent).err();
+        let mut state = self.lock();
+        let now = Instant::now();
+        match why {
+            Some(why) => self.incumbent_unfit(&mut state, incumbent, &Undialled::Unreachable(why).to_string()),
+            // The incumbent is there: it is the connect's own trouble.
+            None if state.life.phase() != Phase::Switching => return false,
+            None => {}
+        }
+        let limit = state.life.hold_until(now, config().hold_max);
+        if now >= limit {
+            self.fail_open(&mut state);
+            return false;
+        }
+        let until = deadline.map_or(limit, |deadline| limit.min(deadline));
+        if now >= until {
+            return false;
+        }
+        drop(self.wait(state, (2 * PROBE_EVERY).min(until - now)));
+        true
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
@@ -229,10 +310,12 @@ impl Endpoint {
 /// The right to probe. Given back even if the prober panics.
 struct Slot<'a>(&'a Endpoint);
 
-fn drop_slot(slot: Slot<'_>, state: &mut State) {
-    state.probing = false;
-    slot.0.changed.notify_all();
-    std::mem::forget(slot);
+impl Slot<'_> {
+    fn give_back(self, state: &mut State) {
+        state.probing = false;
+        self.0.changed.notify_all();
+        std::mem::forget(self);
+    }
 }
 
 impl Drop for Slot<'_> {

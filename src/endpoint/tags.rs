@@ -80,6 +80,16 @@ impl Tags {
         }
     }
 
+    /// Does any tagged descriptor satisfy `wanted`?
+    pub fn any(&self, mut wanted: impl FnMut(i32, Tag) -> bool) -> bool {
+        self.chunks.iter().enumerate().filter_map(|(at, chunk)| Some((at, chunk.get()?))).any(|(at, chunk)| {
+            (0..CHUNK).filter(|offset| chunk[*offset].load(Relaxed) != 0).any(|offset| {
+                let fd = (at * CHUNK + offset) as i32;
+                self.get(fd).is_some_and(|tag| wanted(fd, tag))
+            })
+        })
+    }
+
     /// `new` is a duplicate of `old`. Returns the endpoint of the tag that it now carries.
     pub fn copy(&self, old: i32, new: i32) -> Option<u16> {
         let word = self.cell(old, false)?.load(Acquire);

@@ -60,7 +60,10 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     silence_panics();
     // A thread that is being torn down: no decisions any more.
     OURSELVES.try_with(|depth| depth.set(depth.get() + 1)).ok()?;
+    // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
+    let cancellable = raw::set_cancellable(false);
     let outcome = catch_unwind(AssertUnwindSafe(decision));
+    raw::set_cancellable(cancellable);
     let _ = OURSELVES.try_with(|depth| depth.set(depth.get() - 1));
     errno::set(kept);
     match outcome {

@@ -16,8 +16,8 @@ const FAILED: c_int = 2000;
 
 mysql_doors! {
     fn mysql_real_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
-        // SAFETY: the application passes `length` readable bytes.
-        let text = unsafe { bytes(query, length) };
+        // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
+        let text = unsafe { sized(call, query, length) };
         statement::query(call, active(mysql), text, real)
     }
 
@@ -28,8 +28,8 @@ mysql_doors! {
     }
 
     fn mysql_send_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
-        // SAFETY: the application passes `length` readable bytes.
-        let text = unsafe { bytes(query, length) };
+        // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
+        let text = unsafe { sized(call, query, length) };
         statement::send_query(call, active(mysql), text, real)
     }
 
@@ -117,11 +117,11 @@ mysql_doors! {
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
-        statement::once(call, active(mysql), real)
+        statement::untouched(call, active(mysql), real)
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
-        statement::once(call, active(mysql), real)
+        statement::untouched(call, active(mysql), real)
     }
 
     fn mysql_list_dbs(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
@@ -151,7 +151,9 @@ mysql_doors! {
     fn mysql_stmt_prepare(statement: *mut MYSQL_STMT, query: *const c_char, length: c_ulong) -> c_int, FAILED,
         |call, real|
     {
-        session_calls::prepare(call, prepared(statement), real)
+        // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
+        let text = unsafe { sized(call, query, length) };
+        session_calls::prepare(call, prepared(statement), text, real)
     }
 
     fn mysql_stmt_execute(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
@@ -181,15 +183,20 @@ fn prepared(statement: *mut MYSQL_STMT) -> ActiveStatement {
     unsafe { ActiveStatement::new(statement) }
 }
 
+/// A statement text. libmariadb takes the lengths 0 and -1 for "up to the NUL byte".
+///
 /// # Safety
-/// `pointer` is null or has `length` readable bytes, for as long as the call lasts.
-unsafe fn bytes<'a>(pointer: *const c_char, length: c_ulong) -> &'a [u8] {
+/// `pointer` is null or has `length` readable bytes, or is such a string, for as long as the call lasts.
+unsafe fn sized<'a>(call: Call, pointer: *const c_char, length: c_ulong) -> &'a [u8] {
     if pointer.is_null() {
-        b""
-    } else {
-        // SAFETY: as the caller vouches.
-        unsafe { std::slice::from_raw_parts(pointer.cast(), length as usize) }
+        return b"";
     }
+    if length == c_ulong::MAX || length == 0 && call.measures_empty_texts() {
+        // SAFETY: as the caller vouches.
+        return unsafe { text(pointer) };
+    }
+    // SAFETY: as the caller vouches.
+    unsafe { std::slice::from_raw_parts(pointer.cast(), length as usize) }
 }
 
 type RealConnect = unsafe extern "C" fn(

@@ -3,6 +3,7 @@
 //! After fork the child forgets it (leaks it, untouched: another thread may have held its locks) and makes its own
 //! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id.
 
+use std::net::SocketAddr;
 use std::sync::{
     Mutex, PoisonError,
     atomic::{AtomicBool, AtomicPtr, Ordering::*},
@@ -88,6 +89,17 @@ fn forget_after_fork() {
 impl Process {
     pub fn is_ours(&self) -> bool {
         self.pid == raw::pid()
+    }
+
+    /// Is a tagged connection of `endpoint` to `server`, other than `own`, alive?
+    pub fn has_live_connection(&self, endpoint: u16, server: SocketAddr, own: i32) -> bool {
+        self.tags.any(|fd, tag| {
+            fd != own
+                && tag.endpoint == endpoint
+                && tag.peer == server
+                && raw::peer(fd) == Some(server)
+                && !raw::hung_up(fd)
+        })
     }
 
     /// The endpoint of that name and its position, made now if need be.

@@ -64,3 +64,17 @@ pub fn shutdown(fd: i32) {
     // SAFETY: any integer is allowed; errors are of no interest.
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
+
+/// Allows or forbids the cancellation of this thread (pthread_setcancelstate(3)). Returns what it was before.
+pub fn set_cancellable(cancellable: bool) -> bool {
+    const PTHREAD_CANCEL_ENABLE: libc::c_int = 0;
+    const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+    unsafe extern "C" {
+        fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+    }
+    let state = if cancellable { PTHREAD_CANCEL_ENABLE } else { PTHREAD_CANCEL_DISABLE };
+    let mut before = PTHREAD_CANCEL_ENABLE;
+    // SAFETY: a valid state and a valid place for the old one.
+    unsafe { pthread_setcancelstate(state, &mut before) };
+    before == PTHREAD_CANCEL_ENABLE
+}

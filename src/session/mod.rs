@@ -6,7 +6,7 @@
 pub mod journal;
 pub mod transaction;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use crate::sql::{Pin, SessionEffect, Statement, TransactionEffect};
 use journal::Journal;
@@ -25,11 +25,30 @@ pub struct Session {
     /// Live prepared statements, by their address.
     prepared: BTreeSet<usize>,
     transaction: Option<Log>,
+    /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
+    /// is open on the server, since an ERR packet carries no status.
+    unclear: bool,
 }
 
 impl Session {
-    /// The statement succeeded. `in_transaction` is what the server's status flag says now.
-    pub fn on_success(&mut self, statement: &Statement, text: &[u8], reply: Reply, in_transaction: bool) {
+    /// The statement succeeded at `moment`. `in_transaction` is what the server's status flag says now.
+    pub fn on_success(
+        &mut self,
+        statement: &Statement,
+        text: &[u8],
+        reply: Reply,
+        in_transaction: bool,
+        moment: SystemTime,
+    ) {
+        use TransactionEffect::{Begin, Commit, Rollback};
+        if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
+            self.unclear = false;
+        }
+        let leaves_something =
+            statement.session.iter().any(|effect| matches!(effect, SessionEffect::Use(_) | SessionEffect::Journal));
+        if leaves_something {
+            self.session_changed();
+        }
         let next = self.next_transaction.take();
         for effect in &statement.session {
             match effect {
@@ -49,10 +68,18 @@ impl Session {
                 }
             }
         }
-        self.log(statement, text, reply, in_transaction, next);
+        self.log(statement, text, reply, in_transaction, next, moment);
     }
 
-    fn log(&mut self, statement: &Statement, text: &[u8], reply: Reply, in_transaction: bool, next: Option<Vec<u8>>) {
+    fn log(
+        &mut self,
+        statement: &Statement,
+        text: &[u8],
+        reply: Reply,
+        in_transaction: bool,
+        next: Option<Vec<u8>>,
+        moment: SystemTime,
+    ) {
         match statement.transaction {
             _ if !in_transaction => self.transaction = None,
             TransactionEffect::Begin | TransactionEffect::None | TransactionEffect::Savepoint => {
@@ -62,20 +89,21 @@ impl Session {
                 let log = self.transaction.get_or_insert_with(|| {
                     let mut log = Log::default();
                     if let Some(next) = next {
-                        log.push(&next, Reply::Done { affected: 0, insert_id: 0 });
+                        log.push(&next, Reply::Done { affected: 0, insert_id: 0 }, moment);
                     }
                     log
                 });
                 if statement.varies {
                     log.spoil("a function whose value changes");
                 }
-                if statement.uses_previous {
+                // Within the log, the statement before it is replayed too.
+                if statement.uses_previous && !log.claims_ids() {
                     log.spoil("a statement that depends on the one before it");
                 }
                 if !statement.atomic {
                     log.spoil("a CALL or several statements in one text");
                 }
-                log.push(text, reply);
+                log.push(text, reply, moment);
             }
             // Committed something, and is in a transaction all the same (AND CHAIN, autocommit=0 subtleties).
             _ => {
@@ -86,20 +114,43 @@ impl Session {
         }
     }
 
-    /// The statement failed, for the application's own reasons.
-    pub fn on_failure(&mut self, statement: &Statement, text: &[u8], number: u32) {
+    /// The statement failed, for the application's own reasons. `in_transaction` is what was believed before it.
+    /// Returns true if the transaction is gone for certain.
+    pub fn on_failure(
+        &mut self,
+        statement: &Statement,
+        text: &[u8],
+        number: u32,
+        in_transaction: bool,
+        moment: SystemTime,
+    ) -> bool {
         // ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK: the whole transaction was rolled back.
         if matches!(number, 1213 | 1614) {
             self.transaction = None;
-            return;
+            self.unclear = false;
+            return true;
+        }
+        let plain = matches!(statement.transaction, TransactionEffect::None | TransactionEffect::Savepoint);
+        // ER_LOCK_WAIT_TIMEOUT, ER_LOCK_TABLE_FULL, ER_CHECKREAD, ER_TRANSACTION_ROLLBACK_DURING_COMMIT roll back the
+        // statement or the whole transaction.
+        let rolls_back = matches!(number, 1205 | 1206 | 1020 | 3101);
+        if in_transaction && (!plain || !statement.atomic || rolls_back) {
+            self.unclear = true;
         }
         if let Some(log) = &mut self.transaction {
-            // ER_LOCK_WAIT_TIMEOUT rolls back the statement or the transaction (innodb_rollback_on_timeout).
-            if number == 1205 || statement.varies || !statement.atomic {
+            if statement.varies || !statement.atomic || !plain || rolls_back {
                 log.spoil("a statement that failed in a way that need not happen again");
             } else {
-                log.push(text, Reply::Failed(number));
+                log.push(text, Reply::Failed(number), moment);
             }
+        }
+        false
+    }
+
+    /// A replay starts from the session as it is in the end: right only if it did not change on the way.
+    fn session_changed(&mut self) {
+        if let Some(log) = &mut self.transaction {
+            log.spoil("a change of the session inside the transaction");
         }
     }
 
@@ -121,11 +172,13 @@ impl Session {
 
     /// `mysql_select_db`.
     pub fn on_database(&mut self, name: &[u8]) {
+        self.session_changed();
         self.database = Some(name.to_vec());
     }
 
     /// `mysql_set_server_option`.
     pub fn on_server_option(&mut self, option: i32) {
+        self.session_changed();
         self.server_option = Some(option);
     }
 
@@ -150,6 +203,7 @@ impl Session {
     /// The transaction is gone (rolled back, victim).
     pub fn transaction_gone(&mut self) {
         self.transaction = None;
+        self.unclear = false;
     }
 
     pub fn on_prepared(&mut self, statement: usize) {
@@ -182,6 +236,9 @@ impl Session {
                 Pin::Unclear => "a statement whose effect on the session is not clear",
             });
         }
+        if self.unclear {
+            return Some("a transaction of which nobody knows whether it is open");
+        }
         (!self.prepared.is_empty()).then_some("a prepared statement")
     }
 
@@ -203,6 +260,7 @@ impl Session {
 mod tests {
     use super::*;
 
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
 
     fn plain(transaction: TransactionEffect, session: Vec<SessionEffect>) -> Statement {
@@ -229,6 +287,7 @@ mod tests {
             b"USE shop",
             DONE,
             false,
+            NOW,
         );
         for text in ["SET NAMES utf8mb4", "SET time_zone = '+00:00'"] {
             session.on_success(
@@ -236,6 +295,7 @@ mod tests {
                 text.as_bytes(),
                 DONE,
                 false,
+                NOW,
             );
         }
         assert_eq!(session.database(), Some(&b"shop"[..]));
@@ -246,10 +306,10 @@ mod tests {
     fn a_pin_holds_until_it_is_released_and_prepared_statements_pin_while_they_live() {
         let mut session = Session::default();
         let lock = plain(TransactionEffect::None, vec![SessionEffect::Pin(Pin::TableLock)]);
-        session.on_success(&lock, b"LOCK TABLES t READ", DONE, false);
+        session.on_success(&lock, b"LOCK TABLES t READ", DONE, false, NOW);
         assert_eq!(session.pinned(), Some("LOCK TABLES"));
         let unlock = plain(TransactionEffect::None, vec![SessionEffect::Unpin(Pin::TableLock)]);
-        session.on_success(&unlock, b"UNLOCK TABLES", DONE, false);
+        session.on_success(&unlock, b"UNLOCK TABLES", DONE, false, NOW);
         assert_eq!(session.pinned(), None);
         session.on_prepared(0x10);
         assert!(session.pinned().is_some());
@@ -260,19 +320,19 @@ mod tests {
     #[test]
     fn a_transaction_is_logged_from_begin_to_its_end() {
         let mut session = Session::default();
-        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
-        session.on_success(&write(), b"INSERT 1", DONE, true);
-        session.on_failure(&write(), b"INSERT 1", 1062);
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+        session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
+        session.on_failure(&write(), b"INSERT 1", 1062, true, NOW);
         let texts: Vec<_> = session.transaction().unwrap().entries().iter().map(|entry| entry.text.clone()).collect();
         assert_eq!(texts, [&b"BEGIN"[..], b"INSERT 1", b"INSERT 1"]);
-        session.on_success(&plain(TransactionEffect::Commit, Vec::new()), b"COMMIT", DONE, false);
+        session.on_success(&plain(TransactionEffect::Commit, Vec::new()), b"COMMIT", DONE, false, NOW);
         assert!(session.transaction().is_none());
     }
 
     #[test]
     fn without_autocommit_a_transaction_begins_with_its_first_statement() {
         let mut session = Session::default();
-        session.on_success(&write(), b"INSERT 1", DONE, true);
+        session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
         assert_eq!(session.transaction().unwrap().entries().len(), 1);
     }
 
@@ -280,9 +340,9 @@ mod tests {
     fn set_transaction_belongs_to_the_next_transaction_only() {
         let mut session = Session::default();
         let set = plain(TransactionEffect::None, vec![SessionEffect::NextTransaction]);
-        session.on_success(&set, b"SET TRANSACTION READ ONLY", DONE, false);
+        session.on_success(&set, b"SET TRANSACTION READ ONLY", DONE, false, NOW);
         assert_eq!(session.to_restore().count(), 1);
-        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
         assert_eq!(session.to_restore().count(), 0);
         assert_eq!(session.transaction().unwrap().entries()[0].text, b"SET TRANSACTION READ ONLY");
     }
@@ -292,10 +352,10 @@ mod tests {
         let spoilers: [fn(&mut Statement); 3] = [|s| s.varies = true, |s| s.uses_previous = true, |s| s.atomic = false];
         for spoil in spoilers {
             let mut session = Session::default();
-            session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
+            session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
             let mut statement = write();
             spoil(&mut statement);
-            session.on_success(&statement, b"INSERT", DONE, true);
+            session.on_success(&statement, b"INSERT", DONE, true, NOW);
             assert!(session.transaction().unwrap().spoilt().is_some());
         }
     }
@@ -303,10 +363,40 @@ mod tests {
     #[test]
     fn a_deadlock_ends_the_transaction_and_a_lock_wait_timeout_leaves_it_unclear() {
         let mut session = Session::default();
-        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true);
-        session.on_failure(&write(), b"INSERT", 1205);
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+        session.on_failure(&write(), b"INSERT", 1205, true, NOW);
         assert!(session.transaction().unwrap().spoilt().is_some());
-        session.on_failure(&write(), b"INSERT", 1213);
+        session.on_failure(&write(), b"INSERT", 1213, true, NOW);
         assert!(session.transaction().is_none());
+    }
+
+    #[test]
+    fn a_failed_ddl_in_a_transaction_may_have_committed_so_nothing_is_replayed_until_a_boundary() {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+        session.on_failure(&plain(TransactionEffect::ImplicitCommit, Vec::new()), b"DROP TABLE x", 1051, true, NOW);
+        assert!(session.transaction().unwrap().spoilt().is_some() && session.pinned().is_some());
+        session.on_success(&write(), b"INSERT", DONE, true, NOW);
+        assert!(session.pinned().is_some(), "the flag may be the stale one");
+        session.on_success(&plain(TransactionEffect::Commit, Vec::new()), b"COMMIT", DONE, false, NOW);
+        assert_eq!(session.pinned(), None);
+    }
+
+    #[test]
+    fn a_session_that_changed_inside_a_transaction_is_not_replayed() {
+        let changes: [fn(&mut Session); 3] = [
+            |s| s.on_database(b"other"),
+            |s| s.on_server_option(0),
+            |s| {
+                let set = plain(TransactionEffect::None, vec![SessionEffect::Journal]);
+                s.on_success(&set, b"SET @n = 2", DONE, true, NOW);
+            },
+        ];
+        for change in changes {
+            let mut session = Session::default();
+            session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+            change(&mut session);
+            assert!(session.transaction().unwrap().spoilt().is_some());
+        }
     }
 }

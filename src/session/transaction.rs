@@ -3,7 +3,10 @@
 //!
 //! Pure.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::{
+    hash::{DefaultHasher, Hasher},
+    time::SystemTime,
+};
 
 /// Text that is kept at most, in bytes.
 const BYTES: usize = 1024 * 1024;
@@ -61,6 +64,8 @@ impl Digesting {
 pub struct Entry {
     pub text: Vec<u8>,
     pub reply: Reply,
+    /// When it was run: what NOW() and its kin said.
+    pub moment: SystemTime,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +77,7 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn push(&mut self, text: &[u8], reply: Reply) {
+    pub fn push(&mut self, text: &[u8], reply: Reply, moment: SystemTime) {
         if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
             self.spoil("a result set that was not stored");
         }
@@ -81,7 +86,7 @@ impl Log {
             self.spoil("its statements exceed 1 MiB");
         }
         if self.spoilt.is_none() {
-            self.entries.push(Entry { text: text.to_vec(), reply });
+            self.entries.push(Entry { text: text.to_vec(), reply, moment });
         }
     }
 
@@ -122,6 +127,7 @@ impl Log {
 mod tests {
     use super::*;
 
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 7 };
 
     fn digest(rows: &[&[Option<&[u8]>]]) -> Digest {
@@ -149,20 +155,20 @@ mod tests {
     #[test]
     fn a_stored_result_can_be_compared_and_an_unstored_one_spoils_the_log() {
         let mut log = Log::default();
-        log.push(b"SELECT 1", Reply::Pending);
+        log.push(b"SELECT 1", Reply::Pending, NOW);
         assert!(log.spoilt().is_some());
         log.stored(digest(&[&[Some(b"1")]]));
         assert_eq!(log.spoilt(), None);
-        log.push(b"SELECT 2", Reply::Pending);
-        log.push(b"INSERT", DONE);
+        log.push(b"SELECT 2", Reply::Pending, NOW);
+        log.push(b"INSERT", DONE, NOW);
         assert!(log.spoilt().is_some());
     }
 
     #[test]
     fn a_transaction_beyond_its_bound_is_not_replayed_in_part() {
         let mut log = Log::default();
-        log.push(b"INSERT a", DONE);
-        log.push(&vec![b'x'; BYTES], DONE);
+        log.push(b"INSERT a", DONE, NOW);
+        log.push(&vec![b'x'; BYTES], DONE, NOW);
         assert!(log.spoilt().is_some() && log.entries().is_empty());
     }
 }

@@ -93,7 +93,8 @@ pub struct Statement {
     /// One statement whose ERR reply speaks of the whole of it. False for CALL and for more than one statement
     /// in the text: half of their work may have been done when ERR arrives.
     pub atomic: bool,
-    /// Its result depends on the statement before it: LAST_INSERT_ID(), ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS…
+    /// It belongs to this very connection or server: it depends on the statement before it (LAST_INSERT_ID(),
+    /// ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS…) or names a connection of this server (KILL).
     pub uses_previous: bool,
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.

@@ -181,12 +181,14 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
             with(Statement::writing(), Opaque, &[SessionEffect::Unpin(Pin::Xa)])
         }
         b"XA" => with(Statement::writing(), Opaque, &[SessionEffect::Pin(Pin::Xa)]),
-        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"KILL" | b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => {
-            Statement::writing()
-        }
+        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => Statement::writing(),
+        // The connection id that it names is this server's.
+        b"KILL" => Statement { uses_previous: true, ..Statement::writing() },
         b"LOAD" if first.is_word("INDEX") => ends_transaction(),
         b"LOAD" => {
-            let mut statement = Statement { varies: true, ..Statement::writing() };
+            // LOCAL: the file's content came from the application and cannot be had twice.
+            let atomic = !holds_word(rest, "LOCAL");
+            let mut statement = Statement { varies: true, atomic, ..Statement::writing() };
             if facts.user_variables {
                 statement.leave(SessionEffect::Pin(Pin::UserVariable));
             }
@@ -238,7 +240,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"ALTER" | b"CREATE" | b"DROP" | b"RENAME" | b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"OPTIMIZE" | b"REPAIR"
         | b"CHECK" | b"CACHE" | b"INSTALL" | b"UNINSTALL" | b"FLUSH" | b"RESET" | b"START" | b"STOP" | b"CHANGE"
         | b"IMPORT" | b"CLONE" => ends_transaction(),
-        b"PURGE" | b"SHUTDOWN" | b"RESTART" => with(Statement::writing(), Opaque, &[]),
+        b"PURGE" => with(Statement::writing(), Opaque, &[]),
+        b"SHUTDOWN" | b"RESTART" => with(Statement { uses_previous: true, ..Statement::writing() }, Opaque, &[]),
         _ => Statement::unknowable(),
     }
 }

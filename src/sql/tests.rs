@@ -117,7 +117,6 @@ fn writes_are_atomic_and_leave_nothing() {
             "REPLACE INTO t VALUES (NOW())",
             "UPDATE t SET a = CONCAT(a, 'x') WHERE id IN (1)",
             "DELETE FROM t WHERE a = 1;",
-            "KILL 5",
         ],
         |it| *it == Statement::writing(),
     );
