@@ -191,7 +191,9 @@ impl Life {
         }
         let named = self.named.contains(&address.ip());
         // The name has moved for good, even though the old server still accepts writes.
-        named && (!incumbent_writable || self.name_has_moved(now, settle))
+        // Switching: the incumbent itself said, or showed, that it is not the writer. Not having heard of it is no proof.
+        let unfit = self.phase == Phase::Switching && !incumbent_writable;
+        named && (unfit || self.name_has_moved(now, settle))
     }
 
     /// A verified writer.
@@ -393,5 +395,16 @@ mod tests {
         assert!(!life.may_adopt(address(2), true, later(now, 5), SETTLE), "DNS named the incumbent just now");
         life.on_connect_elsewhere(address(2).ip(), later(now, 3600), SETTLE);
         assert!(life.may_adopt(address(2), true, later(now, 3600), SETTLE));
+    }
+
+    #[test]
+    fn an_incumbent_that_was_not_heard_of_is_not_replaced() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        life.on_answer(vec![address(2).ip()], now);
+        life.on_failure(1);
+        assert!(!life.may_adopt(address(2), false, now, SETTLE));
+        life.on_incumbent_unfit(now);
+        assert!(life.may_adopt(address(2), false, now, SETTLE));
     }
 }

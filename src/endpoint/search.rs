@@ -171,6 +171,7 @@ impl Endpoint {
         let now = Instant::now();
         let settle = config().settle;
         let incumbent = state.life.incumbent();
+        let switching = state.life.phase() == Phase::Switching;
         let moved_away = state.life.name_has_moved(now, settle);
         let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
         let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, port)).collect();
@@ -179,7 +180,7 @@ impl Endpoint {
         let mut incumbent_writable = false;
         if let Some(incumbent) = incumbent {
             let connected = prober.address() == Some(incumbent);
-            let due = incumbent_asked.is_none_or(|at| now.duration_since(at) >= INCUMBENT_EVERY);
+            let due = !switching || incumbent_asked.is_none_or(|at| now.duration_since(at) >= INCUMBENT_EVERY);
             if connected || due || named == [incumbent] {
                 *incumbent_asked = Some(now);
                 let answer = self.try_server(prober, incumbent);

@@ -13,12 +13,13 @@ import MySQLdb
 out = threading.Lock()
 
 
-def connect():
+def connect(account):
+    user, password = account.split() if account != "-" else ("app", os.environ["LAB_PASSWORD"])
     options = dict(
         host=os.environ["LAB_HOST"],
         port=int(os.environ["LAB_PORT"]),
-        user="app",
-        passwd=os.environ["LAB_PASSWORD"],
+        user=user,
+        passwd=password,
         db="shop",
         autocommit=True,
     )
@@ -50,7 +51,7 @@ def serve(name, orders):
         operation, argument = orders.get()
         try:
             if operation == "connect":
-                connection = connect()
+                connection = connect(argument)
                 value = "connected"
             else:
                 value = run(connection, operation, argument)

@@ -1,0 +1,204 @@
+//! Money: what must be in the tables after a switchover that met an application at its worst moment.
+
+use std::time::Duration;
+
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Scenario, Side};
+use pointsman_tests::{pair, puppet::Puppet};
+
+/// Each proof runs on both servers.
+macro_rules! on_both {
+    ($($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            for flavor in [Flavor::MariaDb, Flavor::MySql] {
+                let Some(lab) = pair(flavor) else { return };
+                lab.blue()
+                    .sql(
+                        "CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99)); \
+                         CREATE TABLE shop.account (id INT PRIMARY KEY, money INT); \
+                         INSERT INTO shop.account VALUES (1, 100), (2, 100); CREATE DATABASE other; \
+                         CREATE TABLE other.t LIKE shop.t; GRANT ALL ON other.* TO app@'%'; \
+                         CREATE USER report@'%' IDENTIFIED BY 'report'; GRANT ALL ON shop.* TO report@'%'; \
+                         CREATE PROCEDURE shop.pay() SQL SECURITY INVOKER INSERT INTO shop.t (v) VALUES ('paid')",
+                    )
+                    .unwrap();
+                proofs::$name(&lab);
+            }
+        }
+    )*};
+}
+
+on_both! {
+    a_transaction_that_a_failed_ddl_committed_is_not_run_again
+    a_statement_that_needs_the_one_before_it_is_not_run_without_it
+    a_transaction_is_not_replayed_from_a_session_that_it_changed_itself
+    a_refused_call_ends_its_transaction_and_says_so
+    a_transaction_given_up_does_not_come_back
+    an_account_that_is_refused_alone_moves_nobody_to_another_writer
+    a_name_that_moved_for_good_is_followed_after_settle
+    kill_reaches_the_server_that_the_id_came_from
+    connects_fail_open_too_and_the_circuit_closes_by_itself
+    a_frozen_server_does_not_keep_new_connections_from_the_writer
+}
+
+fn switch(lab: &Lab) {
+    Scenario::read_only(Duration::ZERO, Duration::ZERO).run(lab, &mut |_| {}).unwrap();
+}
+
+fn money(lab: &Lab) -> String {
+    lab.green().sql("SELECT GROUP_CONCAT(money ORDER BY id) FROM shop.account").unwrap().trim().to_owned()
+}
+
+fn rows(lab: &Lab, table: &str) -> String {
+    lab.green().sql(&format!("SELECT GROUP_CONCAT(v ORDER BY id) FROM {table}")).unwrap().trim().to_owned()
+}
+
+fn server_id(lab: &Lab, side: Side) -> String {
+    format!("ok (({},),)", lab.server(side).sql("SELECT @@server_id").unwrap().trim())
+}
+
+#[track_caller]
+fn fine(answer: String) -> String {
+    assert!(answer.starts_with("ok"), "{answer}");
+    answer
+}
+
+#[track_caller]
+fn fails(answer: String, numbers: &[u32]) {
+    assert!(numbers.iter().any(|number| answer.starts_with(&format!("error {number} "))), "{answer}");
+}
+
+const TAKE_TEN: &str = "UPDATE account SET money = money - 10 WHERE id = 1";
+
+mod proofs {
+    use super::*;
+
+    pub fn a_transaction_that_a_failed_ddl_committed_is_not_run_again(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        fine(puppet.query("a", "BEGIN"));
+        fine(puppet.query("a", TAKE_TEN));
+        fails(puppet.query("a", "DROP TABLE missing"), &[1051]);
+        switch(lab);
+        fails(puppet.query("a", "UPDATE account SET money = money - 1 WHERE id = 2"), &[1290]);
+        assert_eq!(money(lab), "90,100");
+    }
+
+    pub fn a_statement_that_needs_the_one_before_it_is_not_run_without_it(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        fine(puppet.query("a", "INSERT INTO t (v) VALUES ('parent')"));
+        switch(lab);
+        let child = "INSERT INTO t (v) VALUES (CONCAT('child of ', LAST_INSERT_ID()))";
+        fails(puppet.query("a", child), &[1290]);
+        assert_eq!(rows(lab, "shop.t"), "parent");
+    }
+
+    pub fn a_transaction_is_not_replayed_from_a_session_that_it_changed_itself(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        for text in ["SET @n = 1", "BEGIN", "INSERT INTO t (v) VALUES (@n)", "SET @n = 2", "USE other"] {
+            fine(puppet.query("a", text));
+        }
+        switch(lab);
+        fails(puppet.query("a", "INSERT INTO t (v) VALUES (@n)"), &[1213]);
+        assert_eq!((rows(lab, "shop.t"), rows(lab, "other.t")), ("NULL".to_owned(), "NULL".to_owned()));
+        assert_eq!(puppet.query("a", "SELECT @n, DATABASE()"), "ok ((2, 'other'),)");
+    }
+
+    pub fn a_refused_call_ends_its_transaction_and_says_so(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        fine(puppet.query("a", "BEGIN"));
+        fine(puppet.query("a", "INSERT INTO t (v) VALUES ('one')"));
+        switch(lab);
+        fails(puppet.query("a", "CALL pay()"), &[2013]);
+        fails(puppet.query("a", "INSERT INTO t (v) VALUES ('two')"), &[2006, 2013]);
+        assert_eq!(rows(lab, "shop.t"), "NULL");
+    }
+
+    pub fn a_transaction_given_up_does_not_come_back(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_HOLD_MAX", "1s")]);
+        puppet.connect("a");
+        fine(puppet.query("a", "BEGIN"));
+        fine(puppet.query("a", TAKE_TEN));
+        lab.blue().kill9();
+        fails(puppet.query("a", TAKE_TEN), &[2006, 2013]);
+        lab.blue().start().unwrap();
+        fails(puppet.ask("a", "call", "ping"), &[2006, 2013]);
+        puppet.connect("b");
+        fine(puppet.query("b", TAKE_TEN));
+        let money = lab.blue().sql("SELECT GROUP_CONCAT(money ORDER BY id) FROM shop.account").unwrap();
+        assert_eq!(money.trim(), "90,100");
+    }
+
+    pub fn an_account_that_is_refused_alone_moves_nobody_to_another_writer(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        assert_eq!(puppet.ask("r", "connect", "report report"), "ok 'connected'");
+        lab.green().stop_replication().unwrap();
+        lab.green().set_read_only(false).unwrap();
+        lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
+        lab.blue().sql("ALTER USER report@'%' ACCOUNT LOCK").unwrap();
+        lab.blue().drop_connections("report").unwrap();
+        fails(puppet.query("r", "SELECT @@server_id"), &[2006, 2013]);
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Blue));
+        assert!(puppet.stderr().contains("this login is refused, others are served"), "{}", puppet.stderr());
+    }
+
+    pub fn a_name_that_moved_for_good_is_followed_after_settle(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_SETTLE", "2s")]);
+        puppet.connect("a");
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Blue));
+        lab.green().set_read_only(false).unwrap();
+        lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
+        let mut asked = 0;
+        while puppet.query("a", "SELECT @@server_id") != server_id(lab, Side::Green) {
+            asked += 1;
+            std::thread::sleep(Duration::from_millis(20));
+            assert!(asked < 1500, "never followed: {}", puppet.stderr());
+        }
+        assert!(asked > 0, "DNS alone has moved it at once");
+    }
+
+    pub fn kill_reaches_the_server_that_the_id_came_from(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("idle");
+        puppet.connect("w");
+        // Ids of green that blue does not have.
+        for _ in 0..200 {
+            lab.green().sql("SELECT 1").unwrap();
+        }
+        switch(lab);
+        fine(puppet.query("w", "INSERT INTO t (v) VALUES ('x')"));
+        let id = puppet.query("w", "SELECT CONNECTION_ID()");
+        let number: String = id.chars().filter(char::is_ascii_digit).collect();
+        fails(puppet.query("idle", &format!("KILL {number}")), &[1094]);
+        assert_eq!(puppet.query("w", "SELECT CONNECTION_ID()"), id);
+    }
+
+    pub fn connects_fail_open_too_and_the_circuit_closes_by_itself(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_HOLD_MAX", "1s"), ("POINTSMAN_LOG_LEVEL", "info")]);
+        puppet.connect("a");
+        lab.blue().kill9();
+        for _ in 0..3 {
+            fails(puppet.ask("b", "connect", "-"), &[2002, 2003]);
+        }
+        assert_eq!(puppet.stderr().matches("failing open").count(), 1, "{}", puppet.stderr());
+        lab.blue().start().unwrap();
+        puppet.connect("b");
+        fine(puppet.query("b", "INSERT INTO t (v) VALUES ('x')"));
+        puppet.wait_for_log("accepts writes again");
+    }
+
+    pub fn a_frozen_server_does_not_keep_new_connections_from_the_writer(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        switch(lab);
+        lab.blue().freeze();
+        puppet.connect("b");
+        assert_eq!(puppet.query("b", "SELECT @@server_id"), server_id(lab, Side::Green));
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Green));
+        lab.blue().thaw();
+    }
+}
