@@ -15,6 +15,8 @@ pub const LOCK_DEADLOCK: u32 = 1213;
 pub const SERVER_GONE: u32 = 2006;
 /// CR_SERVER_LOST: the command was written, no answer came.
 pub const SERVER_LOST: u32 = 2013;
+/// CR_SSL_CONNECTION_ERROR: libmariadb's word for a connection under TLS that ended in the middle.
+pub const TLS_BROKEN: u32 = 2026;
 /// CR_SERVER_LOST_EXTENDED.
 pub const SERVER_LOST_EXTENDED: u32 = 2055;
 
@@ -27,14 +29,14 @@ pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
         1053 | 1077 | 1079 | 4031 => Some(Evidence::GoingAway),
         SERVER_GONE => Some(Evidence::NotSent),
         // 1927 is MariaDB's ER_CONNECTION_KILLED: the statement may have got anywhere.
-        SERVER_LOST | SERVER_LOST_EXTENDED | 1927 => Some(Evidence::Unknown),
+        SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927 => Some(Evidence::Unknown),
         _ => None,
     }
 }
 
 /// A client library's word for a lost connection.
 pub fn is_loss(number: u32) -> bool {
-    matches!(number, SERVER_GONE | SERVER_LOST | SERVER_LOST_EXTENDED | 1927)
+    matches!(number, SERVER_GONE | SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927)
 }
 
 /// After this error the connection is of no use any more.

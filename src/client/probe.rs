@@ -62,7 +62,9 @@ impl Prober for Lent<'_> {
         let native = &self.guest.native;
         let before = (self.guest.state().peer, native.thread_id());
         let steered = steer::towards(self.guest.handle.position, Some(to));
+        let turn = self.guest.endpoint().handshake();
         let outcome = native.reconnect();
+        drop(turn);
         drop(steered);
         // A login that succeeded and was lost right after has replaced the session all the same.
         if outcome.is_ok() || native.thread_id() != before.1 {

@@ -17,7 +17,7 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use life::{Life, Phase};
@@ -58,12 +58,16 @@ pub struct Endpoint {
 #[derive(Debug)]
 struct State {
     life: Life,
-    /// Somebody is probing.
-    probing: bool,
+    /// Somebody is probing, since then.
+    probing: Option<Instant>,
     /// Nobody looks again before this.
     next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
+    /// Our logins that are under way.
+    handshakes: u32,
+    /// DNS leaves the incumbent out, and it has not greeted since.
+    silent_since: Option<Instant>,
 }
 
 /// A reading of [`Endpoint::pulse`].
@@ -95,7 +99,14 @@ impl Endpoint {
             learning: AtomicU8::new(0),
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
-            state: Mutex::new(State { life: Life::new(), probing: false, next_pass: Instant::now(), replaying: 0 }),
+            state: Mutex::new(State {
+                life: Life::new(),
+                probing: None,
+                next_pass: Instant::now(),
+                replaying: 0,
+                handshakes: 0,
+                silent_since: None,
+            }),
             changed: Condvar::new(),
         }
     }
@@ -190,11 +201,39 @@ impl Endpoint {
         self.publish(&state);
     }
 
+    /// On the watcher's thread, after an answer: DNS names somebody else. If the incumbent does not even greet any more
+    /// while that one does, nobody may be left to notice: every connection may be waiting for an answer that never
+    /// comes. Returns the incumbent if its connections are to be cut.
+    pub fn fallen_silent(&self) -> Option<SocketAddr> {
+        /// A server that is merely busy greets within this.
+        const SILENCE: Duration = Duration::from_secs(1);
+        let (incumbent, named) = {
+            let mut state = self.lock();
+            if state.life.phase() == Phase::Steady || self.role() != Role::Writer {
+                state.silent_since = None;
+                return None;
+            }
+            let named = state.life.named().to_vec();
+            (state.life.incumbent()?, named)
+        };
+        let elsewhere = named.iter().find(|ip| **ip != incumbent.ip())?;
+        if named.contains(&incumbent.ip()) || reach::greets(incumbent).is_ok() {
+            self.lock().silent_since = None;
+            return None;
+        }
+        reach::greets(SocketAddr::new(*elsewhere, incumbent.port())).ok()?;
+        let mut state = self.lock();
+        let now = Instant::now();
+        let silent = now.duration_since(*state.silent_since.get_or_insert(now)) >= SILENCE;
+        silent.then_some(incumbent)
+    }
+
     /// How often DNS has to be asked for this endpoint.
     pub fn pace(&self) -> Pace {
         let state = self.lock();
         if state.life.phase() != Phase::Steady && state.life.unsettled() && self.role() == Role::Writer {
-            if state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
+            let hurry = state.life.phase() == Phase::Switching || state.silent_since.is_some();
+            if hurry { Pace::Urgent } else { Pace::Steady }
         } else if self.tagged.load(Relaxed) > 0 {
             Pace::Steady
         } else {

@@ -72,6 +72,8 @@ const PROBE_EVERY: Duration = Duration::from_millis(100);
 const STICKY: Duration = Duration::from_millis(50);
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
+/// A look at a few servers, each with a limit of half a second for its greeting, is over by then.
+const STUCK: Duration = Duration::from_secs(3);
 /// How long a connection waits whose own login is refused while others of the process are served.
 const REFUSED_ALONE: Duration = Duration::from_secs(2);
 
@@ -111,19 +113,21 @@ impl Endpoint {
                 say!(Warn, "{}: this login is refused, others are served: not a switchover", self.name);
                 break None;
             }
-            if open && (state.probing || !state.life.may_look(now)) {
+            // A prober that hangs somewhere in its library is not waited for.
+            let probing = state.probing.map(|since| since + STUCK).filter(|until| now < *until);
+            if open && (probing.is_some() || !state.life.may_look(now)) {
                 break None;
             }
             let until = deadline.map_or(limit, |deadline| limit.min(deadline));
             let turn = state.next_pass + if probed { Duration::ZERO } else { STICKY };
-            if !open && (state.probing || now < turn) {
+            if !open && (probing.is_some() || now < turn) {
                 held = true;
-                let pause = if state.probing { until } else { until.min(turn) };
+                let pause = until.min(probing.unwrap_or(turn));
                 state = self.wait(state, pause.saturating_duration_since(now));
                 continue;
             }
-            state.probing = true;
-            let slot = Slot(self);
+            state.probing = Some(now);
+            let slot = Slot(self, now);
             let look;
             (state, look) = self.pass(state, prober, &mut incumbent_asked);
             let pause = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
@@ -261,7 +265,7 @@ impl Endpoint {
         }
         if prober.address() == Some(server) {
             match prober.ask() {
-                Writability::Lost => {}
+                Writability::Lost => greets(server).map_err(Undialled::Unreachable)?,
                 answer => return Ok(answer),
             }
         }
@@ -308,12 +312,14 @@ impl Endpoint {
     }
 }
 
-/// The right to probe. Given back even if the prober panics.
-struct Slot<'a>(&'a Endpoint);
+/// The right to probe, since when. Given back even if the prober panics, unless somebody else has taken it over.
+struct Slot<'a>(&'a Endpoint, Instant);
 
 impl Slot<'_> {
     fn give_back(self, state: &mut State) {
-        state.probing = false;
+        if state.probing == Some(self.1) {
+            state.probing = None;
+        }
         self.0.changed.notify_all();
         std::mem::forget(self);
     }
@@ -321,7 +327,10 @@ impl Slot<'_> {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.lock().probing = false;
+        let mut state = self.0.lock();
+        if state.probing == Some(self.1) {
+            state.probing = None;
+        }
         self.0.changed.notify_all();
     }
 }

@@ -102,6 +102,24 @@ impl Process {
         })
     }
 
+    /// Ends the connections to a server that is gone without a word, so that whoever waits for an answer on one of them
+    /// learns that none will come. The descriptors stay the application's.
+    fn cut_connections(&self, name: &Name, server: SocketAddr) {
+        let mut cut = 0;
+        self.tags.any(|fd, tag| {
+            if tag.peer == server && raw::peer(fd) == Some(server) {
+                raw::shutdown(fd);
+                self.tags.clear(fd);
+                self.untagged(tag.endpoint);
+                cut += 1;
+            }
+            false
+        });
+        if cut > 0 {
+            say!(Warn, "{name}: {server} is silent and DNS names another server: {cut} connections to it are given up");
+        }
+    }
+
     /// The endpoint of that name and its position, made now if need be.
     pub fn endpoint(&'static self, name: Name) -> Option<(u16, &'static Endpoint)> {
         for (at, cell) in (0..).zip(&self.endpoints) {
@@ -167,6 +185,9 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     let endpoints = process.endpoints.iter().map_while(OnceBox::get);
     for endpoint in endpoints.filter(|endpoint| endpoint.name.host == host) {
         endpoint.on_answer(answer.addresses.clone());
+        if let Some(silent) = endpoint.fallen_silent() {
+            process.cut_connections(&endpoint.name, silent);
+        }
         process.set_pace(endpoint, endpoint.pace());
     }
 }
