@@ -14,6 +14,7 @@ use crate::{
     endpoint::{
         Pulse,
         search::{Prober, Undialled, Writability},
+        topology::{self, Topology},
     },
     evidence,
     hooks::{process, steer},
@@ -91,12 +92,30 @@ impl Prober for Lent<'_> {
         Ok(())
     }
 
+    fn read_topology(&mut self) -> Option<Topology> {
+        read_topology(self.guest)
+    }
+
     fn ask(&mut self) -> Writability {
         let answer = ask(self.guest);
         if answer != Writability::Lost {
             self.answered = Some(Instant::now());
         }
         answer
+    }
+}
+
+/// Asks the connected server's topology table. An error (no such table, no such column, not ours to read) and an empty
+/// table both say that there is nothing to be known.
+pub fn read_topology(guest: &Guest) -> Option<Topology> {
+    let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
+    let answer = guest.native.query(topology::QUESTION);
+    if in_transaction == 0 {
+        guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
+    }
+    match answer {
+        Ok(Reply::Rows(rows)) => topology::read(&rows),
+        _ => None,
     }
 }
 

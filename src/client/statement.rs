@@ -157,6 +157,13 @@ impl Guest {
             self.native.set_failure(&Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away"));
             return self.rescue(Evidence::NotSent, statement, attempts, 1);
         }
+        if !statement.uses_previous
+            && endpoint.topology_is_due()
+            && !self.in_transaction()
+            && self.state().session.pinned().is_none()
+        {
+            endpoint.on_topology(probe::read_topology(self));
+        }
         let pulse = endpoint.pulse();
         if self.state().pulse == pulse && !pulse.unsettled() && !pulse.circuit_open() {
             return Next::Send;

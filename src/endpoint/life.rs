@@ -196,6 +196,12 @@ impl Life {
         named && (unfit || self.name_has_moved(now, settle))
     }
 
+    /// Whether green, verified, may become the incumbent although DNS does not name it yet: the topology table must say
+    /// that the switchover cannot be cancelled any more.
+    pub fn may_adopt_green(&self, past_the_point_of_return: bool, incumbent_writable: bool) -> bool {
+        self.phase == Phase::Switching && past_the_point_of_return && !incumbent_writable
+    }
+
     /// A verified writer.
     pub fn adopt(&mut self, address: SocketAddr, now: Instant) {
         if self.incumbent != Some(address) {
@@ -406,5 +412,17 @@ mod tests {
         assert!(!life.may_adopt(address(2), false, now, SETTLE));
         life.on_incumbent_unfit(now);
         assert!(life.may_adopt(address(2), false, now, SETTLE));
+    }
+
+    #[test]
+    fn a_green_that_is_writable_before_the_switchover_is_not_adopted() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        assert!(!life.may_adopt_green(true, false), "nothing is wrong with blue");
+        life.on_failure(1);
+        life.on_incumbent_unfit(now);
+        assert!(!life.may_adopt_green(false, false), "AWS may still cancel");
+        assert!(!life.may_adopt_green(true, true), "blue is back");
+        assert!(life.may_adopt_green(true, false));
     }
 }

@@ -9,6 +9,7 @@ pub mod name;
 pub mod reach;
 pub mod search;
 pub mod tags;
+pub mod topology;
 mod turn;
 
 use std::{
@@ -22,6 +23,7 @@ use std::{
 
 use life::{Life, Phase};
 use name::Name;
+use topology::Topology;
 
 use crate::{
     control::{
@@ -52,6 +54,9 @@ pub struct Endpoint {
     /// Live tagged sockets: while there are none, DNS is not asked.
     pub tagged: AtomicU32,
     state: Mutex<State>,
+    made: Instant,
+    /// When the topology table may be asked again, in ms since `made`.
+    topology_at: AtomicU64,
     changed: Condvar,
 }
 
@@ -68,6 +73,7 @@ struct State {
     handshakes: u32,
     /// DNS leaves the incumbent out, and it has not greeted since.
     silent_since: Option<Instant>,
+    deployment: topology::Known,
 }
 
 /// A reading of [`Endpoint::pulse`].
@@ -106,7 +112,10 @@ impl Endpoint {
                 replaying: 0,
                 handshakes: 0,
                 silent_since: None,
+                deployment: topology::Known::default(),
             }),
+            made: Instant::now(),
+            topology_at: AtomicU64::new(0),
             changed: Condvar::new(),
         }
     }
@@ -199,6 +208,51 @@ impl Endpoint {
             self.changed.notify_all();
         }
         self.publish(&state);
+    }
+
+    /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
+    pub fn topology_is_due(&self) -> bool {
+        let now = self.made.elapsed().as_millis() as u64;
+        let at = self.topology_at.load(Relaxed);
+        let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
+        now >= at && self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// What the table said; `None`: it is empty, missing, or not ours to read.
+    pub fn on_topology(&self, topology: Option<Topology>) {
+        let every = match &topology {
+            None => topology::UNKNOWN_EVERY,
+            Some(topology) if topology.moving => topology::MOVING_EVERY,
+            Some(_) => topology::AVAILABLE_EVERY,
+        };
+        self.topology_at.store((self.made.elapsed() + every).as_millis() as u64, Relaxed);
+        let mut state = self.lock();
+        if state.deployment.topology == topology {
+            return;
+        }
+        match &topology {
+            Some(topology) => say!(Info, "{}: rds_topology: {topology:?}", self.name),
+            None => say!(Info, "{}: rds_topology has no deployment any more", self.name),
+        }
+        // Once the names are swapped, the table's green is our own name; where green is was learnt before.
+        if let Some(topology) = &topology
+            && topology.target.0 != self.name.host
+        {
+            crate::hooks::process::watch(&topology.target.0);
+        }
+        if topology.is_none() && state.life.phase() == Phase::Steady {
+            state.deployment.addresses = Vec::new();
+        }
+        state.deployment.topology = topology;
+    }
+
+    /// DNS answered for the name of the deployment's green.
+    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) {
+        let mut state = self.lock();
+        let green = state.deployment.topology.as_ref().map(|topology| topology.target.0.as_str());
+        if green == Some(host) && host != self.name.host {
+            state.deployment.addresses = addresses.to_vec();
+        }
     }
 
     /// On the watcher's thread, after an answer: DNS names somebody else. If the incumbent does not even greet any more

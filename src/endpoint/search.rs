@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, State, life::Phase, reach::greets};
+use super::{Endpoint, State, life::Phase, reach::greets, topology::Topology};
 use crate::control::{
     config,
     counters::COUNTERS,
@@ -27,6 +27,8 @@ pub trait Prober {
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled>;
     /// Asks the connected server whether it accepts writes.
     fn ask(&mut self) -> Writability;
+    /// What the connected server's topology table says, if the application's user may read it.
+    fn read_topology(&mut self) -> Option<Topology>;
     /// Is some other connection of this process to that server alive?
     fn others_are_alive_at(&self, server: SocketAddr) -> bool;
 }
@@ -179,6 +181,7 @@ impl Endpoint {
         let moved_away = state.life.name_has_moved(now, settle);
         let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
         let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         drop(state);
 
         let mut incumbent_writable = false;
@@ -217,15 +220,7 @@ impl Endpoint {
                     let now = Instant::now();
                     let mut state = self.lock();
                     if state.life.may_adopt(candidate, incumbent_writable, now, settle) {
-                        let since = state.life.hold_until(now, Duration::ZERO);
-                        state.life.adopt(candidate, now);
-                        say!(
-                            Warn,
-                            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
-                            self.name,
-                            now.saturating_duration_since(since).as_millis()
-                        );
-                        self.publish(&state);
+                        self.adopt(&mut state, candidate);
                         return (state, Look::Done);
                     }
                 }
@@ -233,11 +228,37 @@ impl Endpoint {
                 Err(why) => say!(Debug, "{}: candidate {candidate} {why}", self.name),
             }
         }
+        for candidate in green.into_iter().filter(|candidate| Some(*candidate) != incumbent) {
+            if self.try_server(prober, candidate) != Ok(Writability::Writable) {
+                continue;
+            }
+            let topology = prober.read_topology();
+            let past = topology.as_ref().is_some_and(|topology| topology.past_the_point_of_return);
+            self.on_topology(topology);
+            let mut state = self.lock();
+            if state.life.may_adopt_green(past, incumbent_writable) {
+                self.adopt(&mut state, candidate);
+                return (state, Look::Done);
+            }
+        }
         let mut state = self.lock();
         if incumbent_writable {
             self.stay(&mut state);
         }
         (state, Look::Done)
+    }
+
+    fn adopt(&self, state: &mut State, candidate: SocketAddr) {
+        let now = Instant::now();
+        let since = state.life.hold_until(now, Duration::ZERO);
+        state.life.adopt(candidate, now);
+        say!(
+            Warn,
+            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
+            self.name,
+            now.saturating_duration_since(since).as_millis()
+        );
+        self.publish(state);
     }
 
     fn stay(&self, state: &mut State) {

@@ -182,6 +182,9 @@ impl Process {
 fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     // A failed lookup says nothing of where the writer is: the last answer stays.
     let (Ok(answer), Some(process)) = (answer, current()) else { return };
+    for endpoint in process.endpoints.iter().map_while(OnceBox::get) {
+        endpoint.on_green_answer(host, &answer.addresses);
+    }
     let endpoints = process.endpoints.iter().map_while(OnceBox::get);
     for endpoint in endpoints.filter(|endpoint| endpoint.name.host == host) {
         endpoint.on_answer(answer.addresses.clone());
@@ -189,6 +192,13 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
             process.cut_connections(&endpoint.name, silent);
         }
         process.set_pace(endpoint, endpoint.pace());
+    }
+}
+
+/// DNS has to be asked for another name too: a candidate's.
+pub fn watch(host: &str) {
+    if let Some(watcher) = current().and_then(Process::watcher) {
+        watcher.set_pace(host, Pace::Steady);
     }
 }
 
