@@ -3,7 +3,7 @@
 //!
 //! The kernel's parent-death signal is tied to the *thread* that forked, hence one thread that never ends forks them all.
 
-use crate::{Error, Result, sandbox, wait};
+use crate::{Error, Result, interrupt, sandbox, wait};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::io;
@@ -43,6 +43,13 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
     command.process_group(0);
     sandbox::die_with_parent(&mut command);
     let (reply, answer) = sync_channel(1);
+    // Held until the child is known: `kill_all` finds it, or we find that a signal came.
+    let mut alive = locked(&ALIVE);
+    if interrupt::came() {
+        drop(alive);
+        interrupt::end_if_it_came();
+        alive = locked(&ALIVE);
+    }
     locked(&FORKER).send((command, reply)).expect("the forking thread never ends");
     let child = answer
         .recv()
@@ -50,7 +57,6 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
         .map_err(|source| Error::Start { program: name.clone(), source })?;
     let id = child.id();
     let child = Arc::new(Mutex::new(child));
-    let mut alive = locked(&ALIVE);
     alive.retain(|known| known.strong_count() > 0);
     alive.push(Arc::downgrade(&child));
     Ok(Kept { name, id, child })
