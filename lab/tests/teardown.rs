@@ -109,6 +109,19 @@ fn sigkill_ends_every_process_and_the_next_lab_removes_the_directory() {
 }
 
 #[test]
+fn killing_a_workload_that_hangs_ends_its_children_too() {
+    let lab = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
+    let workload = Workload::Dbd.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(Duration::from_secs(20), "10 writes", |s| s.acknowledged > 10).unwrap();
+    lab.blue().freeze();
+    // Everybody hangs in a statement.
+    std::thread::sleep(Duration::from_millis(200));
+    let killed = Instant::now();
+    assert!(workload.kill().unwrap().statements.len() > 10);
+    assert!(killed.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
 fn dropping_a_lab_ends_its_servers_and_removes_its_directory() {
     let lab = Lab::builder().both(Flavor::MariaDb).start().unwrap();
     let directory = lab.directory().to_owned();
