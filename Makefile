@@ -24,7 +24,9 @@ test: build
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
-# The long ones: coverage-guided fuzzing of the classifier, and the switchovers again and again.
+# The long ones: coverage-guided fuzzing of the classifier, and random stories on real servers; see docs/soak.md.
+# One run again: make soak SOAK="--only-run SEED"
+SOAK = --runs 200
 soak: build
 	fuzz/run.sh 300
-	for round in 1 2 3 4 5 6 7 8 9 10; do cargo test -q --locked -p pointsman-tests || exit 1; done
+	$(TARGET)/release/pointsman soak $(SOAK)

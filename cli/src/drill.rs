@@ -5,7 +5,6 @@
 //! |---|---|
 //! | `plan` | what this drill does, from the options |
 //! | `ride` | one program through one switchover, on servers of its own |
-//! | `interruption` | Ctrl-C |
 //! | `progress` | what is told while it runs |
 //! | `figures` | what one ride amounts to, in numbers |
 //! | `report` | the numbers for a reader: table, errors, a sentence; or JSON |
@@ -13,7 +12,6 @@
 //! | `svg` | writes well-formed SVG |
 
 mod figures;
-mod interruption;
 mod picture;
 mod plan;
 mod progress;
@@ -24,10 +22,11 @@ mod svg;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use pointsman_lab::interrupt;
+
 use crate::library;
 use crate::options::{DrillAsk, USAGE};
 use figures::Figures;
-use interruption::Interruption;
 use plan::Plan;
 use progress::Progress;
 use ride::Ride;
@@ -74,12 +73,12 @@ fn perform(ask: &DrillAsk) -> Result<bool, Error> {
     let library = library.canonicalize().unwrap_or(library);
     // Before a minute of switchovers, not after.
     std::fs::create_dir_all(&ask.out).map_err(|error| Error::Out(ask.out.clone(), error))?;
-    let interruption = Interruption::expect()?;
+    interrupt::install()?;
     let plan = Plan::new(ask);
     let progress = Progress::new();
     progress.say(&plan.title());
     let ride = |name, preload| -> Result<(Ride, Figures), Error> {
-        let ride = Ride::take(&plan, preload, progress.of(name), &interruption)?;
+        let ride = Ride::take(&plan, preload, progress.of(name))?;
         let figures = Figures::of(&ride);
         Ok((ride, figures))
     };

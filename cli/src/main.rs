@@ -1,4 +1,4 @@
-//! The `pointsman` command: runs a program protected, and drills a switchover. Here: options in, exit code out.
+//! The `pointsman` command: runs a program protected, drills a switchover, soaks the library in many. Here: options in, exit code out.
 //!
 //! | module | idea |
 //! |---|---|
@@ -7,12 +7,16 @@
 //! | `library` | where `libpointsman.so` is |
 //! | `run` | becomes the program, with the library preloaded |
 //! | `drill` | a switchover on real servers, bare beside protected |
+//! | `soak` | a campaign of random stories on real servers |
+//! | `table` | plain-text tables |
 
 mod drill;
 mod duration;
 mod library;
 mod options;
 mod run;
+mod soak;
+mod table;
 
 use std::process::ExitCode;
 
@@ -28,5 +32,6 @@ fn main() -> ExitCode {
     match options.ask {
         Ask::Run(ask) => run::run(&ask),
         Ask::Drill(ask) => drill::drill(&ask),
+        Ask::Soak(ask) => soak::soak(&ask),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pointsman_lab::{Flavor, Workload};
+use pointsman_lab::{Flavor, ScenarioKind, Workload};
 
 use crate::duration;
 
@@ -36,6 +36,10 @@ pub enum Ask {
     /// Exit codes: 0 the protected program saw no error and lost nothing; 1 it did not; 2 wrong usage; 3 this machine
     /// cannot run the drill.
     Drill(DrillAsk),
+    /// Lets random things happen to real servers under random protected programs, again and again.
+    ///
+    /// Exit codes: 0 every run kept every promise; 1 one did not; 2 wrong usage; 3 this machine cannot run the campaign.
+    Soak(SoakAsk),
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +83,31 @@ pub struct DrillAsk {
     pub json: bool,
 }
 
+#[derive(Debug, Args)]
+pub struct SoakAsk {
+    /// How many runs [default: 200, or as many as --minutes allows].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub runs: Option<u64>,
+    /// What the campaign's runs are drawn from, in hexadecimal; by default another one each time.
+    #[arg(long, value_name = "SEED", value_parser = seed)]
+    pub seed: Option<u64>,
+    /// No run begins after this many minutes.
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub minutes: Option<u64>,
+    /// Only the run with this seed, as its line gave it.
+    #[arg(long, value_name = "SEED", value_parser = seed, conflicts_with_all = ["runs", "seed", "minutes", "scenario"])]
+    pub only_run: Option<u64>,
+    /// Only runs of this kind of story.
+    #[arg(long, value_name = "KIND", value_parser = kind())]
+    pub scenario: Option<ScenarioKind>,
+    /// libpointsman.so; by default beside this command, or in ../lib.
+    #[arg(long, value_name = "PATH")]
+    pub library: Option<PathBuf>,
+    /// Where the files of bad runs go.
+    #[arg(long, value_name = "DIR", default_value = "drill-report/soak")]
+    pub out: PathBuf,
+}
+
 /// The stories that a drill can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Story {
@@ -94,6 +123,17 @@ impl Story {
     pub fn outage(self) -> Duration {
         Duration::from_secs(if self == Self::Never { 40 } else { 3 })
     }
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    u64::from_str_radix(text, 16).map_err(|_| "not a seed; allowed are 1 to 16 hexadecimal digits".to_owned())
+}
+
+fn kind() -> impl TypedValueParser<Value = ScenarioKind> {
+    PossibleValuesParser::new(ScenarioKind::ALL.map(ScenarioKind::name)).map(|name| {
+        let found = ScenarioKind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.expect("the parser allows names of kinds only")
+    })
 }
 
 fn workload() -> impl TypedValueParser<Value = Workload> {

@@ -3,8 +3,8 @@
 //!
 //! The kernel's parent-death signal is tied to the *thread* that forked, hence one thread that never ends forks them all.
 
-use crate::{Error, Result, sandbox, wait};
-use nix::sys::signal::{Signal, kill};
+use crate::{Error, Result, interrupt, sandbox, wait};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -43,6 +43,13 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
     command.process_group(0);
     sandbox::die_with_parent(&mut command);
     let (reply, answer) = sync_channel(1);
+    // Held until the child is known: `kill_all` finds it, or we find that a signal came.
+    let mut alive = locked(&ALIVE);
+    if interrupt::came() {
+        drop(alive);
+        interrupt::end_if_it_came();
+        alive = locked(&ALIVE);
+    }
     locked(&FORKER).send((command, reply)).expect("the forking thread never ends");
     let child = answer
         .recv()
@@ -50,7 +57,6 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
         .map_err(|source| Error::Start { program: name.clone(), source })?;
     let id = child.id();
     let child = Arc::new(Mutex::new(child));
-    let mut alive = locked(&ALIVE);
     alive.retain(|known| known.strong_count() > 0);
     alive.push(Arc::downgrade(&child));
     Ok(Kept { name, id, child })
@@ -59,11 +65,17 @@ pub fn spawn(mut command: Command) -> Result<Kept> {
 /// Kills every process started here that still runs.
 pub(crate) fn kill_all() {
     let alive: Vec<_> = locked(&ALIVE).iter().filter_map(Weak::upgrade).collect();
-    for child in alive {
-        let mut child = locked(&child);
-        let _ = child.kill();
-        let _ = child.wait();
+    alive.iter().for_each(|child| kill_group(&mut locked(child)));
+}
+
+/// SIGKILL to the child and to all that it has forked, which may hang as well and hold its output open.
+fn kill_group(child: &mut Child) {
+    // While nobody has waited for it, its id, which is its group's too, is nobody else's.
+    if let Ok(None) = child.try_wait() {
+        let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
     }
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 impl Kept {
@@ -89,11 +101,9 @@ impl Kept {
         }
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// SIGKILL to it and to what it forked, and waits until it is gone.
     pub fn kill(&self) {
-        let mut child = locked(&self.child);
-        let _ = child.kill();
-        let _ = child.wait();
+        kill_group(&mut locked(&self.child));
     }
 
     /// The writing end of its standard input, once.

@@ -40,6 +40,13 @@ impl Ground {
     }
 }
 
+impl Drop for Ground {
+    /// What is left for the temporary directory's own end is to find nothing.
+    fn drop(&mut self) {
+        interrupt::remove(self.path());
+    }
+}
+
 /// Waits for an exclusive lock on a file, which is made if it is missing.
 pub(crate) fn lock(path: &Path) -> Result<Flock<File>> {
     let file = File::options()

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub const DOMAIN: &str = "lab.test";
 /// The name that applications use; it means blue at first.
 pub const ENDPOINT: &str = "db.lab.test";
+/// The name of a pool of readers, which only scenarios with such a pool give an answer.
+pub const READERS: &str = "db-ro-1.lab.test";
 
 /// The application's account and its database.
 pub const USER: &str = "app";

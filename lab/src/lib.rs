@@ -22,6 +22,8 @@
 //! | `child` | processes that die with us; the only place that ends a process |
 //! | `roots`, `template` | where server programs and ready-made data directories are |
 //! | `flavor`, `server`, `replication` | MariaDB and MySQL as running servers |
+//! | `cut` | a server behind a black hole: dropped packets |
+//! | `dice` | random numbers that a seed repeats |
 //! | `dns` | the authoritative server for `lab.test` |
 //! | `sandbox` | programs that see only our resolver; the only `unsafe` |
 //! | `scenario`, `timeline` | what happens when, and what happened when |
@@ -29,6 +31,8 @@
 //! | `interrupt` | Ctrl-C |
 
 mod child;
+mod cut;
+mod dice;
 mod dns;
 mod error;
 mod flavor;
@@ -48,15 +52,16 @@ mod wait;
 mod workload;
 
 pub use child::{Kept, spawn};
+pub use dice::Dice;
 pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use flavor::Flavor;
 pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdict};
-pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, Side, USER};
+pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
-pub use scenario::{Action, RunningScenario, Scenario, Step, TopologyStatus};
-pub use server::Server;
+pub use scenario::{Action, Loss, RunningScenario, Scenario, ScenarioKind, Step, TopologyStatus};
+pub use server::{Server, Silence};
 pub use timeline::{Event, EventKind, Timeline};
 pub use wait::monotonic_us;
 pub use workload::{RunningWorkload, Stats, Workload, WorkloadOptions};

@@ -1,6 +1,6 @@
 //! GTID replication from one server to another, in the dialect of each family.
 
-use crate::{Error, Flavor, Result, Server};
+use crate::{Error, Flavor, Result, Server, wait};
 use std::time::Duration;
 
 const USER: &str = "repl";
@@ -41,6 +41,55 @@ impl Server {
             Flavor::MySql => "STOP REPLICA; RESET REPLICA ALL",
         })
         .map(drop)
+    }
+
+    /// From now on `source` acknowledges a commit only when it is here too, in the relay log (semi-synchronous).
+    pub fn acknowledge_for(&self, source: &Server, within: Duration) -> Result<()> {
+        // Never falls back to asynchronous while a scenario lasts.
+        const MS: u32 = 600_000;
+        let clients = match self.flavor() {
+            Flavor::MariaDb => {
+                source.sql(&format!(
+                    "SET GLOBAL rpl_semi_sync_master_wait_point = 'AFTER_SYNC', rpl_semi_sync_master_timeout = {MS}, \
+                     rpl_semi_sync_master_enabled = 1"
+                ))?;
+                self.sql("SET GLOBAL rpl_semi_sync_slave_enabled = 1; STOP SLAVE IO_THREAD; START SLAVE IO_THREAD")?;
+                "Rpl_semi_sync_master_clients"
+            }
+            Flavor::MySql => {
+                source.local("INSTALL PLUGIN rpl_semi_sync_source SONAME 'semisync_source.so'")?;
+                self.local("INSTALL PLUGIN rpl_semi_sync_replica SONAME 'semisync_replica.so'")?;
+                source.sql(&format!(
+                    "SET GLOBAL rpl_semi_sync_source_timeout = {MS}; SET GLOBAL rpl_semi_sync_source_enabled = 1"
+                ))?;
+                self.sql(
+                    "SET GLOBAL rpl_semi_sync_replica_enabled = 1; STOP REPLICA IO_THREAD; START REPLICA IO_THREAD",
+                )?;
+                "Rpl_semi_sync_source_clients"
+            }
+        };
+        let status = format!("SHOW GLOBAL STATUS LIKE '{clients}'");
+        wait::until(&format!("{self} acknowledging for {source}"), within, String::new, || {
+            Ok(source.sql(&status)?.ends_with("\t1").then_some(()))
+        })
+    }
+
+    /// Stops receiving, and waits until everything that was received is here.
+    pub fn apply_received(&self, within: Duration) -> Result<()> {
+        let seconds = within.as_secs_f64();
+        let (stop, status, column, wait) = match self.flavor() {
+            Flavor::MariaDb => ("STOP SLAVE IO_THREAD", "SHOW SLAVE STATUS", "Gtid_IO_Pos", "MASTER_GTID_WAIT"),
+            Flavor::MySql => {
+                ("STOP REPLICA IO_THREAD", "SHOW REPLICA STATUS", "Retrieved_Gtid_Set", "WAIT_FOR_EXECUTED_GTID_SET")
+            }
+        };
+        self.sql(stop)?;
+        let received = self.column(status, column)?;
+        if self.sql(&format!("SELECT {wait}('{received}', {seconds})"))? == "0" {
+            return Ok(());
+        }
+        let what = format!("{self} applying {received}, which it received");
+        Err(Error::Timeout { what, within, detail: format!(": {}", self.sql(status)?) })
     }
 
     /// Waits until everything that `source` has committed by now is here.

@@ -1,10 +1,14 @@
 //! What happens to the servers and to DNS, when: a list of timed steps, and the engine that runs them.
 
 mod action;
+mod disaster;
+mod kind;
+mod misnaming;
 mod story;
 mod topology;
 
-pub use action::Action;
+pub use action::{Action, Loss};
+pub use kind::ScenarioKind;
 pub use topology::TopologyStatus;
 
 use crate::timeline::{Event, Timeline};
@@ -12,15 +16,20 @@ use crate::{Error, Lab, Result};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+/// The TTL of DNS answers during a scenario, in seconds.
+const TTL: u32 = 1;
+
 /// A named list of steps.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scenario {
     pub name: String,
+    /// What has to be so before the application starts; see `prepare`.
+    pub before: Vec<Action>,
     pub steps: Vec<Step>,
 }
 
 /// One action and its time, counted from the scenario's start. A step that is late delays those after it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub at: Duration,
     pub what: Action,
@@ -32,13 +41,24 @@ pub struct RunningScenario(JoinHandle<Result<Timeline>>);
 
 impl Scenario {
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), steps: vec![] }
+        Self { name: name.into(), before: vec![], steps: vec![] }
+    }
+
+    /// Adds what has to be so before the application starts.
+    pub fn before(mut self, what: Action) -> Self {
+        self.before.push(what);
+        self
     }
 
     /// Adds a step.
     pub fn step(mut self, at: Duration, what: Action) -> Self {
         self.steps.push(Step { at, what });
         self
+    }
+
+    /// Makes the lab what the story begins with. Before the application starts.
+    pub fn prepare(&self, lab: &Lab) -> Result<()> {
+        self.before.iter().try_for_each(|what| what.perform(lab))
     }
 
     /// Runs every step in order and tells each event as it happens.

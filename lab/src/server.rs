@@ -1,11 +1,12 @@
 //! One server process with its data directory. Knows nothing of the other server.
 
 use crate::child::{self, Kept};
+use crate::cut::Cut;
 use crate::slot::PORT;
 use crate::{Error, Flavor, Result, template, wait};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +14,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 const START: Duration = Duration::from_secs(60);
+
+/// How a server was made silent: what `Server::cut_off` could do on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Silence {
+    /// Its packets are dropped both ways: nothing is acknowledged, nothing connects.
+    Dropped,
+    /// It is stopped: the kernel still acknowledges and connects in its name. Why packets cannot be dropped.
+    Stopped(String),
+}
 
 /// A MariaDB or MySQL server on a loopback address of the lab.
 #[derive(Debug)]
@@ -24,6 +34,7 @@ pub struct Server {
     directory: PathBuf,
     starts_read_only: AtomicBool,
     process: Mutex<Option<Kept>>,
+    cut: Mutex<Option<Cut>>,
 }
 
 impl Server {
@@ -44,6 +55,7 @@ impl Server {
             directory,
             starts_read_only: AtomicBool::new(false),
             process: Mutex::new(None),
+            cut: Mutex::new(None),
         };
         template::copy(&template::data_directory(flavor)?, &server.directory.join("data"))?;
         Ok(server)
@@ -83,13 +95,34 @@ impl Server {
 
     /// Runs statements as root over the Unix socket, which read_only does not bind. Rows come back tab-separated.
     pub fn sql(&self, statements: &str) -> Result<String> {
+        self.ask(statements, &[])
+    }
+
+    /// One column, by its name, of the only row of a statement's answer.
+    pub(crate) fn column(&self, statement: &str, name: &str) -> Result<String> {
+        let answer = self.ask(statement, &["--column-names"])?;
+        let (names, row) = answer.split_once('\n').unwrap_or((&answer, ""));
+        let found = names.split('\t').zip(row.split('\t')).find(|(column, _)| *column == name);
+        found.map(|(_, value)| value.to_owned()).ok_or_else(|| Error::Sql {
+            server: self.to_string(),
+            statement: statement.to_owned(),
+            message: format!("there is no column {name} in {answer:?}"),
+        })
+    }
+
+    fn ask(&self, statements: &str, options: &[&str]) -> Result<String> {
         let failed = |message: String| Error::Sql {
             server: self.to_string(),
             statement: statements.to_owned(),
             message: message.trim().to_owned(),
         };
         let mut client = self.flavor.client(&self.socket())?;
-        let output = client.arg("--execute").arg(statements).output().map_err(|error| failed(error.to_string()))?;
+        let output = client
+            .args(options)
+            .arg("--execute")
+            .arg(statements)
+            .output()
+            .map_err(|error| failed(error.to_string()))?;
         if !output.status.success() {
             return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
@@ -186,6 +219,28 @@ impl Server {
         }
     }
 
+    /// The network swallows it: nothing arrives, and nobody is told. Where packets cannot be dropped, `freeze`.
+    pub fn cut_off(&self) -> Silence {
+        let mut cut = self.cut();
+        if cut.is_none() {
+            match Cut::make(SocketAddrV4::new(self.address, PORT)) {
+                Ok(made) => *cut = Some(made),
+                Err(reason) => {
+                    self.freeze();
+                    return Silence::Stopped(reason);
+                }
+            }
+        }
+        Silence::Dropped
+    }
+
+    /// Ends `cut_off`.
+    pub fn rejoin(&self) {
+        if self.cut().take().is_none() {
+            self.thaw();
+        }
+    }
+
     pub fn is_running(&self) -> bool {
         self.process().as_ref().is_some_and(|process| process.ended().is_none())
     }
@@ -251,6 +306,10 @@ impl Server {
 
     fn log(&self) -> PathBuf {
         self.directory.join("log")
+    }
+
+    fn cut(&self) -> MutexGuard<'_, Option<Cut>> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Kept>> {

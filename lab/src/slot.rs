@@ -55,6 +55,12 @@ impl Slot {
     }
 }
 
+/// Whether it is an address of some lab's slot.
+pub(crate) fn is_ours(address: Ipv4Addr) -> bool {
+    let [class, net, number, _] = address.octets();
+    class == 127 && net == NET && SLOTS.contains(&number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,6 +46,8 @@ pub struct WorkloadOptions {
     pub pause: Duration,
     /// Every how many writes a worker reads what another has written.
     pub read_every: u32,
+    /// Only reads, of row 0 of worker 0, which has to be there: for names of readers.
+    pub reads_only: bool,
     /// More environment variables.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -60,6 +62,7 @@ impl Default for WorkloadOptions {
             host: ENDPOINT.to_owned(),
             pause: Duration::from_millis(5),
             read_every: 4,
+            reads_only: false,
             env: vec![],
         }
     }
@@ -83,6 +86,11 @@ impl WorkloadOptions {
 
     pub fn autocommit(mut self) -> Self {
         self.autocommit = true;
+        self
+    }
+
+    pub fn reads_only(mut self) -> Self {
+        self.reads_only = true;
         self
     }
 
@@ -121,6 +129,9 @@ impl Workload {
         }
         if options.autocommit {
             command.env("LAB_AUTOCOMMIT", "1");
+        }
+        if options.reads_only {
+            command.env("LAB_READS_ONLY", "1");
         }
         if let Some(library) = options.preload {
             command.env("LD_PRELOAD", library);

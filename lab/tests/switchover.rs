@@ -1,6 +1,6 @@
 //! What happens to applications without protection: the trouble that Pointsman exists for.
 
-use pointsman_lab::{Flavor, Lab, Scenario, Workload, WorkloadOptions};
+use pointsman_lab::{Event, Flavor, Lab, READERS, Scenario, Workload, WorkloadOptions};
 use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -36,6 +36,7 @@ fn errors_of(flavor: Flavor, scenario: &Scenario) -> Option<Vec<u32>> {
         }
         lab => lab.unwrap(),
     };
+    scenario.prepare(&lab).unwrap();
     let workload = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
     workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
     println!("{}", scenario.run(&lab, &mut |_| ()).unwrap());
@@ -79,6 +80,39 @@ fn a_crashed_writer_comes_back_with_everything_it_acknowledged() {
 }
 
 #[test]
+fn a_promoted_replica_has_everything_that_the_crashed_writer_acknowledged() {
+    both(&Scenario::crash_promoted(moment(300), moment(300)), &[2006], &[2013]);
+}
+
+#[test]
+fn a_blue_green_rollback_breaks_every_connection_and_loses_nothing() {
+    both(&Scenario::blue_green_rollback(moment(300)), &[2006], &[1290, 1927, 2013, 4031]);
+}
+
+#[test]
+fn every_workload_reads_through_the_rotation_of_a_pool_without_an_error() {
+    let lab = match Lab::builder().both(Flavor::MariaDb).start() {
+        Err(error) if error.is_unavailable() => return println!("skipped: {error}"),
+        lab => lab.unwrap(),
+    };
+    let scenario = Scenario::reader_pool(4, moment(100), None);
+    scenario.prepare(&lab).unwrap();
+    for workload in Workload::ALL {
+        let running = match workload.start(&lab, WorkloadOptions::default().threads(2).host(READERS).reads_only()) {
+            Err(error) if error.is_unavailable() => {
+                println!("skipped {workload}: {error}");
+                continue;
+            }
+            running => running.unwrap(),
+        };
+        running.wait_for(SOON, "20 reads", |s| s.statements >= 20).unwrap();
+        scenario.run(&lab, &mut |_| ()).unwrap();
+        let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
+        assert!(verdict.is_spotless() && verdict.acknowledged == 0, "{workload}: {verdict}");
+    }
+}
+
+#[test]
 fn flapping_dns_alone_harms_no_open_connection() {
     both(&Scenario::dns_flap(6, moment(100)), &[], &[]);
 }
@@ -111,6 +145,8 @@ fn a_black_hole_hangs_a_naive_application_without_an_error() {
     let workload = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
     workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
     let timeline = Scenario::black_hole(moment(200), moment(200)).run(&lab, &mut |_| ()).unwrap();
+    let how = |event: &Event| event.text.contains("(nftables)") || event.text.contains("(SIGSTOP)");
+    assert!(timeline.events.iter().any(how), "{timeline}");
     let verdict = workload.kill().unwrap().check(lab.green()).unwrap();
     println!("{timeline}\n{verdict}");
     assert!(verdict.is_consistent(), "{verdict}");

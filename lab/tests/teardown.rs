@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use pointsman_lab::{Flavor, Lab, Workload, WorkloadOptions, interrupt};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,9 +30,22 @@ fn hold_a_lab() {
     }
 }
 
-fn held() -> Held {
+/// As `hold_a_lab`, but tidies up by itself when its program is ended, as a command does that has to report an error.
+#[test]
+#[ignore = "started by the other tests in a process of its own"]
+fn hold_a_lab_while_its_program_runs() {
+    interrupt::install().unwrap();
+    let lab = Lab::builder().both(Flavor::MariaDb).start().unwrap();
+    let workload = Workload::Dbd.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(Duration::from_secs(20), "10 writes", |s| s.acknowledged > 10).unwrap();
+    println!("held {} {}", workload.id(), lab.directory().display());
+    let _ = workload.wait_for(Duration::from_secs(60), "its end", |_| false);
+    drop(lab);
+}
+
+fn held(by: &str) -> Held {
     let mut process = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "hold_a_lab", "--nocapture"])
+        .args(["--ignored", "--exact", by, "--nocapture"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -63,7 +77,7 @@ fn becomes_true(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn sigterm_ends_every_process_and_removes_the_directory() {
-    let mut held = held();
+    let mut held = held("hold_a_lab");
     assert!(!processes_of(&held.directory).is_empty());
     kill(Pid::from_raw(held.process.id() as i32), Signal::SIGTERM).unwrap();
     held.process.wait().unwrap();
@@ -72,8 +86,19 @@ fn sigterm_ends_every_process_and_removes_the_directory() {
 }
 
 #[test]
+fn sigterm_leaves_nothing_behind_a_process_that_tidies_up_at_the_same_time() {
+    for _ in 0..5 {
+        let mut held = held("hold_a_lab_while_its_program_runs");
+        kill(Pid::from_raw(held.process.id() as i32), Signal::SIGTERM).unwrap();
+        let status = held.process.wait().unwrap();
+        assert_eq!(status.signal(), Some(Signal::SIGTERM as i32), "it died of the signal, and of nothing before");
+        assert!(!held.directory.exists());
+    }
+}
+
+#[test]
 fn sigkill_ends_every_process_and_the_next_lab_removes_the_directory() {
-    let mut held = held();
+    let mut held = held("hold_a_lab");
     assert!(Path::new(&format!("/proc/{}", held.workload)).exists());
     held.process.kill().unwrap();
     held.process.wait().unwrap();
@@ -81,6 +106,19 @@ fn sigkill_ends_every_process_and_the_next_lab_removes_the_directory() {
     assert!(held.directory.exists());
     let _next = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
     assert!(!held.directory.exists());
+}
+
+#[test]
+fn killing_a_workload_that_hangs_ends_its_children_too() {
+    let lab = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
+    let workload = Workload::Dbd.start(&lab, WorkloadOptions::default()).unwrap();
+    workload.wait_for(Duration::from_secs(20), "10 writes", |s| s.acknowledged > 10).unwrap();
+    lab.blue().freeze();
+    // Everybody hangs in a statement.
+    std::thread::sleep(Duration::from_millis(200));
+    let killed = Instant::now();
+    assert!(workload.kill().unwrap().statements.len() > 10);
+    assert!(killed.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

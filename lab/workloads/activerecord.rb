@@ -42,6 +42,11 @@ def work(worker, neighbour, written, stop)
   sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { Order.connection && 'ok' }
   seq = 0
   until stop[0]
+    if READS_ONLY
+      attempt(worker, 0, 'select') { Order.where(worker: 0, seq: 0).exists? ? 'ok' : 'stale' }
+      sleep PAUSE
+      next
+    end
     seq += 1
     row = { worker: worker, seq: seq, note: 'activerecord' }
     written[worker] = seq if attempt(worker, seq, 'insert') { Order.create!(row) && 'ok' }
@@ -54,6 +59,8 @@ def work(worker, neighbour, written, stop)
 end
 
 READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
+# Only reads, of row 0 of worker 0: for readers.
+READS_ONLY = ENV.key?('LAB_READS_ONLY')
 PAUSE = Float(ENV.fetch('LAB_PAUSE_MS')) / 1000
 ActiveRecord::Base.establish_connection(settings)
 # The model's columns are looked up once, before any thread uses them.

@@ -9,6 +9,8 @@ use POSIX ();
 use Time::HiRes qw(clock_gettime sleep CLOCK_MONOTONIC);
 
 my $read_every = $ENV{LAB_READ_EVERY};
+# Only reads, of row 0 of worker 0: for readers.
+my $reads_only = exists $ENV{LAB_READS_ONLY};
 my $pause = $ENV{LAB_PAUSE_MS} / 1000;
 
 sub now_us { return int(clock_gettime(CLOCK_MONOTONIC) * 1_000_000) }
@@ -52,16 +54,22 @@ sub work {
     my $dbh;
     sleep 0.05 until stopped() || attempt($worker, 0, 'connect', sub { $dbh = open_connection(); 'ok' });
     my ($seq, $written) = (0, 0);
+    my $find = sub {
+        my ($of, $row) = @_;
+        my ($count) = $dbh->selectrow_array('SELECT COUNT(*) FROM orders WHERE worker = ? AND seq = ?', undef, $of, $row);
+        return $count ? 'ok' : 'stale';
+    };
     until (stopped()) {
+        if ($reads_only) {
+            attempt($worker, 0, 'select', sub { $find->(0, 0) });
+            sleep $pause;
+            next;
+        }
         $seq++;
         my $insert = "INSERT INTO orders (worker, seq, note) VALUES (?, ?, 'dbd')";
         $written = $seq if attempt($worker, $seq, 'insert', sub { $dbh->do($insert, undef, $worker, $seq); 'ok' });
         if ($written && $seq % $read_every == 0) {
-            my $select = 'SELECT COUNT(*) FROM orders WHERE worker = ? AND seq = ?';
-            attempt($worker, $written, 'select', sub {
-                my ($count) = $dbh->selectrow_array($select, undef, $worker, $written);
-                return $count ? 'ok' : 'stale';
-            });
+            attempt($worker, $written, 'select', sub { $find->($worker, $written) });
         }
         sleep $pause;
     }

@@ -12,6 +12,8 @@
 
 static atomic_int stopping;
 static int read_every;
+/* Only reads, of row 0 of worker 0: for readers. */
+static int reads_only;
 static long pause_ns;
 static int first, count;
 /* Every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so what one was
@@ -127,6 +129,13 @@ static void *work(void *number)
     }
     while (!stopping) {
         long long started = now_us();
+        if (reads_only) {
+            int found = find(&mysql, 0, 0);
+            record(worker, 0, "select", started, found < 0 ? "error" : found ? "ok" : "stale",
+                   found < 0 ? &mysql : NULL);
+            rest(pause_ns);
+            continue;
+        }
         int stored = insert(&mysql, worker, ++seq);
         record(worker, seq, "insert", started, stored ? "ok" : "error", stored ? NULL : &mysql);
         if (stored)
@@ -156,6 +165,7 @@ int main(void)
     threads = calloc((size_t)count, sizeof *threads);
     written = calloc((size_t)count, sizeof *written);
     read_every = atoi(setting("LAB_READ_EVERY"));
+    reads_only = getenv("LAB_READS_ONLY") != NULL;
     pause_ns = (long)(atof(setting("LAB_PAUSE_MS")) * 1e6);
     mysql_library_init(0, NULL, NULL);
     for (int i = 0; i < count; i++)

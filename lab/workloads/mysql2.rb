@@ -33,7 +33,16 @@ def work(worker, neighbour, written, stop)
   client = nil
   sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { (client = Mysql2::Client.new(options)) && 'ok' }
   seq = 0
+  select = lambda do |of, row|
+    rows = client.query("SELECT seq FROM orders WHERE worker = #{of} AND seq = #{row}")
+    rows.count.zero? ? 'stale' : 'ok'
+  end
   until stop[0]
+    if READS_ONLY
+      attempt(worker, 0, 'select') { select.call(0, 0) }
+      sleep PAUSE
+      next
+    end
     seq += 1
     stored = attempt(worker, seq, 'insert') do
       client.query("INSERT INTO orders (worker, seq, note) VALUES (#{worker}, #{seq}, 'mysql2')") || 'ok'
@@ -41,16 +50,15 @@ def work(worker, neighbour, written, stop)
     written[worker] = seq if stored
     last = written[neighbour]
     if last && (seq % READ_EVERY).zero?
-      attempt(worker, last, 'select') do
-        rows = client.query("SELECT seq FROM orders WHERE worker = #{neighbour} AND seq = #{last}")
-        rows.count.zero? ? 'stale' : 'ok'
-      end
+      attempt(worker, last, 'select') { select.call(neighbour, last) }
     end
     sleep PAUSE
   end
 end
 
 READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
+# Only reads, of row 0 of worker 0: for readers.
+READS_ONLY = ENV.key?('LAB_READS_ONLY')
 PAUSE = Float(ENV.fetch('LAB_PAUSE_MS')) / 1000
 first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
 stop = [false]

@@ -12,6 +12,8 @@ import MySQLdb
 
 AUTOCOMMIT = os.environ.get("LAB_AUTOCOMMIT") == "1"
 READ_EVERY = int(os.environ["LAB_READ_EVERY"])
+# Only reads, of row 0 of worker 0: for readers.
+READS_ONLY = "LAB_READS_ONLY" in os.environ
 PAUSE = float(os.environ["LAB_PAUSE_MS"]) / 1000
 stop = threading.Event()
 # Every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so what one was told
@@ -90,6 +92,10 @@ def work(worker, neighbour):
     while not stop.is_set():
         seq += 1
         connection = opened[0]
+        if READS_ONLY:
+            attempt(worker, 0, "select", lambda: select(connection, 0, 0), connection.rollback)
+            stop.wait(PAUSE)
+            continue
         if attempt(worker, seq, "insert", lambda: insert(connection, worker, seq), connection.rollback):
             written[worker] = seq
         last = written.get(neighbour)

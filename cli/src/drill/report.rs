@@ -2,7 +2,6 @@
 
 mod log;
 mod sentence;
-mod table;
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 use super::Outcome;
 use super::figures::{ErrorLine, Figures};
 use crate::duration::shown;
+use crate::table::table as laid_out;
 
 /// As many lines of the program's standard error as fit beside the rest.
 const LOG_LINES: usize = 20;
@@ -72,7 +72,7 @@ fn table(bare: &Figures, protected: &Figures, timeline: &Timeline) -> String {
         row("longest without a write", &without_a_write),
         row(&format!("writing again after {}", back(timeline)), &return_to_work),
     ];
-    table::table(["", "bare", "protected"], &rows)
+    laid_out(["", "bare", "protected"], &rows)
 }
 
 /// What it was that took writes again: `green is writable`.

@@ -5,10 +5,10 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use pointsman_lab::{
-    Error, Event, History, Lab, Result, RunningWorkload, Stats, Timeline, Verdict, WorkloadOptions, monotonic_us,
+    Error, Event, History, Lab, Result, RunningWorkload, Stats, Timeline, Verdict, WorkloadOptions, interrupt,
+    monotonic_us,
 };
 
-use super::interruption::Interruption;
 use super::plan::Plan;
 use super::progress::Teller;
 
@@ -41,15 +41,11 @@ struct Watch<'a> {
 
 impl Ride {
     /// Starts two servers and takes the program through the switchover.
-    pub fn take(plan: &Plan, preload: Option<&Path>, teller: Teller<'_>, interruption: &Interruption) -> Result<Self> {
+    pub fn take(plan: &Plan, preload: Option<&Path>, teller: Teller<'_>) -> Result<Self> {
         teller.phase(&format!("starting two {} servers", plan.server));
-        let ride = Lab::builder().both(plan.server).start().and_then(|lab| {
-            let ride = Self::on(&lab, plan, preload, teller);
-            // While the lab is still there: two that tidy up get in each other's way.
-            interruption.end_if_it_came();
-            ride
-        });
-        interruption.end_if_it_came();
+        let ride = Lab::builder().both(plan.server).start().and_then(|lab| Self::on(&lab, plan, preload, teller));
+        // What fails because Ctrl-C ended the servers is no error to report.
+        interrupt::end_if_it_came();
         ride
     }
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// What a workload attempted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StatementKind {
     Connect,
@@ -15,7 +15,7 @@ pub enum StatementKind {
 }
 
 /// How it ended, as the application saw it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     Ok,

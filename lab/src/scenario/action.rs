@@ -1,13 +1,22 @@
 //! The things a scenario can do to a lab.
 
 use super::topology::TopologyStatus;
-use crate::{DnsMood, ENDPOINT, EventKind, Lab, Result, Side};
+use crate::{DnsMood, ENDPOINT, EventKind, Lab, READERS, Result, Side, Silence};
 use std::time::Duration;
 
 const CATCH_UP: Duration = Duration::from_secs(30);
 
+/// How an action takes the application's connections away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// They end, and the application is told.
+    Ended,
+    /// They stay open, and nobody answers.
+    Silenced,
+}
+
 /// One thing done to a lab.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Writes are rejected from now on; connections stay.
     ReadOnly(Side),
@@ -15,10 +24,18 @@ pub enum Action {
     Writable(Side),
     /// The side waits until it has everything that the other committed.
     CatchUp(Side),
+    /// The side waits for all that it was sent, its source being gone.
+    ApplyReceived(Side),
+    /// The other side acknowledges a commit only when this side has it too.
+    SemiSync(Side),
+    /// Generated ids are odd on blue and even on green, so that both can take writes.
+    SplitIds,
     /// The side no longer follows the other.
     StopReplication(Side),
     /// The endpoint's name means this side from now on.
     PointDns { side: Side, ttl: u32 },
+    /// The readers' name means these sides from now on.
+    PointReaders(Vec<Side>),
     /// How DNS treats every question from now on.
     DnsMood(DnsMood),
     /// Ends the application's connections to the side.
@@ -41,6 +58,10 @@ pub enum Action {
     Freeze(Side),
     /// Ends `Freeze`.
     Thaw(Side),
+    /// Nothing arrives at the side or leaves it, and nobody is told. `Freeze`, where packets cannot be dropped.
+    CutOff(Side),
+    /// Ends `CutOff`.
+    Rejoin(Side),
     /// SQL as root, for what has no word here.
     Sql { side: Side, statements: String },
     /// Does nothing, and says so.
@@ -48,13 +69,32 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether connections of the application are lost by it, and how.
+    pub fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::DropConnections(_) | Self::Refuse(_) | Self::Crash(_) | Self::Stop(_) => Some(Loss::Ended),
+            Self::Freeze(_) | Self::CutOff(_) => Some(Loss::Silenced),
+            _ => None,
+        }
+    }
+
     pub(super) fn perform(&self, lab: &Lab) -> Result<()> {
         match self {
             Self::ReadOnly(side) => lab.server(*side).set_read_only(true),
             Self::Writable(side) => lab.server(*side).set_read_only(false),
             Self::CatchUp(side) => lab.server(*side).wait_caught_up(lab.server(side.other()), CATCH_UP),
+            Self::ApplyReceived(side) => lab.server(*side).apply_received(CATCH_UP),
+            Self::SemiSync(side) => lab.server(*side).acknowledge_for(lab.server(side.other()), CATCH_UP),
+            Self::SplitIds => [lab.blue(), lab.green()].into_iter().zip(1..).try_for_each(|(server, offset)| {
+                let set = "SET GLOBAL auto_increment_increment = 2, auto_increment_offset";
+                server.sql(&format!("{set} = {offset}")).map(drop)
+            }),
             Self::StopReplication(side) => lab.server(*side).stop_replication(),
             Self::PointDns { side, ttl } => lab.dns().set(ENDPOINT, &[lab.server(*side).ip()], *ttl),
+            Self::PointReaders(sides) => {
+                let addresses: Vec<_> = sides.iter().map(|side| lab.server(*side).ip()).collect();
+                lab.dns().set(READERS, &addresses, super::TTL)
+            }
             Self::DnsMood(mood) => {
                 lab.dns().set_mood(*mood);
                 Ok(())
@@ -81,6 +121,14 @@ impl Action {
                 lab.server(*side).thaw();
                 Ok(())
             }
+            Self::CutOff(side) => {
+                lab.server(*side).cut_off();
+                Ok(())
+            }
+            Self::Rejoin(side) => {
+                lab.server(*side).rejoin();
+                Ok(())
+            }
             Self::Sql { side, statements } => lab.server(*side).sql(statements).map(drop),
             Self::Note(_) => Ok(()),
         }
@@ -91,9 +139,16 @@ impl Action {
             Self::ReadOnly(side) => format!("{side} is read-only; its connections stay"),
             Self::Writable(side) => format!("{side} is writable"),
             Self::CatchUp(side) => format!("{side} has everything that {} committed", side.other()),
+            Self::ApplyReceived(side) => format!("{side} has everything that it was sent"),
+            Self::SemiSync(side) => format!("{} acknowledges nothing that {side} does not have", side.other()),
+            Self::SplitIds => "generated ids are odd on blue, even on green".into(),
             Self::StopReplication(side) => format!("{side} no longer follows {}", side.other()),
             Self::PointDns { side, ttl } => {
                 format!("DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s", lab.server(*side).ip())
+            }
+            Self::PointReaders(sides) => {
+                let sides: Vec<_> = sides.iter().map(Side::to_string).collect();
+                format!("DNS: {READERS} is {}", sides.join(" and "))
             }
             Self::DnsMood(mood) => format!("DNS: {mood:?}"),
             Self::DropConnections(side) => format!("{side} ended the application's connections"),
@@ -108,6 +163,12 @@ impl Action {
             Self::StartReadOnly(side) => format!("{side} runs again, read-only"),
             Self::Freeze(side) => format!("{side} is frozen: open connections, no answers"),
             Self::Thaw(side) => format!("{side} answers again"),
+            // Asked again: it is cut off already, and this only says how.
+            Self::CutOff(side) => match lab.server(*side).cut_off() {
+                Silence::Dropped => format!("{side} is cut off: its packets are dropped both ways (nftables)"),
+                Silence::Stopped(why) => format!("{side} is frozen (SIGSTOP): its packets cannot be dropped ({why})"),
+            },
+            Self::Rejoin(side) => format!("{side} is reachable again"),
             Self::Sql { side, statements } => format!("{side}: {statements}"),
             Self::Note(text) => text.clone(),
         }
@@ -115,10 +176,15 @@ impl Action {
 
     pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) => EventKind::WriterGone,
-            Self::Writable(_) | Self::Thaw(_) | Self::Start(_) => EventKind::WriterBack,
-            Self::PointDns { .. } | Self::DnsMood(_) => EventKind::Dns,
+            Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) | Self::CutOff(_) => {
+                EventKind::WriterGone
+            }
+            Self::Writable(_) | Self::Thaw(_) | Self::Rejoin(_) | Self::Start(_) => EventKind::WriterBack,
+            Self::PointDns { .. } | Self::PointReaders(_) | Self::DnsMood(_) => EventKind::Dns,
             Self::CatchUp(_)
+            | Self::ApplyReceived(_)
+            | Self::SemiSync(_)
+            | Self::SplitIds
             | Self::StopReplication(_)
             | Self::DropConnections(_)
             | Self::Refuse(_)

@@ -1,0 +1,71 @@
+//! What one run does: everything follows from its seed, so the seed repeats it.
+
+use std::fmt;
+use std::time::Duration;
+
+use pointsman_lab::{Dice, Flavor, Scenario, ScenarioKind, Workload};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draw {
+    pub seed: u64,
+    pub kind: ScenarioKind,
+    pub scenario: Scenario,
+    pub workload: Workload,
+    pub server: Flavor,
+    pub tls: bool,
+    pub autocommit: bool,
+    pub threads: u32,
+    /// Between two statements of a worker.
+    pub pause: Duration,
+    /// How long everything is well before the story begins.
+    pub lead: Duration,
+}
+
+impl Draw {
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let kind = dice.pick(&ScenarioKind::ALL);
+        Self {
+            seed,
+            kind,
+            scenario: Scenario::random(dice.roll(), kind),
+            workload: dice.pick(&Workload::ALL),
+            server: dice.pick(&[Flavor::MariaDb, Flavor::MySql]),
+            tls: dice.pick(&[false, true]),
+            autocommit: dice.pick(&[false, true]),
+            threads: dice.number(1..=6) as u32,
+            pause: dice.time(1..=10),
+            lead: dice.time(100..=500),
+        }
+    }
+}
+
+impl fmt::Display for Draw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, kind, scenario, workload, server, threads, pause, .. } = self;
+        let tls = if self.tls { ", TLS" } else { "" };
+        // The only driver that can be told.
+        let autocommit = if self.autocommit && *workload == Workload::MySqlDb { ", autocommit" } else { "" };
+        let (name, pause) = (&scenario.name, pause.as_millis());
+        write!(f, "{seed:016x}  {kind}: {name}; {workload} on {server}{tls}{autocommit}, {threads} × every {pause} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_draws_the_same_run() {
+        for seed in 0..50 {
+            assert_eq!(Draw::new(seed), Draw::new(seed));
+        }
+        assert_ne!(Draw::new(1), Draw::new(2));
+    }
+
+    #[test]
+    fn every_kind_of_story_is_drawn() {
+        let kinds: std::collections::BTreeSet<_> = (0..400).map(|seed| Draw::new(seed).kind).collect();
+        assert_eq!(kinds.len(), ScenarioKind::ALL.len());
+    }
+}

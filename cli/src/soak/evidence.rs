@@ -1,0 +1,39 @@
+//! The files of a run that went wrong: what was done, what was said, what was recorded.
+
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::draw::Draw;
+use super::judgement::Judgement;
+use super::run::Seen;
+
+/// Writes them into a directory named after the run's seed.
+pub fn keep(out: &Path, draw: &Draw, seen: &Seen, judgement: &Judgement) -> Result<PathBuf, (PathBuf, io::Error)> {
+    let directory = out.join(format!("{:016x}", draw.seed));
+    let mut summary = format!("{draw}\n{}\n\n{}\n", judgement.reasons.join("\n"), seen.timeline);
+    let _ = writeln!(summary, "(the story began at {} us)\n\n{}", seen.timeline.started_us, seen.verdict);
+    for (name, keys) in [("lost", &seen.verdict.lost), ("doubled", &seen.verdict.doubled)] {
+        if !keys.is_empty() {
+            let _ = writeln!(summary, "{name} (worker, number): {keys:?}");
+        }
+    }
+    let mut history = String::from("worker,seq,kind,start_us,end_us,outcome,errno,message\n");
+    for line in &seen.history.statements {
+        let (kind, outcome) = (format!("{:?}", line.kind).to_lowercase(), format!("{:?}", line.outcome).to_lowercase());
+        let (start, end) = (line.start_us, line.end_us);
+        let (worker, seq, errno, message) = (line.worker, line.seq, line.errno, &line.message);
+        let _ = writeln!(history, "{worker},{seq},{kind},{start},{end},{outcome},{errno},{message}");
+    }
+    let write = || -> io::Result<()> {
+        std::fs::create_dir_all(&directory)?;
+        std::fs::write(directory.join("summary.txt"), summary)?;
+        std::fs::write(directory.join("history.csv"), history)?;
+        std::fs::write(directory.join("stderr.txt"), &seen.stderr)?;
+        seen.servers.iter().try_for_each(|(name, log)| std::fs::write(directory.join(format!("{name}.log")), log))
+    };
+    match write() {
+        Ok(()) => Ok(directory),
+        Err(error) => Err((directory, error)),
+    }
+}

@@ -1,0 +1,43 @@
+//! What the library is asked to keep, story by story: how it is configured, and which errors are no fault of it.
+
+use pointsman_lab::ScenarioKind;
+
+pub const LOST_CONNECTION: [u32; 2] = [2006, 2013];
+const READ_ONLY: [u32; 1] = [1290];
+
+/// Settings for a story that would last too long with the defaults: as environment variables.
+pub fn settings(kind: ScenarioKind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        // Longer than anybody waits has to fit into a few seconds.
+        ScenarioKind::Never => &[("POINTSMAN_HOLD_MAX", "1s")],
+        ScenarioKind::MovedForGood => &[("POINTSMAN_SETTLE", "1s")],
+        _ => &[],
+    }
+}
+
+/// Errors that the application may see at any time and any number of times. A write in flight when its connection was
+/// lost is another matter: `judgement` allows that one wherever the story takes connections away.
+pub fn originals(kind: ScenarioKind) -> &'static [u32] {
+    match kind {
+        // Past the hold limit the original error is the answer.
+        ScenarioKind::Never => &READ_ONLY,
+        // A reader that died has nobody that is known to hold the same.
+        ScenarioKind::ReaderPool => &LOST_CONNECTION,
+        _ => &[],
+    }
+}
+
+/// Two servers take writes, and one lags behind the other: who moved first may miss what the others write.
+pub fn allows_stale_reads(kind: ScenarioKind) -> bool {
+    kind == ScenarioKind::MovedForGood
+}
+
+/// Whether every worker has to get through in the end.
+pub fn recovers(kind: ScenarioKind) -> bool {
+    kind != ScenarioKind::ReaderPool
+}
+
+/// Whether no connection may remain on the server that is not the writer in the end, although it takes writes.
+pub fn leaves_nobody(kind: ScenarioKind) -> bool {
+    kind == ScenarioKind::MovedForGood
+}
