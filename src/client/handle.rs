@@ -38,6 +38,8 @@ pub struct State {
     pub pulse: Pulse,
     /// The server that it is connected to.
     pub peer: Option<SocketAddr>,
+    /// When it was connected.
+    pub since: Instant,
     /// The server's connection id: another one means another session.
     pub thread: u64,
     pub session: Session,
@@ -80,6 +82,7 @@ impl Handle {
             state: Mutex::new(State {
                 pulse: endpoint.pulse(),
                 peer: native.peer(),
+                since: Instant::now(),
                 thread: native.thread_id(),
                 session: Session::default(),
                 sent: None,
@@ -155,6 +158,7 @@ impl Guest {
             state.sent = None;
             state.result = Pending::None;
             state.condemned = false;
+            state.since = Instant::now();
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
         }

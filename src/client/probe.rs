@@ -86,9 +86,15 @@ impl Prober for Lent<'_> {
             if client { Undialled::Unreachable(why) } else { Undialled::Refused(why) }
         })?;
         self.answered = Some(Instant::now());
-        let state = self.guest.state();
-        // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()).
-        self.restarted |= before.0 == Some(to) && state.thread < before.1;
+        let mut state = self.guest.state();
+        let connected_for = std::mem::replace(&mut state.since, Instant::now()).elapsed();
+        let id = state.thread;
+        drop(state);
+        if before.0 == Some(to) && !self.restarted {
+            // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()); after a busy start they may
+            // have grown past ours, so it is asked how long it has been up.
+            self.restarted = id < before.1 || uptime(self.guest).is_some_and(|up| up + UPTIME_STEP < connected_for);
+        }
         Ok(())
     }
 
@@ -102,6 +108,20 @@ impl Prober for Lent<'_> {
             self.answered = Some(Instant::now());
         }
         answer
+    }
+}
+
+/// `Uptime` is in whole seconds.
+const UPTIME_STEP: Duration = Duration::from_secs(1);
+
+/// How long the connected server has been up (MySQL manual, "Server Status Variables").
+fn uptime(guest: &Guest) -> Option<Duration> {
+    match guest.native.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'") {
+        Ok(Reply::Rows(rows)) => {
+            let seconds = rows.first()?.get(1)?.as_deref()?;
+            Some(Duration::from_secs(std::str::from_utf8(seconds).ok()?.parse().ok()?))
+        }
+        _ => None,
     }
 }
 

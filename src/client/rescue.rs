@@ -65,7 +65,7 @@ impl Guest {
             // What the statement before it left can be had again only by replaying that one too.
             let alone = statement.uses_previous && !(replayable && state.session.claims_ids());
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
-            (pinned, replayable, state.pulse.generation(), state.peer)
+            (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
         let class = Class {
             only_reads: statement.only_reads,
@@ -100,7 +100,8 @@ impl Guest {
             let refused_commit = class.is_commit && evidence == Evidence::ReadOnly;
             return self.give_up(&lent, &original, in_transaction, refused_commit, ends, code);
         };
-        let healthy = peer == Some(found.address) && !lent.restarted;
+        let (peer, since) = peer;
+        let healthy = peer == Some(found.address) && !lent.restarted && !endpoint.was_unreachable_after(since);
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
         let action = verdict(evidence, class, session, incumbent);
         if !lent.fresh && session.in_transaction && matches!(action, Action::Replay | Action::Victim) {
@@ -151,10 +152,11 @@ impl Guest {
                         "whether the statement was executed is unknown, so it is not run again"
                     }
                 );
-                let loss = if evidence::is_loss(original.number) {
+                let loss = if evidence::is_loss(original.number) && original.number != evidence::TLS_BROKEN {
                     original
                 } else {
                     // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
+                    // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
                     Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
                 };
                 self.state().session.transaction_gone();

@@ -74,6 +74,8 @@ struct State {
     /// DNS leaves the incumbent out, and it has not greeted since.
     silent_since: Option<Instant>,
     deployment: topology::Known,
+    /// When the incumbent could not be reached last.
+    unreachable_at: Option<Instant>,
 }
 
 /// A reading of [`Endpoint::pulse`].
@@ -113,6 +115,7 @@ impl Endpoint {
                 handshakes: 0,
                 silent_since: None,
                 deployment: topology::Known::default(),
+                unreachable_at: None,
             }),
             made: Instant::now(),
             topology_at: AtomicU64::new(0),
@@ -208,6 +211,11 @@ impl Endpoint {
             self.changed.notify_all();
         }
         self.publish(&state);
+    }
+
+    /// Has the incumbent been unreachable after `moment`? A connection that is older did not end on purpose.
+    pub fn was_unreachable_after(&self, moment: Instant) -> bool {
+        self.lock().unreachable_at.is_some_and(|at| at > moment)
     }
 
     /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.

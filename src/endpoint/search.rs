@@ -209,8 +209,7 @@ impl Endpoint {
                     return (state, Look::Done);
                 }
                 if !incumbent_writable {
-                    let why = answer.err().map_or("is read-only".to_owned(), |why| why.to_string());
-                    self.incumbent_unfit(&mut state, incumbent, &why);
+                    self.incumbent_unfit(&mut state, incumbent, answer.err());
                 }
             }
         }
@@ -266,7 +265,12 @@ impl Endpoint {
         self.publish(state);
     }
 
-    fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
+    /// `unreached`: it could not be asked. Otherwise it is read-only.
+    fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
+        if unreached.is_some() {
+            state.unreachable_at = Some(Instant::now());
+        }
+        let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
         if state.life.on_incumbent_unfit(Instant::now()) {
             COUNTERS.suspects.count();
             say!(
@@ -307,7 +311,7 @@ impl Endpoint {
         let mut state = self.lock();
         let now = Instant::now();
         match why {
-            Some(why) => self.incumbent_unfit(&mut state, incumbent, &Undialled::Unreachable(why).to_string()),
+            Some(why) => self.incumbent_unfit(&mut state, incumbent, Some(Undialled::Unreachable(why))),
             // The incumbent is there: it is the connect's own trouble.
             None if state.life.phase() != Phase::Switching => return false,
             None => {}
