@@ -5,7 +5,7 @@ set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 roots=$tree/.roots
-packages="gcc libc6-dev nftables openssl mariadb-server mariadb-client libmariadb-dev ruby ruby-mysql2 ruby-activerecord
+packages="gcc g++ libc6-dev nftables openssl mariadb-server mariadb-client libmariadb-dev ruby ruby-mysql2 ruby-activerecord
     python3 python3-mysqldb libdbd-mysql-perl debootstrap"
 sid_packages="mysql-server-core mysql-client-core libmysqlclient24 libmysqlclient-dev"
 export DEBIAN_FRONTEND=noninteractive
