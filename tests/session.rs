@@ -33,6 +33,8 @@ on_both! {
     dns_naming_another_server_moves_nobody_off_a_writable_one
     a_process_that_began_on_the_demoted_server_follows_dns
     a_handle_in_the_middle_of_a_stream_is_left_alone
+    a_handle_moves_like_any_other_once_its_stream_has_ended
+    the_multi_statement_option_is_set_again_on_the_new_writer
 }
 
 fn switch(lab: &Lab) {
@@ -227,6 +229,32 @@ mod proofs {
     }
 
     pub fn a_handle_in_the_middle_of_a_stream_is_left_alone(lab: &Lab) {
+        lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one'), ('two'), ('three')").unwrap();
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        puppet.connect("b");
+        assert_eq!(puppet.ask("a", "open_stream", "SELECT v FROM t ORDER BY id"), "ok (('one',),)");
+        switch(lab);
+        assert_eq!(puppet.query("b", "INSERT INTO t (v) VALUES ('four')"), "ok (1, 4)");
+        // The process knows better by now; the rest of the rows still comes from where the first came from.
+        assert_eq!(puppet.ask("a", "rest_of_stream", "-"), "ok (('two',), ('three',))");
+        assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Green));
+    }
+
+    pub fn the_multi_statement_option_is_set_again_on_the_new_writer(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        // MYSQL_OPTION_MULTI_STATEMENTS_OFF: MySQLdb connects with them on.
+        assert!(puppet.ask("a", "call", "set_server_option 1").starts_with("ok"));
+        let refused = puppet.query("a", "SELECT 1; SELECT 2");
+        assert!(refused.starts_with("error 1064 "), "{refused}");
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+        let refused = puppet.query("a", "SELECT 1; SELECT 2");
+        assert!(refused.starts_with("error 1064 "), "{refused}");
+    }
+
+    pub fn a_handle_moves_like_any_other_once_its_stream_has_ended(lab: &Lab) {
         lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one'), ('two')").unwrap();
         let mut puppet = Puppet::start(lab, &[]);
         puppet.connect("a");

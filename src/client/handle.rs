@@ -12,7 +12,7 @@ use std::{
 use super::layout::{
     library::Managed,
     native::{Active, Native},
-    sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+    sys::{SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
 };
 use crate::{
     control::config,
@@ -181,10 +181,6 @@ impl Guest {
     pub fn idle(&self) -> bool {
         let state = self.state();
         state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
-    }
-
-    pub fn autocommit(&self) -> bool {
-        self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0
     }
 
     /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.

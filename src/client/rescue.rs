@@ -39,6 +39,11 @@ const ATTEMPTS: u32 = 4;
 /// How often a verified writer may refuse our login before the search is given up.
 const DIALS: u32 = 5;
 
+/// What the library would have said of a connection that ended in the middle.
+fn server_lost() -> Failure {
+    Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
+}
+
 impl Guest {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
     pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
@@ -141,24 +146,24 @@ impl Guest {
             Action::Victim => self.victim(&original, code, "it cannot be replayed"),
             Action::SurfaceLoss | Action::SurfaceLossStayLost => {
                 COUNTERS.surfaced.count();
+                let loss = if evidence::is_loss(original.number) && original.number != evidence::TLS_BROKEN {
+                    original
+                } else {
+                    // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
+                    // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
+                    server_lost()
+                };
                 say!(
                     Warn,
                     "{}: error {} reaches the application: {}",
                     endpoint.name,
-                    original.number,
+                    loss.number,
                     if healthy {
                         "its server is healthy, so the connection was ended on purpose"
                     } else {
                         "whether the statement was executed is unknown, so it is not run again"
                     }
                 );
-                let loss = if evidence::is_loss(original.number) && original.number != evidence::TLS_BROKEN {
-                    original
-                } else {
-                    // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
-                    // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
-                    Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
-                };
                 self.state().session.transaction_gone();
                 self.deliver(&loss, code, action == Action::SurfaceLossStayLost)
             }
@@ -250,9 +255,7 @@ impl Guest {
                 b"40001",
                 "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
             ),
-            VictimError::ServerLost => {
-                Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
-            }
+            VictimError::ServerLost => server_lost(),
             VictimError::Original => original.clone(),
         };
         say!(

@@ -4,6 +4,7 @@
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 
+mod handshakes;
 pub mod life;
 pub mod name;
 pub mod reach;

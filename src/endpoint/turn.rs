@@ -1,4 +1,4 @@
-//! Whose turn it is on a new writer: transactions that are replayed come first, and logins come a few at a time.
+//! Whose turn it is on a new writer: transactions that are replayed come first.
 //!
 //! A replayed INSERT has to get the id that the application was already told. Ids of rolled-back transactions are
 //! free on the new writer, so a fresh INSERT that came first would take one of them.
@@ -46,35 +46,33 @@ impl Drop for Replaying<'_> {
     }
 }
 
-/// Logins under way at a server that has just become the writer: more at once would be a storm on it.
-const HANDSHAKES: u32 = 32;
+#[cfg(test)]
+mod tests {
+    use std::thread;
 
-/// A login of ours that is under way.
-pub struct Handshake<'a>(&'a Endpoint);
+    use super::*;
+    use crate::endpoint::name::Name;
 
-impl Endpoint {
-    /// Waits until fewer than 32 of our logins to this endpoint are in flight.
-    pub fn handshake(&self) -> Handshake<'_> {
-        let until = Instant::now() + LONGEST;
-        let mut state = self.lock();
-        while state.handshakes >= HANDSHAKES {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            state = match self.changed.wait_timeout(state, left) {
-                Ok((state, _)) => state,
-                Err(poisoned) => PoisonError::into_inner(poisoned).0,
-            };
-        }
-        state.handshakes += 1;
-        Handshake(self)
+    #[test]
+    fn fresh_statements_wait_until_the_last_replay_is_through() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let (one, other) = (endpoint.replay_begins(), endpoint.replay_begins());
+        thread::scope(|scope| {
+            let fresh = scope.spawn(|| {
+                endpoint.after_replays();
+                endpoint.lock().replaying
+            });
+            drop(one);
+            drop(other);
+            assert_eq!(fresh.join().unwrap(), 0);
+        });
     }
-}
 
-impl Drop for Handshake<'_> {
-    fn drop(&mut self) {
-        self.0.lock().handshakes -= 1;
-        self.0.changed.notify_all();
+    #[test]
+    fn a_replay_that_hangs_does_not_hold_the_others_up_for_ever() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let _hangs = endpoint.replay_begins();
+        endpoint.after_replays();
+        assert_eq!(endpoint.lock().replaying, 1);
     }
 }

@@ -28,17 +28,30 @@ def connect(account):
     return MySQLdb.connect(**options)
 
 
+streams = {}
+
+
+def texts(rows):
+    return tuple(tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in rows)
+
+
 def run(connection, operation, argument):
     if operation == "query":
         connection.query(argument)
         result = connection.store_result()
         if result is None:
             return (connection.affected_rows(), connection.insert_id())
-        return tuple(tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in result.fetch_row(0))
+        return texts(result.fetch_row(0))
     if operation == "stream":
         connection.query(argument)
         result = connection.use_result()
         return len(result.fetch_row(0))
+    if operation == "open_stream":
+        connection.query(argument)
+        streams[connection] = connection.use_result()
+        return texts(streams[connection].fetch_row(1))
+    if operation == "rest_of_stream":
+        return texts(streams.pop(connection).fetch_row(0))
     if operation == "call":
         name, *arguments = argument.split()
         return getattr(connection, name)(*[int(a) if a.isdigit() else a for a in arguments])

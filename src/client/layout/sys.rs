@@ -20,7 +20,6 @@ pub type MYSQL_ROW = *mut *mut c_char;
 
 /// `server_status` bits (MySQL manual, "Status Flags").
 pub const SERVER_STATUS_IN_TRANS: c_uint = 1;
-pub const SERVER_STATUS_AUTOCOMMIT: c_uint = 2;
 pub const SERVER_MORE_RESULTS_EXIST: c_uint = 8;
 pub const SERVER_STATUS_NO_BACKSLASH_ESCAPES: c_uint = 512;
 
@@ -32,10 +31,6 @@ pub const MARIADB_OPT_RECONNECT: c_int = 20;
 
 /// Client-side flag: a failed connect keeps the options.
 pub const CLIENT_REMEMBER_OPTIONS: c_ulong = 1 << 31;
-
-/// `enum mysql_status`.
-pub const MYSQL_STATUS_READY: c_int = 0;
-pub const MYSQL_STATUS_GET_RESULT: c_int = 1;
 
 /// The functions that we call ourselves. All of them are public API of both libraries.
 #[derive(Clone, Copy)]
