@@ -2,33 +2,23 @@
 
 use std::time::Duration;
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Scenario, Side};
-use pointsman_tests::{pair, puppet::Puppet};
+use pointsman_lab::{ENDPOINT, Lab, Side};
+use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
-/// Each proof runs on both servers.
-macro_rules! on_both {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for flavor in [Flavor::MariaDb, Flavor::MySql] {
-                let Some(lab) = pair(flavor) else { return };
-                lab.blue()
-                    .sql(
-                        "CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99)); \
-                         CREATE TABLE shop.account (id INT PRIMARY KEY, money INT); \
-                         INSERT INTO shop.account VALUES (1, 100), (2, 100); CREATE DATABASE other; \
-                         CREATE TABLE other.t LIKE shop.t; GRANT ALL ON other.* TO app@'%'; \
-                         CREATE USER report@'%' IDENTIFIED BY 'report'; GRANT ALL ON shop.* TO report@'%'; \
-                         CREATE PROCEDURE shop.pay() SQL SECURITY INVOKER INSERT INTO shop.t (v) VALUES ('paid')",
-                    )
-                    .unwrap();
-                proofs::$name(&lab);
-            }
-        }
-    )*};
+fn set_up(lab: &Lab) {
+    lab.blue()
+        .sql(
+            "CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99)); \
+             CREATE TABLE shop.account (id INT PRIMARY KEY, money INT); \
+             INSERT INTO shop.account VALUES (1, 100), (2, 100); CREATE DATABASE other; \
+             CREATE TABLE other.t LIKE shop.t; GRANT ALL ON other.* TO app@'%'; \
+             CREATE USER report@'%' IDENTIFIED BY 'report'; GRANT ALL ON shop.* TO report@'%'; \
+             CREATE PROCEDURE shop.pay() SQL SECURITY INVOKER INSERT INTO shop.t (v) VALUES ('paid')",
+        )
+        .unwrap();
 }
 
-on_both! {
+on_both! { set_up;
     a_transaction_that_a_failed_ddl_committed_is_not_run_again
     a_statement_that_needs_the_one_before_it_is_not_run_without_it
     a_transaction_is_not_replayed_from_a_session_that_it_changed_itself
@@ -41,20 +31,12 @@ on_both! {
     a_frozen_server_does_not_keep_new_connections_from_the_writer
 }
 
-fn switch(lab: &Lab) {
-    Scenario::read_only(Duration::ZERO, Duration::ZERO).run(lab, &mut |_| {}).unwrap();
-}
-
 fn money(lab: &Lab) -> String {
     lab.green().sql("SELECT GROUP_CONCAT(money ORDER BY id) FROM shop.account").unwrap().trim().to_owned()
 }
 
 fn rows(lab: &Lab, table: &str) -> String {
     lab.green().sql(&format!("SELECT GROUP_CONCAT(v ORDER BY id) FROM {table}")).unwrap().trim().to_owned()
-}
-
-fn server_id(lab: &Lab, side: Side) -> String {
-    format!("ok (({},),)", lab.server(side).sql("SELECT @@server_id").unwrap().trim())
 }
 
 #[track_caller]

@@ -14,12 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use pointsman_lab::{Flavor, Lab};
-
-/// The account that every lab has.
-pub const USER: &str = "app";
-pub const PASSWORD: &str = "app-password";
-pub const DATABASE: &str = "shop";
+pub use pointsman_lab::{DATABASE, Flavor, PASSWORD, USER};
+use pointsman_lab::{Lab, Scenario, Side};
 
 /// The release build of the library under test.
 pub fn library() -> PathBuf {
@@ -78,4 +74,31 @@ fn started(lab: pointsman_lab::Result<Lab>) -> Option<Lab> {
         }
         lab => Some(lab.expect("a lab")),
     }
+}
+
+/// Proofs that run on both servers: `on_both!(set_up; name name …)` makes a test of each `proofs::name(&lab)`, in a lab
+/// of its own on which `set_up(&lab)` was run.
+#[macro_export]
+macro_rules! on_both {
+    ($set_up:path; $($name:ident)*) => {$(
+        #[test]
+        fn $name() {
+            for flavor in [$crate::Flavor::MariaDb, $crate::Flavor::MySql] {
+                let Some(lab) = $crate::pair(flavor) else { return };
+                $set_up(&lab);
+                proofs::$name(&lab);
+            }
+        }
+    )*};
+}
+
+/// A switchover without an outage: blue read-only, green writable with everything, DNS on green.
+pub fn switch(lab: &Lab) {
+    Scenario::read_only(Duration::ZERO, Duration::ZERO).run(lab, &mut |_| {}).expect("a switchover");
+}
+
+/// What a driven program answers to `SELECT @@server_id` on that server.
+pub fn server_id(lab: &Lab, side: Side) -> String {
+    let id = lab.server(side).sql("SELECT @@server_id").expect("an id");
+    format!("ok (({},),)", id.trim())
 }

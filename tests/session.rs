@@ -2,25 +2,15 @@
 
 use std::time::Duration;
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Scenario, Side};
-use pointsman_tests::{pair, puppet::Puppet};
+use pointsman_lab::{ENDPOINT, Lab, Side};
+use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
-/// Each proof runs on both servers.
-macro_rules! on_both {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for flavor in [Flavor::MariaDb, Flavor::MySql] {
-                let Some(lab) = pair(flavor) else { return };
-                lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
-                lab.blue().sql("CREATE DATABASE other; GRANT ALL ON other.* TO app@'%'").unwrap();
-                proofs::$name(&lab);
-            }
-        }
-    )*};
+fn set_up(lab: &Lab) {
+    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
+    lab.blue().sql("CREATE DATABASE other; GRANT ALL ON other.* TO app@'%'").unwrap();
 }
 
-on_both! {
+on_both! { set_up;
     the_session_on_the_new_writer_is_the_one_that_the_application_set_up
     idle_connections_are_on_the_new_writer_before_their_next_read
     a_transaction_is_replayed_with_the_ids_that_the_application_was_told
@@ -37,16 +27,8 @@ on_both! {
     the_multi_statement_option_is_set_again_on_the_new_writer
 }
 
-fn switch(lab: &Lab) {
-    Scenario::read_only(Duration::ZERO, Duration::ZERO).run(lab, &mut |_| {}).unwrap();
-}
-
 fn server(puppet: &mut Puppet, name: &'static str) -> String {
     puppet.query(name, "SELECT @@server_id")
-}
-
-fn server_id(lab: &Lab, side: Side) -> String {
-    format!("ok (({},),)", lab.server(side).sql("SELECT @@server_id").unwrap().trim())
 }
 
 fn rows(lab: &Lab) -> String {
