@@ -1,8 +1,6 @@
 //! What a session carries over a switchover, what pins it, and what becomes of its transaction.
 
-use std::time::Duration;
-
-use pointsman_lab::{ENDPOINT, Lab, Side};
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
 fn set_up(lab: &Lab) {
