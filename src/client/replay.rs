@@ -6,7 +6,11 @@ use super::{
     handle::Guest,
     layout::native::{Failure, Reply as Answer},
 };
-use crate::session::transaction::{Digesting, Entry, Reply};
+use crate::{
+    evidence,
+    session::transaction::{Digesting, Entry, Reply},
+    verdict::Evidence,
+};
 
 /// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.
 pub fn restore(guest: &Guest) -> Result<(), Failure> {
@@ -27,8 +31,16 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Why a transaction could not be replayed.
+pub enum Unreplayed {
+    /// The server itself is not the writer any more, or gone: to be judged like any failure.
+    Evidence(Evidence),
+    /// It would not be the same transaction.
+    Different(String),
+}
+
 /// Runs the log again and compares every reply. On `Err` nothing of it is left on the server.
-pub fn replay(guest: &Guest, entries: &[Entry]) -> Result<(), String> {
+pub fn replay(guest: &Guest, entries: &[Entry]) -> Result<(), Unreplayed> {
     // First as it was. A generated id can come out differently, because ids of rolled-back inserts are never
     // replicated; then once more with the ids that the application has already been told.
     let mut ids = BTreeMap::new();
@@ -37,17 +49,20 @@ pub fn replay(guest: &Guest, entries: &[Entry]) -> Result<(), String> {
             Ok(()) => return Ok(()),
             Err(difference) => {
                 for statement in [&b"ROLLBACK"[..], b"SET timestamp = DEFAULT"] {
-                    guest.native.query(statement).map_err(|failure| describe(&failure))?;
+                    guest.native.query(statement).map_err(|failure| unreplayed(&failure))?;
                 }
                 match difference {
                     Difference::InsertId { entry, wanted } if ids.insert(entry, wanted).is_none() => {}
-                    Difference::InsertId { entry, .. } => return Err(format!("statement {entry}: another insert id")),
-                    Difference::Other(why) => return Err(why),
+                    Difference::InsertId { entry, .. } => {
+                        return Err(Unreplayed::Different(format!("statement {entry}: another insert id")));
+                    }
+                    Difference::Other(why) => return Err(Unreplayed::Different(why)),
+                    Difference::Evidence(evidence) => return Err(Unreplayed::Evidence(evidence)),
                 }
             }
         }
     }
-    Err("the replies keep differing".to_owned())
+    Err(Unreplayed::Different("the replies keep differing".to_owned()))
 }
 
 enum Difference {
@@ -57,19 +72,24 @@ enum Difference {
         wanted: u64,
     },
     Other(String),
+    Evidence(Evidence),
 }
 
 fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Result<(), Difference> {
     let other = |at: usize, why: &str| Difference::Other(format!("statement {at} of the transaction: {why}"));
+    let failed = |at: usize, failure: &Failure| match evidence::of_error(failure.number, &failure.text) {
+        Some(evidence) => Difference::Evidence(evidence),
+        None => other(at, &describe(failure)),
+    };
     for (at, entry) in entries.iter().enumerate() {
         // What NOW() said then (MySQL manual, `timestamp`).
         let moment = entry.moment.duration_since(UNIX_EPOCH).unwrap_or_default();
         let set = format!("SET timestamp = {}.{:06}", moment.as_secs(), moment.subsec_micros());
-        guest.native.query(set.as_bytes()).map_err(|failure| other(at, &describe(&failure)))?;
+        guest.native.query(set.as_bytes()).map_err(|failure| failed(at, &failure))?;
         if let Some(id) = ids.get(&at) {
             // MySQL manual, `insert_id`: the value for the following INSERT.
             let set = format!("SET insert_id = {id}");
-            guest.native.query(set.as_bytes()).map_err(|failure| other(at, &describe(&failure)))?;
+            guest.native.query(set.as_bytes()).map_err(|failure| failed(at, &failure))?;
         }
         match (guest.native.query(&entry.text), &entry.reply) {
             (Ok(Answer::Done { affected, insert_id }), Reply::Done { affected: told, insert_id: told_id }) => {
@@ -90,12 +110,19 @@ fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Resu
                 }
             }
             (Err(failure), Reply::Failed(told)) if failure.number == *told => {}
-            (Err(failure), _) => return Err(other(at, &describe(&failure))),
+            (Err(failure), _) => return Err(failed(at, &failure)),
             (Ok(_), _) => return Err(other(at, "another kind of reply")),
         }
     }
-    guest.native.query(b"SET timestamp = DEFAULT").map_err(|failure| other(entries.len(), &describe(&failure)))?;
+    guest.native.query(b"SET timestamp = DEFAULT").map_err(|failure| failed(entries.len(), &failure))?;
     Ok(())
+}
+
+fn unreplayed(failure: &Failure) -> Unreplayed {
+    match evidence::of_error(failure.number, &failure.text) {
+        Some(evidence) => Unreplayed::Evidence(evidence),
+        None => Unreplayed::Different(describe(failure)),
+    }
 }
 
 fn describe(failure: &Failure) -> String {

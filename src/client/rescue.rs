@@ -1,12 +1,15 @@
 //! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
 
-use std::{ffi::c_int, time::Instant};
+use std::{
+    ffi::c_int,
+    time::{Duration, Instant},
+};
 
 use super::{
     handle::{Guest, Pending},
     layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
     probe::Lent,
-    replay,
+    replay::{self, Unreplayed},
 };
 use crate::{
     control::{
@@ -36,6 +39,8 @@ pub enum Next {
 
 /// How often one statement may be rescued: a server that says writable and refuses all the same ends it.
 const ATTEMPTS: u32 = 4;
+/// How long, times the attempt, a server is given that refuses writes and says that it is writable.
+const JUST_REFUSED: Duration = Duration::from_millis(20);
 /// How often a verified writer may refuse our login before the search is given up.
 const DIALS: u32 = 5;
 
@@ -107,6 +112,10 @@ impl Guest {
         };
         let (peer, since) = peer;
         let healthy = peer == Some(found.address) && !lent.restarted && !endpoint.was_unreachable_after(since);
+        if healthy && evidence == Evidence::ReadOnly {
+            // A server that is just being made read-only refuses writes a moment before it says so.
+            endpoint.wait_for_news(JUST_REFUSED * *attempts);
+        }
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
         let action = verdict(evidence, class, session, incumbent);
         if !lent.fresh && session.in_transaction && matches!(action, Action::Replay | Action::Victim) {
@@ -136,7 +145,7 @@ impl Guest {
                 Next::Send
             }
             Action::Replay => {
-                let next = self.replay_transaction(&original, code);
+                let next = self.replay_transaction(&original, statement, attempts, code);
                 drop(turn);
                 if next == Next::Send && statement.transaction != TransactionEffect::Commit {
                     endpoint.after_replays();
@@ -232,7 +241,7 @@ impl Guest {
         self.deliver(original, code, lost)
     }
 
-    fn replay_transaction(&self, original: &Failure, code: c_int) -> Next {
+    fn replay_transaction(&self, original: &Failure, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
@@ -243,7 +252,9 @@ impl Guest {
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
                 Next::Send
             }
-            Err(why) => self.victim(original, code, &why),
+            // Refused or lost in the middle: nothing of it is left, and it is still ours to replay elsewhere.
+            Err(Unreplayed::Evidence(evidence)) => self.rescue(evidence, statement, attempts, code),
+            Err(Unreplayed::Different(why)) => self.victim(original, code, &why),
         }
     }
 

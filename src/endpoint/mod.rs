@@ -286,6 +286,9 @@ impl Endpoint {
         }
         reach::greets(SocketAddr::new(*elsewhere, incumbent.port())).ok()?;
         let mut state = self.lock();
+        if state.life.incumbent() != Some(incumbent) {
+            return None;
+        }
         let now = Instant::now();
         let silent = now.duration_since(*state.silent_since.get_or_insert(now)) >= SILENCE;
         silent.then_some(incumbent)

@@ -176,7 +176,7 @@ impl Endpoint {
     ) -> (MutexGuard<'a, State>, Look) {
         let now = Instant::now();
         let settle = config().settle;
-        let incumbent = state.life.incumbent();
+        let (incumbent, generation) = (state.life.incumbent(), state.life.generation());
         let switching = state.life.phase() == Phase::Switching;
         let moved_away = state.life.name_has_moved(now, settle);
         let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
@@ -185,6 +185,7 @@ impl Endpoint {
         drop(state);
 
         let mut incumbent_writable = false;
+        let mut incumbent_unreached = None;
         if let Some(incumbent) = incumbent {
             let connected = prober.address() == Some(incumbent);
             let due = !switching || incumbent_asked.is_none_or(|at| now.duration_since(at) >= INCUMBENT_EVERY);
@@ -197,6 +198,10 @@ impl Endpoint {
                     Err(Undialled::Unreachable(_)) => false,
                 };
                 let mut state = self.lock();
+                if state.life.generation() != generation {
+                    // This look took long, and somebody else has found a writer meanwhile.
+                    return (state, Look::Done);
+                }
                 if no_proof {
                     return (state, Look::NoAnswer);
                 }
@@ -209,6 +214,7 @@ impl Endpoint {
                     return (state, Look::Done);
                 }
                 if !incumbent_writable {
+                    incumbent_unreached = answer.is_err().then_some(incumbent);
                     self.incumbent_unfit(&mut state, incumbent, answer.err());
                 }
             }
@@ -218,8 +224,11 @@ impl Endpoint {
                 Ok(Writability::Writable) => {
                     let now = Instant::now();
                     let mut state = self.lock();
+                    if state.life.generation() != generation {
+                        return (state, Look::Done);
+                    }
                     if state.life.may_adopt(candidate, incumbent_writable, now, settle) {
-                        self.adopt(&mut state, candidate);
+                        self.adopt(&mut state, candidate, incumbent_unreached);
                         return (state, Look::Done);
                     }
                 }
@@ -235,19 +244,21 @@ impl Endpoint {
             let past = topology.as_ref().is_some_and(|topology| topology.past_the_point_of_return);
             self.on_topology(topology);
             let mut state = self.lock();
-            if state.life.may_adopt_green(past, incumbent_writable) {
-                self.adopt(&mut state, candidate);
+            let same = state.life.generation() == generation;
+            if same && state.life.may_adopt_green(past, incumbent_writable) {
+                self.adopt(&mut state, candidate, incumbent_unreached);
                 return (state, Look::Done);
             }
         }
         let mut state = self.lock();
-        if incumbent_writable {
+        if incumbent_writable && state.life.generation() == generation {
             self.stay(&mut state);
         }
         (state, Look::Done)
     }
 
-    fn adopt(&self, state: &mut State, candidate: SocketAddr) {
+    /// `silent`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
+    fn adopt(&self, state: &mut State, candidate: SocketAddr, silent: Option<SocketAddr>) {
         let now = Instant::now();
         let since = state.life.hold_until(now, Duration::ZERO);
         state.life.adopt(candidate, now);
@@ -258,6 +269,9 @@ impl Endpoint {
             now.saturating_duration_since(since).as_millis()
         );
         self.publish(state);
+        if let Some(silent) = silent {
+            crate::hooks::process::give_up(&self.name, silent);
+        }
     }
 
     fn stay(&self, state: &mut State) {
@@ -310,6 +324,9 @@ impl Endpoint {
         let why = greets(incumbent).err();
         let mut state = self.lock();
         let now = Instant::now();
+        if state.life.incumbent() != Some(incumbent) {
+            return true;
+        }
         match why {
             Some(why) => self.incumbent_unfit(&mut state, incumbent, Some(Undialled::Unreachable(why))),
             // The incumbent is there: it is the connect's own trouble.
@@ -327,6 +344,11 @@ impl Endpoint {
         }
         drop(self.wait(state, (2 * PROBE_EVERY).min(until - now)));
         true
+    }
+
+    /// Waits for a change of the endpoint, `time` at most.
+    pub fn wait_for_news(&self, time: Duration) {
+        drop(self.wait(self.lock(), time));
     }
 
     fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {

@@ -116,7 +116,7 @@ impl Process {
             false
         });
         if cut > 0 {
-            say!(Warn, "{name}: {server} is silent and DNS names another server: {cut} connections to it are given up");
+            say!(Warn, "{name}: {server} is silent: {cut} connections to it are given up");
         }
     }
 
@@ -192,6 +192,13 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
             process.cut_connections(&endpoint.name, silent);
         }
         process.set_pace(endpoint, endpoint.pace());
+    }
+}
+
+/// A server is gone without a word, and another one is the writer.
+pub fn give_up(name: &Name, silent: SocketAddr) {
+    if let Some(process) = current() {
+        process.cut_connections(name, silent);
     }
 }
 
