@@ -198,8 +198,8 @@ impl Life {
 
     /// Whether green, verified, may become the incumbent although DNS does not name it yet: the topology table must say
     /// that the switchover cannot be cancelled any more.
-    pub fn may_adopt_green(&self, past_the_point_of_return: bool, incumbent_writable: bool) -> bool {
-        self.phase == Phase::Switching && past_the_point_of_return && !incumbent_writable
+    pub fn may_adopt_green(&self, irrevocable: bool, incumbent_writable: bool) -> bool {
+        self.phase == Phase::Switching && irrevocable && !incumbent_writable
     }
 
     /// A verified writer.

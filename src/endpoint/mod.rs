@@ -4,11 +4,13 @@
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 
+mod deployment;
 mod handshakes;
 pub mod life;
 pub mod name;
 pub mod reach;
 pub mod search;
+mod silence;
 pub mod tags;
 pub mod topology;
 mod turn;
@@ -19,12 +21,11 @@ use std::{
         Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use life::{Life, Phase};
 use name::Name;
-use topology::Topology;
 
 use crate::{
     control::{
@@ -214,90 +215,13 @@ impl Endpoint {
         self.publish(&state);
     }
 
-    /// Has the incumbent been unreachable after `moment`? A connection that is older did not end on purpose.
-    pub fn was_unreachable_after(&self, moment: Instant) -> bool {
-        self.lock().unreachable_at.is_some_and(|at| at > moment)
-    }
-
-    /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
-    pub fn topology_is_due(&self) -> bool {
-        let now = self.made.elapsed().as_millis() as u64;
-        let at = self.topology_at.load(Relaxed);
-        let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
-        now >= at && self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
-    }
-
-    /// What the table said; `None`: it is empty, missing, or not ours to read.
-    pub fn on_topology(&self, topology: Option<Topology>) {
-        let every = match &topology {
-            None => topology::UNKNOWN_EVERY,
-            Some(topology) if topology.moving => topology::MOVING_EVERY,
-            Some(_) => topology::AVAILABLE_EVERY,
-        };
-        self.topology_at.store((self.made.elapsed() + every).as_millis() as u64, Relaxed);
-        let mut state = self.lock();
-        if state.deployment.topology == topology {
-            return;
-        }
-        match &topology {
-            Some(topology) => say!(Info, "{}: rds_topology: {topology:?}", self.name),
-            None => say!(Info, "{}: rds_topology has no deployment any more", self.name),
-        }
-        // Once the names are swapped, the table's green is our own name; where green is was learnt before.
-        if let Some(topology) = &topology
-            && topology.target.0 != self.name.host
-        {
-            crate::hooks::process::watch(&topology.target.0);
-        }
-        if topology.is_none() && state.life.phase() == Phase::Steady {
-            state.deployment.addresses = Vec::new();
-        }
-        state.deployment.topology = topology;
-    }
-
-    /// DNS answered for the name of the deployment's green.
-    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) {
-        let mut state = self.lock();
-        let green = state.deployment.topology.as_ref().map(|topology| topology.target.0.as_str());
-        if green == Some(host) && host != self.name.host {
-            state.deployment.addresses = addresses.to_vec();
-        }
-    }
-
-    /// On the watcher's thread, after an answer: DNS names somebody else. If the incumbent does not even greet any more
-    /// while that one does, nobody may be left to notice: every connection may be waiting for an answer that never
-    /// comes. Returns the incumbent if its connections are to be cut.
-    pub fn fallen_silent(&self) -> Option<SocketAddr> {
-        /// A server that is merely busy greets within this.
-        const SILENCE: Duration = Duration::from_secs(1);
-        let (incumbent, named) = {
-            let mut state = self.lock();
-            if state.life.phase() == Phase::Steady || self.role() != Role::Writer {
-                state.silent_since = None;
-                return None;
-            }
-            let named = state.life.named().to_vec();
-            (state.life.incumbent()?, named)
-        };
-        let elsewhere = named.iter().find(|ip| **ip != incumbent.ip())?;
-        if named.contains(&incumbent.ip()) || reach::greets(incumbent).is_ok() {
-            self.lock().silent_since = None;
-            return None;
-        }
-        reach::greets(SocketAddr::new(*elsewhere, incumbent.port())).ok()?;
-        let mut state = self.lock();
-        if state.life.incumbent() != Some(incumbent) {
-            return None;
-        }
-        let now = Instant::now();
-        let silent = now.duration_since(*state.silent_since.get_or_insert(now)) >= SILENCE;
-        silent.then_some(incumbent)
-    }
-
     /// How often DNS has to be asked for this endpoint.
     pub fn pace(&self) -> Pace {
-        let state = self.lock();
-        if state.life.phase() != Phase::Steady && state.life.unsettled() && self.role() == Role::Writer {
+        self.pace_in(&self.lock())
+    }
+
+    fn pace_in(&self, state: &State) -> Pace {
+        if self.role() == Role::Writer && state.life.unsettled() {
             let hurry = state.life.phase() == Phase::Switching || state.silent_since.is_some();
             if hurry { Pace::Urgent } else { Pace::Steady }
         } else if self.tagged.load(Relaxed) > 0 {
@@ -318,7 +242,7 @@ impl Endpoint {
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.notify_all();
-            crate::hooks::process::set_pace(self, state.life.phase(), state.life.circuit_open());
+            crate::hooks::process::set_pace(self, self.pace_in(state));
         }
     }
 }

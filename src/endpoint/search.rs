@@ -241,11 +241,11 @@ impl Endpoint {
                 continue;
             }
             let topology = prober.read_topology();
-            let past = topology.as_ref().is_some_and(|topology| topology.past_the_point_of_return);
+            let irrevocable = topology.as_ref().is_some_and(|topology| topology.irrevocable);
             self.on_topology(topology);
             let mut state = self.lock();
             let same = state.life.generation() == generation;
-            if same && state.life.may_adopt_green(past, incumbent_writable) {
+            if same && state.life.may_adopt_green(irrevocable, incumbent_writable) {
                 self.adopt(&mut state, candidate, incumbent_unreached);
                 return (state, Look::Done);
             }

@@ -3,7 +3,7 @@
 //! A hint, never a decision: it names a candidate, which is verified like any other. Pure; source: Amazon RDS User
 //! Guide, "Blue/Green Deployments", and the tables that the AWS drivers read.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 /// Columns by name: a server without a Blue/Green deployment may have the table without the last two (error 1054).
 pub const QUESTION: &[u8] = b"SELECT endpoint, port, role, status FROM mysql.rds_topology";
@@ -23,9 +23,20 @@ pub struct Topology {
     /// The host name and port of green.
     pub target: (String, u16),
     /// Before this AWS may still cancel, and a green that its owner made writable is not the writer.
-    pub past_the_point_of_return: bool,
+    pub irrevocable: bool,
     /// A switchover is under way.
     pub moving: bool,
+}
+
+impl fmt::Display for Topology {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let stage = match (self.irrevocable, self.moving) {
+            (true, _) => "the switchover cannot be cancelled any more",
+            (_, true) => "a switchover is under way",
+            _ => "no switchover",
+        };
+        write!(f, "green is {}:{}, {stage}", self.target.0, self.target.1)
+    }
 }
 
 /// `None` if there is no deployment to be seen.
@@ -40,10 +51,7 @@ pub fn read(rows: &Rows) -> Option<Topology> {
         let status = text(status);
         Some(Topology {
             target: (host, text(port).parse().ok()?),
-            past_the_point_of_return: matches!(
-                status.as_str(),
-                "SWITCHOVER_IN_POST_PROCESSING" | "SWITCHOVER_COMPLETED"
-            ),
+            irrevocable: matches!(status.as_str(), "SWITCHOVER_IN_POST_PROCESSING" | "SWITCHOVER_COMPLETED"),
             moving: matches!(status.as_str(), "SWITCHOVER_INITIATED" | "SWITCHOVER_IN_PROGRESS"),
         })
     })
@@ -73,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn green_may_be_the_writer_only_past_the_point_of_return() {
-        for (status, past, moving) in [
+    fn green_may_be_the_writer_only_once_the_switchover_is_irrevocable() {
+        for (status, irrevocable, moving) in [
             ("AVAILABLE", false, false),
             ("SWITCHOVER_INITIATED", false, true),
             ("SWITCHOVER_IN_PROGRESS", false, true),
@@ -84,7 +92,7 @@ mod tests {
         ] {
             let topology = read(&table(status)).unwrap();
             assert_eq!(topology.target, ("db-green-1a2b.shop.example".to_owned(), 3307));
-            assert_eq!((topology.past_the_point_of_return, topology.moving), (past, moving), "{status}");
+            assert_eq!((topology.irrevocable, topology.moving), (irrevocable, moving), "{status}");
         }
     }
 

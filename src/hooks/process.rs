@@ -18,7 +18,7 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    endpoint::{Endpoint, life::Phase, name::Name, tags::Tags},
+    endpoint::{Endpoint, name::Name, tags::Tags},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
@@ -209,12 +209,8 @@ pub fn watch(host: &str) {
     }
 }
 
-/// The endpoint's phase changed: DNS has to be asked sooner, or may be asked less often.
-pub fn set_pace(endpoint: &Endpoint, phase: Phase, circuit_open: bool) {
-    let pace = match phase {
-        Phase::Switching if !circuit_open => Pace::Urgent,
-        _ => Pace::Steady,
-    };
+/// DNS has to be asked sooner for this endpoint, or may be asked less often.
+pub fn set_pace(endpoint: &Endpoint, pace: Pace) {
     if let Some(process) = current() {
         process.set_pace(endpoint, pace);
     }

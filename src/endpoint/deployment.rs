@@ -1,0 +1,60 @@
+//! What an endpoint knows of its Blue/Green deployment: when to ask the table, and where green is.
+
+use std::{net::IpAddr, sync::atomic::Ordering::*};
+
+use super::{
+    Endpoint,
+    life::Phase,
+    topology::{self, Topology},
+};
+use crate::{
+    control::log::{Level::*, say},
+    hooks::process,
+};
+
+impl Endpoint {
+    /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
+    pub fn topology_is_due(&self) -> bool {
+        let now = self.made.elapsed().as_millis() as u64;
+        let at = self.topology_at.load(Relaxed);
+        let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
+        now >= at && self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// What the table said; `None`: it is empty, missing, or not ours to read.
+    pub fn on_topology(&self, topology: Option<Topology>) {
+        let every = match &topology {
+            None => topology::UNKNOWN_EVERY,
+            Some(topology) if topology.moving => topology::MOVING_EVERY,
+            Some(_) => topology::AVAILABLE_EVERY,
+        };
+        self.topology_at.store((self.made.elapsed() + every).as_millis() as u64, Relaxed);
+        let mut state = self.lock();
+        if state.deployment.topology == topology {
+            return;
+        }
+        match &topology {
+            Some(topology) => say!(Info, "{}: rds_topology: {topology}", self.name),
+            None => say!(Info, "{}: rds_topology has no deployment any more", self.name),
+        }
+        // Once the names are swapped, the table's green is our own name; where green is was learnt before.
+        if let Some(topology) = &topology
+            && topology.target.0 != self.name.host
+        {
+            process::watch(&topology.target.0);
+        }
+        if topology.is_none() && state.life.phase() == Phase::Steady {
+            state.deployment.addresses = Vec::new();
+        }
+        state.deployment.topology = topology;
+    }
+
+    /// DNS answered for the name of the deployment's green.
+    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) {
+        let mut state = self.lock();
+        let green = state.deployment.topology.as_ref().map(|topology| topology.target.0.as_str());
+        if green == Some(host) && host != self.name.host {
+            state.deployment.addresses = addresses.to_vec();
+        }
+    }
+}
