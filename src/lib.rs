@@ -11,6 +11,7 @@ pub mod control;
 pub mod endpoint;
 pub mod evidence;
 pub mod hooks;
+pub mod process;
 pub mod resolve;
 pub mod session;
 pub mod sql;

@@ -3,6 +3,8 @@
 //! It performs nothing and knows no sockets, handles or libraries. Both front ends ask it, so that a rule is
 //! written once. Every row of the table is a test below.
 
+use crate::sql::{Statement, TransactionEffect};
+
 /// What is known of the fate of a statement that did not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Evidence {
@@ -30,6 +32,19 @@ pub struct Class {
     pub commits: bool,
     /// It is COMMIT and nothing else: whatever became of it, no transaction is open afterwards.
     pub is_commit: bool,
+}
+
+impl Class {
+    pub fn of(statement: &Statement) -> Self {
+        use TransactionEffect::{Commit, None, Rollback, Savepoint};
+        Class {
+            only_reads: statement.only_reads,
+            vouched: statement.vouched,
+            atomic: statement.atomic,
+            commits: !matches!(statement.transaction, None | Rollback | Savepoint),
+            is_commit: statement.transaction == Commit && statement.atomic,
+        }
+    }
 }
 
 /// The session at the moment the statement was sent.

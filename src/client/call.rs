@@ -13,7 +13,7 @@ use super::{
         native::{Active, Native},
     },
 };
-use crate::hooks::{self, process};
+use crate::hooks::{self, current};
 
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -52,7 +52,7 @@ impl Call {
     /// The protected handle that this call is on, entered; `None` if the call has to pass through.
     pub fn enter(&self, mysql: Active) -> Option<Guest> {
         // Most processes that come here have a protected connection; all others leave at the first line.
-        let process = process::existing()?;
+        let process = current::existing()?;
         if hooks::ourselves() {
             return None;
         }
@@ -72,7 +72,7 @@ impl Call {
 
     /// The handle, to read of it or to strike it off, without entering.
     pub fn find(&self, mysql: Active) -> Option<Arc<Handle>> {
-        let process = process::existing()?;
+        let process = current::existing()?;
         if hooks::ourselves() || self.nested {
             return None;
         }

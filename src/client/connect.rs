@@ -20,11 +20,8 @@ use crate::{
         option::Mode,
     },
     endpoint::{Endpoint, Role, name::Name, search::Writability},
-    hooks::{
-        self, decide,
-        process::{self, Process},
-        steer,
-    },
+    hooks::{self, current, decide, steer},
+    process::Process,
 };
 
 /// A connect to an endpoint, by a library that we know.
@@ -50,7 +47,7 @@ pub fn real_connect(
         let connected = real(0);
         // The structure may have been a protected handle before.
         if !connected.is_null()
-            && let Some(process) = process::existing()
+            && let Some(process) = current::existing()
         {
             decide(|| process.is_ours().then(|| process.handles.remove(mysql.key())));
         }
@@ -86,7 +83,7 @@ impl Plan {
             return None;
         }
         let managed = call.library()?.managed()?;
-        let process = process::started()?;
+        let process = current::started()?;
         let (position, endpoint) = process.endpoint(name)?;
         Some(Plan { process, endpoint, position, managed })
     }

@@ -17,7 +17,7 @@ use crate::{
         topology::{self, Topology},
     },
     evidence,
-    hooks::{process, steer},
+    hooks::{current, steer},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -56,7 +56,7 @@ impl Prober for Lent<'_> {
 
     fn others_are_alive_at(&self, server: SocketAddr) -> bool {
         let own = self.guest.native.fd();
-        process::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
+        current::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
     }
 
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {

@@ -49,6 +49,28 @@ fn server_lost() -> Failure {
     Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
 }
 
+/// A failure that is being rescued: what the application gets if it has to get it.
+struct Fallen {
+    evidence: Evidence,
+    original: Failure,
+    in_transaction: bool,
+    is_commit: bool,
+    /// What the call returns then.
+    code: c_int,
+}
+
+impl Fallen {
+    /// A transaction goes down with its connection; it must not come back by a later rescue.
+    fn takes_its_transaction_along(&self) -> bool {
+        self.in_transaction && evidence::ends_connection(self.evidence)
+    }
+
+    /// A definite rollback, of which an ERR packet does not tell.
+    fn is_refused_commit(&self) -> bool {
+        self.is_commit && self.evidence == Evidence::ReadOnly
+    }
+}
+
 impl Guest {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
     pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
@@ -60,12 +82,12 @@ impl Guest {
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);
         }
-        // A transaction that goes down with its connection must not come back by a later rescue.
+        let class = Class::of(statement);
         let in_transaction = self.in_transaction();
-        let ends = in_transaction && evidence::ends_connection(evidence);
+        let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
         *attempts += 1;
         if endpoint.role() != Role::Writer || *attempts > ATTEMPTS {
-            return self.deliver(&original, code, ends);
+            return self.deliver(&fallen.original, code, fallen.takes_its_transaction_along());
         }
         let (pinned, replayable, generation, peer) = {
             let state = self.state();
@@ -77,16 +99,6 @@ impl Guest {
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
-        let class = Class {
-            only_reads: statement.only_reads,
-            vouched: statement.vouched,
-            atomic: statement.atomic,
-            commits: !matches!(
-                statement.transaction,
-                TransactionEffect::None | TransactionEffect::Rollback | TransactionEffect::Savepoint
-            ),
-            is_commit: statement.transaction == TransactionEffect::Commit && statement.atomic,
-        };
         let session = Session { in_transaction, replayable, pinned: pinned.is_some() };
         endpoint.suspect(generation);
 
@@ -97,7 +109,7 @@ impl Guest {
             }
             COUNTERS.pinned.count();
             say!(Warn, "{}: a session pinned by {pin} cannot be moved; it is reported lost", endpoint.name);
-            return self.deliver(&original, code, true);
+            return self.deliver(&fallen.original, code, true);
         }
 
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
@@ -107,8 +119,7 @@ impl Guest {
             lent = lent.just_answered();
         }
         let Some(found) = self.writer(&mut lent, self.deadline()) else {
-            let refused_commit = class.is_commit && evidence == Evidence::ReadOnly;
-            return self.give_up(&lent, &original, in_transaction, refused_commit, ends, code);
+            return self.give_up(&lent, &fallen);
         };
         let (peer, since) = peer;
         let healthy = peer == Some(found.address) && !lent.restarted && !endpoint.was_unreachable_after(since);
@@ -133,7 +144,7 @@ impl Guest {
                 found.address,
                 failure.number
             );
-            return self.deliver(&original, code, true);
+            return self.deliver(&fallen.original, code, true);
         }
         self.state().pulse = endpoint.pulse();
         match action {
@@ -145,38 +156,17 @@ impl Guest {
                 Next::Send
             }
             Action::Replay => {
-                let next = self.replay_transaction(&original, statement, attempts, code);
+                let next = self.replay_transaction(&fallen, statement, attempts);
                 drop(turn);
                 if next == Next::Send && statement.transaction != TransactionEffect::Commit {
                     endpoint.after_replays();
                 }
                 next
             }
-            Action::Victim => self.victim(&original, code, "it cannot be replayed"),
-            Action::SurfaceLoss | Action::SurfaceLossStayLost => {
-                COUNTERS.surfaced.count();
-                let loss = if evidence::is_loss(original.number) && original.number != evidence::TLS_BROKEN {
-                    original
-                } else {
-                    // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
-                    // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
-                    server_lost()
-                };
-                say!(
-                    Warn,
-                    "{}: error {} reaches the application: {}",
-                    endpoint.name,
-                    loss.number,
-                    if healthy {
-                        "its server is healthy, so the connection was ended on purpose"
-                    } else {
-                        "whether the statement was executed is unknown, so it is not run again"
-                    }
-                );
-                self.state().session.transaction_gone();
-                self.deliver(&loss, code, action == Action::SurfaceLossStayLost)
-            }
-            Action::PassOn | Action::PassOnThenLost => self.deliver(&original, code, false),
+            Action::Victim => self.victim(&fallen, "it cannot be replayed"),
+            Action::SurfaceLoss => self.surface(fallen, healthy, false),
+            Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
+            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, code, false),
         }
     }
 
@@ -221,27 +211,40 @@ impl Guest {
         None
     }
 
-    fn give_up(
-        &self,
-        lent: &Lent<'_>,
-        original: &Failure,
-        in_transaction: bool,
-        refused_commit: bool,
-        ends: bool,
-        code: c_int,
-    ) -> Next {
+    /// The loss reaches the application; with `lost` the connection stays lost.
+    fn surface(&self, fallen: Fallen, healthy: bool, lost: bool) -> Next {
         COUNTERS.surfaced.count();
-        if refused_commit {
-            // A definite rollback, of which an ERR packet does not tell.
+        let number = fallen.original.number;
+        let loss = if evidence::is_loss(number) && number != evidence::TLS_BROKEN {
+            fallen.original
+        } else {
+            // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
+            // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
+            server_lost()
+        };
+        let why = if healthy {
+            "its server is healthy, so the connection was ended on purpose"
+        } else {
+            "whether the statement was executed is unknown, so it is not run again"
+        };
+        say!(Warn, "{}: error {} reaches the application: {why}", self.endpoint().name, loss.number);
+        self.state().session.transaction_gone();
+        self.deliver(&loss, fallen.code, lost)
+    }
+
+    /// No writer in time: the application gets its original error.
+    fn give_up(&self, lent: &Lent<'_>, fallen: &Fallen) -> Next {
+        COUNTERS.surfaced.count();
+        if fallen.is_refused_commit() {
             self.transaction_gone();
         }
         // The search may have left the handle on another server: a transaction that was open is gone then.
-        let open = in_transaction && !refused_commit;
-        let lost = ends || lent.fresh && (open || replay::restore(self).is_err());
-        self.deliver(original, code, lost)
+        let open = fallen.in_transaction && !fallen.is_refused_commit();
+        let lost = fallen.takes_its_transaction_along() || lent.fresh && (open || replay::restore(self).is_err());
+        self.deliver(&fallen.original, fallen.code, lost)
     }
 
-    fn replay_transaction(&self, original: &Failure, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
+    fn replay_transaction(&self, fallen: &Fallen, statement: &Statement, attempts: &mut u32) -> Next {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
@@ -253,12 +256,12 @@ impl Guest {
                 Next::Send
             }
             // Refused or lost in the middle: nothing of it is left, and it is still ours to replay elsewhere.
-            Err(Unreplayed::Evidence(evidence)) => self.rescue(evidence, statement, attempts, code),
-            Err(Unreplayed::Different(why)) => self.victim(original, code, &why),
+            Err(Unreplayed::Evidence(evidence)) => self.rescue(evidence, statement, attempts, fallen.code),
+            Err(Unreplayed::Different(why)) => self.victim(fallen, &why),
         }
     }
 
-    fn victim(&self, original: &Failure, code: c_int, why: &str) -> Next {
+    fn victim(&self, fallen: &Fallen, why: &str) -> Next {
         COUNTERS.victims.count();
         let failure = match config().victim_error {
             VictimError::Deadlock => Failure::new(
@@ -267,7 +270,7 @@ impl Guest {
                 "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
             ),
             VictimError::ServerLost => server_lost(),
-            VictimError::Original => original.clone(),
+            VictimError::Original => fallen.original.clone(),
         };
         say!(
             Warn,
@@ -277,7 +280,7 @@ impl Guest {
         );
         self.transaction_gone();
         let gone = self.native.hung_up();
-        self.deliver(&failure, code, gone)
+        self.deliver(&failure, fallen.code, gone)
     }
 
     /// No transaction is open any more, whatever the stale flag says.

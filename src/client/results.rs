@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     evidence,
-    hooks::{decide, process},
+    hooks::{current, decide},
     sql::Pin,
     verdict::Evidence,
 };
@@ -71,7 +71,7 @@ pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) 
             guest.state().result = Pending::None;
         } else {
             guest.state().result = Pending::Streaming(result as usize);
-            if let Some(process) = process::current() {
+            if let Some(process) = current::current() {
                 process.streams.insert(result as usize, mysql);
             }
         }
@@ -81,7 +81,7 @@ pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) 
 
 /// `mysql_free_result`, once it was done: the end of a stream.
 pub fn freed(result: *mut MYSQL_RES) {
-    let Some(process) = process::existing() else { return };
+    let Some(process) = current::existing() else { return };
     if process.streams.is_empty() {
         return;
     }

@@ -14,14 +14,14 @@ use crate::{
     control::{config, option::Mode},
     endpoint::Role,
     evidence,
-    hooks::{self, decide, process},
+    hooks::{self, current, decide},
     sql::{Pin, TransactionEffect, classify},
 };
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
     if call.find(mysql).is_some()
-        && let Some(process) = process::existing()
+        && let Some(process) = current::existing()
     {
         decide(|| process.handles.remove(mysql.key()));
     }
@@ -44,7 +44,7 @@ pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
         // Also before the handle is connected: then nobody knows yet whether it will be protected.
         decide(|| {
             if call.library().is_some_and(|library| library.managed().is_some())
-                && let Some(process) = process::started()
+                && let Some(process) = current::started()
             {
                 process.statements.insert(statement.key(), mysql);
             }
@@ -53,7 +53,7 @@ pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
 }
 
 fn owner(statement: ActiveStatement) -> Option<Active> {
-    let process = process::existing()?;
+    let process = current::existing()?;
     if process.statements.is_empty() {
         return None;
     }
@@ -99,7 +99,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
 
 /// `mysql_stmt_close`.
 pub fn statement_closed(statement: ActiveStatement) {
-    let Some(process) = process::existing() else { return };
+    let Some(process) = current::existing() else { return };
     if process.statements.is_empty() {
         return;
     }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::process,
+    process,
 };
 
 impl Endpoint {
@@ -30,6 +30,12 @@ impl Endpoint {
         };
         self.topology_at.store((self.made.elapsed() + every).as_millis() as u64, Relaxed);
         let mut state = self.lock();
+        // Once the names are swapped, the table's green is our own name; where green is was learnt before.
+        if let Some(topology) = &topology
+            && topology.target.0 != self.name.host
+        {
+            process::watch(&topology.target.0);
+        }
         if state.deployment.topology == topology {
             return;
         }
@@ -37,24 +43,20 @@ impl Endpoint {
             Some(topology) => say!(Info, "{}: rds_topology: {topology}", self.name),
             None => say!(Info, "{}: rds_topology has no deployment any more", self.name),
         }
-        // Once the names are swapped, the table's green is our own name; where green is was learnt before.
-        if let Some(topology) = &topology
-            && topology.target.0 != self.name.host
-        {
-            process::watch(&topology.target.0);
-        }
         if topology.is_none() && state.life.phase() == Phase::Steady {
             state.deployment.addresses = Vec::new();
         }
         state.deployment.topology = topology;
     }
 
-    /// DNS answered for the name of the deployment's green.
-    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) {
+    /// DNS answered for the name of the deployment's green. Returns whether it is this one's.
+    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) -> bool {
         let mut state = self.lock();
         let green = state.deployment.topology.as_ref().map(|topology| topology.target.0.as_str());
-        if green == Some(host) && host != self.name.host {
+        let ours = green == Some(host) && host != self.name.host;
+        if ours {
             state.deployment.addresses = addresses.to_vec();
         }
+        ours
     }
 }

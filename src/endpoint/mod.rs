@@ -242,7 +242,7 @@ impl Endpoint {
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.notify_all();
-            crate::hooks::process::set_pace(self, self.pace_in(state));
+            crate::process::set_pace(self, self.pace_in(state));
         }
     }
 }

@@ -270,7 +270,7 @@ impl Endpoint {
         );
         self.publish(state);
         if let Some(silent) = silent {
-            crate::hooks::process::give_up(&self.name, silent);
+            crate::process::give_up(&self.name, silent);
         }
     }
 

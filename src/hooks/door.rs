@@ -61,6 +61,46 @@ macro_rules! jump {
     };
 }
 
+/// Calls the body of a function of eight arguments with the return address as its ninth. This takes a frame, which is
+/// described to the unwinder.
+#[cfg(target_arch = "x86_64")]
+macro_rules! call_with_caller_as_ninth {
+    () => {
+        ".cfi_startproc
+         push qword ptr [rsp]
+         .cfi_adjust_cfa_offset 8
+         push qword ptr [rsp + 24]
+         .cfi_adjust_cfa_offset 8
+         push qword ptr [rsp + 24]
+         .cfi_adjust_cfa_offset 8
+         call {body}
+         add rsp, 24
+         .cfi_adjust_cfa_offset -24
+         ret
+         .cfi_endproc"
+    };
+}
+#[cfg(target_arch = "aarch64")]
+macro_rules! call_with_caller_as_ninth {
+    () => {
+        ".cfi_startproc
+         stp x29, x30, [sp, #-16]!
+         .cfi_def_cfa_offset 16
+         .cfi_offset 29, -16
+         .cfi_offset 30, -8
+         mov x29, sp
+         str x30, [sp, #-16]!
+         .cfi_def_cfa_offset 32
+         bl {body}
+         add sp, sp, #16
+         .cfi_def_cfa_offset 16
+         ldp x29, x30, [sp], #16
+         .cfi_def_cfa_offset 0
+         ret
+         .cfi_endproc"
+    };
+}
+
 /// Doors of libc functions. The signature is checked against the `libc` crate's declaration at compile time.
 macro_rules! libc_doors {
     ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, |$real:ident| $body:block )*) => {$(

@@ -5,7 +5,7 @@ use std::{
     ptr,
 };
 
-use super::{decide, errno, objects::Next, process, raw, steer};
+use super::{current, decide, errno, objects::Next, raw, steer};
 
 libc_doors! {
     /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
@@ -40,7 +40,7 @@ libc_doors! {
             decide(|| {
                 // SAFETY: the kernel has just read the same bytes.
                 let peer = unsafe { raw::address(address, length) };
-                if let (Some(process), Some(peer)) = (process::current(), peer) {
+                if let (Some(process), Some(peer)) = (current::current(), peer) {
                     if let Some(old) = process.tags.set(fd, endpoint, peer) {
                         process.untagged(old);
                     }
@@ -78,7 +78,7 @@ libc_doors! {
 
 /// Takes the tag of `fd` away, unless this is a vfork child whose descriptors are not the parent's.
 fn untag(fd: c_int) {
-    if let Some(process) = process::existing()
+    if let Some(process) = current::existing()
         && process.tags.is_tagged(fd)
     {
         decide(|| {
@@ -94,7 +94,7 @@ fn untag(fd: c_int) {
 fn copied(old: c_int, new: c_int) -> c_int {
     if new >= 0
         && new != old
-        && let Some(process) = process::existing()
+        && let Some(process) = current::existing()
         && process.tags.is_tagged(old)
     {
         decide(|| {
@@ -138,7 +138,7 @@ pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
 }
 
 fn untag_range(first: c_uint, last: c_uint) {
-    if let Some(process) = process::existing() {
+    if let Some(process) = current::existing() {
         decide(|| {
             if process.is_ours() {
                 process.tags.clear_range(first, last, |endpoint| process.untagged(endpoint));

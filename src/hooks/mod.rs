@@ -7,13 +7,13 @@
 #[cfg(all(feature = "doors", not(test)))]
 #[macro_use]
 mod door;
+pub mod current;
 pub mod errno;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
 pub mod objects;
-pub mod process;
 pub mod raw;
 pub mod steer;
 

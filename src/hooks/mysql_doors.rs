@@ -210,9 +210,7 @@ type RealConnect = unsafe extern "C" fn(
     c_ulong,
 ) -> *mut MYSQL;
 
-/// Eight arguments leave no register for the return address, so this stub builds a frame (and describes it to the
-/// unwinder).
-#[cfg(target_arch = "x86_64")]
+/// Eight arguments leave no register for the return address, so this stub hands it over on the stack.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 pub extern "C" fn mysql_real_connect(
@@ -225,55 +223,7 @@ pub extern "C" fn mysql_real_connect(
     socket: *const c_char,
     flags: c_ulong,
 ) -> *mut MYSQL {
-    core::arch::naked_asm!(
-        ".cfi_startproc",
-        "push qword ptr [rsp]",
-        ".cfi_adjust_cfa_offset 8",
-        "push qword ptr [rsp + 24]",
-        ".cfi_adjust_cfa_offset 8",
-        "push qword ptr [rsp + 24]",
-        ".cfi_adjust_cfa_offset 8",
-        "call {body}",
-        "add rsp, 24",
-        ".cfi_adjust_cfa_offset -24",
-        "ret",
-        ".cfi_endproc",
-        body = sym real_connect_body
-    )
-}
-
-/// As above; the eighth argument is the last that fits into a register.
-#[cfg(target_arch = "aarch64")]
-#[unsafe(naked)]
-#[unsafe(no_mangle)]
-pub extern "C" fn mysql_real_connect(
-    mysql: *mut MYSQL,
-    host: *const c_char,
-    user: *const c_char,
-    password: *const c_char,
-    db: *const c_char,
-    port: c_uint,
-    socket: *const c_char,
-    flags: c_ulong,
-) -> *mut MYSQL {
-    core::arch::naked_asm!(
-        ".cfi_startproc",
-        "stp x29, x30, [sp, #-16]!",
-        ".cfi_def_cfa_offset 16",
-        ".cfi_offset 29, -16",
-        ".cfi_offset 30, -8",
-        "mov x29, sp",
-        "str x30, [sp, #-16]!",
-        ".cfi_def_cfa_offset 32",
-        "bl {body}",
-        "add sp, sp, #16",
-        ".cfi_def_cfa_offset 16",
-        "ldp x29, x30, [sp], #16",
-        ".cfi_def_cfa_offset 0",
-        "ret",
-        ".cfi_endproc",
-        body = sym real_connect_body
-    )
+    core::arch::naked_asm!(call_with_caller_as_ninth!(), body = sym real_connect_body)
 }
 
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]

@@ -5,7 +5,8 @@
 //! `statement` and `set`.
 
 use super::functions::{Function, lookup};
-use super::lexer::{Kind, Lexer, Token};
+use super::lexer::Lexer;
+use super::token::{Kind, Token};
 use super::{Pin, SessionEffect};
 
 #[derive(Clone, Copy, Debug, Default)]

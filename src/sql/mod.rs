@@ -12,6 +12,8 @@ mod set;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod text;
+mod token;
 
 use lexer::Reading;
 
@@ -111,24 +113,24 @@ pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
     }
     let backslash = !dialect.no_backslash_escapes;
     let reading = Reading { backslash, backslash_in_double_quotes: backslash, conditional: true };
-    let first = statement::read(sql, reading);
+    let first = text::read(sql, reading);
     let mut all = first.statement;
     // What only the server knows is read both ways, and the worse of the two counts.
     let other_quotes = Reading { backslash_in_double_quotes: false, ..reading };
     let mut depends_on_quotes = first.depends_on_quotes;
     if first.depends_on_conditional {
-        let skipped = statement::read(sql, Reading { conditional: false, ..reading });
+        let skipped = text::read(sql, Reading { conditional: false, ..reading });
         all.merge(skipped.statement);
         depends_on_quotes |= skipped.depends_on_quotes;
         if depends_on_quotes {
-            all.merge(statement::read(sql, Reading { conditional: false, ..other_quotes }).statement);
+            all.merge(text::read(sql, Reading { conditional: false, ..other_quotes }).statement);
         }
     }
     if depends_on_quotes {
-        let other = statement::read(sql, other_quotes);
+        let other = text::read(sql, other_quotes);
         all.merge(other.statement);
         if other.depends_on_conditional && !first.depends_on_conditional {
-            all.merge(statement::read(sql, Reading { conditional: false, ..other_quotes }).statement);
+            all.merge(text::read(sql, Reading { conditional: false, ..other_quotes }).statement);
         }
     }
     all

@@ -1,7 +1,8 @@
 //! SET in all its forms: which part of the session it changes, and whether its text may be run again on a fresh one.
 
 use super::facts::Facts;
-use super::lexer::{Kind, Lexer, Token};
+use super::lexer::Lexer;
+use super::token::{Kind, Token};
 use super::{Pin, SessionEffect, Statement, TransactionEffect};
 
 /// What the assignments of one statement amount to together.

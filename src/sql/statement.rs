@@ -1,84 +1,14 @@
-//! From the verb to the class: one statement at a time, then all statements of a text together.
+//! From the verb to the class, one statement at a time.
 //!
 //! The lists of implicit commits are MySQL's (manual 15.3.3) and MariaDB's, taken together.
 
 use super::facts::{Facts, Head};
-use super::lexer::{Kind, Lexer, Reading, Token};
+use super::lexer::Lexer;
+use super::token::{Kind, Token};
 use super::{Pin, SessionEffect, Statement, TransactionEffect, set};
 
-/// A text as one reading of it turns out, and which other readings there are.
-pub(super) struct Read {
-    pub statement: Statement,
-    pub depends_on_conditional: bool,
-    pub depends_on_quotes: bool,
-}
-
-pub(super) fn read(sql: &[u8], reading: Reading) -> Read {
-    let mut lexer = Lexer::new(sql, reading);
-    let mut text: Option<Statement> = None;
-    loop {
-        while lexer.peek().is(b';') {
-            lexer.next();
-        }
-        // `next` rather than `peek` at the end, so that the lexer has seen the comments there.
-        let mut ahead = lexer;
-        if ahead.next().kind == Kind::End {
-            lexer = ahead;
-            break;
-        }
-        let statement = one(&mut lexer);
-        text = Some(match text {
-            None => statement,
-            Some(earlier) => followed_by(earlier, statement),
-        });
-    }
-    let mut statement = text.unwrap_or_else(|| match lexer.unterminated() {
-        true => Statement::writing(),
-        false => Statement::reading(),
-    });
-    if lexer.unterminated() {
-        statement.only_reads = false;
-    }
-    if lexer.doubtful() {
-        statement = Statement::unknowable();
-    }
-    statement.vouched = lexer.vouched();
-    Read {
-        statement,
-        depends_on_conditional: lexer.depends_on_conditional(),
-        depends_on_quotes: lexer.depends_on_quotes(),
-    }
-}
-
-/// Two statements of one text.
-fn followed_by(mut text: Statement, next: Statement) -> Statement {
-    let journals = |statement: &Statement| statement.session.contains(&SessionEffect::Journal);
-    let only_sets = |statement: &Statement| {
-        use SessionEffect::{Autocommit, Journal, Use};
-        !statement.session.is_empty()
-            && statement.session.iter().all(|it| matches!(it, Journal | Autocommit(_) | Use(_)))
-    };
-    let unclear = (journals(&text) || journals(&next)) && !(only_sets(&text) && only_sets(&next));
-    text.only_reads &= next.only_reads;
-    text.atomic = false;
-    text.uses_previous |= next.uses_previous;
-    text.varies |= next.varies;
-    if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
-        text.transaction = TransactionEffect::Opaque;
-    }
-    for effect in next.session {
-        text.leave(effect);
-    }
-    if unclear {
-        // Running the text again would run the other statements again, too.
-        text.session.retain(|effect| *effect != SessionEffect::Journal);
-        text.leave(SessionEffect::Pin(Pin::Unclear));
-    }
-    text
-}
-
 /// The statement at the lexer, which then stands behind its `;`.
-fn one(lexer: &mut Lexer) -> Statement {
+pub(super) fn one(lexer: &mut Lexer) -> Statement {
     let start = *lexer;
     let mut verb = lexer.peek();
     let mut inner = start;

@@ -1,17 +1,15 @@
-//! This process's state: endpoints, tags, handles, the watcher. Made on the first protected connection.
+//! What this process has: endpoints, tags, handles, the watcher; and what the watcher's news means to them.
 //!
-//! After fork the child forgets it (leaks it, untouched: another thread may have held its locks) and makes its own
-//! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id.
+//! Made on the first protected connection, never freed. Which of them is ours, and what fork does to it, is the business
+//! of `hooks/current`.
 
-use std::net::SocketAddr;
-use std::sync::{
-    Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicPtr, Ordering::*},
+use std::{
+    net::SocketAddr,
+    sync::{Mutex, PoisonError, atomic::Ordering::*},
 };
 
 use once_cell::race::OnceBox;
 
-use super::{raw, this_thread_is_ours};
 use crate::{
     client::registry::{Owners, Registry},
     control::{
@@ -19,6 +17,7 @@ use crate::{
         log::{Level::*, say},
     },
     endpoint::{Endpoint, name::Name, tags::Tags},
+    hooks::{current::current, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
@@ -38,57 +37,22 @@ pub struct Process {
 /// Endpoints of one process; further ones pass through.
 const ENDPOINTS: usize = 1024;
 
-static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
-
-/// The state, if there is one, for the doors of `close` and the like. A vfork child gets it too.
-pub fn existing() -> Option<&'static Process> {
-    // SAFETY: the pointer is null or comes from Box::leak in `started` and is never freed.
-    unsafe { CURRENT.load(Acquire).as_ref() }
-}
-
-/// The state, if there is one and it is this process's own.
-pub fn current() -> Option<&'static Process> {
-    existing().filter(|process| process.is_ours())
-}
-
-/// The state, made now if need be. `None` in a vfork child.
-pub fn started() -> Option<&'static Process> {
-    if let Some(process) = existing() {
-        return process.is_ours().then_some(process);
-    }
-    forget_after_fork();
-    let fresh = Box::into_raw(Box::new(Process {
-        pid: raw::pid(),
-        endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
-        tags: Tags::new(),
-        handles: Registry::default(),
-        streams: Owners::default(),
-        statements: Owners::default(),
-        watcher: Mutex::new(None),
-    }));
-    if CURRENT.compare_exchange(std::ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
-        // SAFETY: lost the race; nobody else has seen `fresh`.
-        drop(unsafe { Box::from_raw(fresh) });
-    }
-    current()
-}
-
-fn forget_after_fork() {
-    extern "C" fn in_child() {
-        CURRENT.store(std::ptr::null_mut(), Release);
-        crate::control::counters::COUNTERS.reset_in_child();
-    }
-    // Not std's Once: a child forked in the middle of it would wait for ever.
-    static REGISTERED: AtomicBool = AtomicBool::new(false);
-    if !REGISTERED.swap(true, AcqRel) {
-        // SAFETY: the handler is async-signal-safe (atomics only) and the library is never unloaded (nodelete).
-        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-    }
-}
-
 impl Process {
     pub fn is_ours(&self) -> bool {
         self.pid == raw::pid()
+    }
+
+    /// Of the process with this id, which is ours.
+    pub fn new(pid: i32) -> Self {
+        Process {
+            pid,
+            endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
+            tags: Tags::new(),
+            handles: Registry::default(),
+            streams: Owners::default(),
+            statements: Owners::default(),
+            watcher: Mutex::new(None),
+        }
     }
 
     /// Is a tagged connection of `endpoint` to `server`, other than `own`, alive?
@@ -183,7 +147,13 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     // A failed lookup says nothing of where the writer is: the last answer stays.
     let (Ok(answer), Some(process)) = (answer, current()) else { return };
     for endpoint in process.endpoints.iter().map_while(OnceBox::get) {
-        endpoint.on_green_answer(host, &answer.addresses);
+        if endpoint.on_green_answer(host, &answer.addresses)
+            && endpoint.pace() == Pace::Idle
+            && let Some(watcher) = process.watcher()
+        {
+            // Asked for again with the next look at the table.
+            watcher.set_pace(host, Pace::Idle);
+        }
     }
     let endpoints = process.endpoints.iter().map_while(OnceBox::get);
     for endpoint in endpoints.filter(|endpoint| endpoint.name.host == host) {
