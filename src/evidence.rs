@@ -25,8 +25,9 @@ pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
     match number {
         OPTION_PREVENTS_STATEMENT if names_read_only(text) => Some(Evidence::ReadOnly),
         READ_ONLY_MODE => Some(Evidence::ReadOnly),
-        // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_SHUTDOWN_COMPLETE, ER_CLIENT_INTERACTION_TIMEOUT (8.0.24).
-        1053 | 1077 | 1079 | 4031 => Some(Evidence::GoingAway),
+        // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_SHUTDOWN_COMPLETE, ER_SERVER_OFFLINE_MODE,
+        // ER_CLIENT_INTERACTION_TIMEOUT (8.0.24).
+        1053 | 1077 | 1079 | 3032 | 4031 => Some(Evidence::GoingAway),
         SERVER_GONE => Some(Evidence::NotSent),
         // 1927 is MariaDB's ER_CONNECTION_KILLED: the statement may have got anywhere.
         SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927 => Some(Evidence::Unknown),

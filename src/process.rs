@@ -4,6 +4,7 @@
 //! of `hooks/current`.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     sync::{Mutex, PoisonError, atomic::Ordering::*},
 };
@@ -16,7 +17,7 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    endpoint::{Endpoint, name::Name, tags::Tags},
+    endpoint::{Endpoint, name::Name, silence::Traffic, tags::Tags},
     hooks::{current::current, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
@@ -33,6 +34,9 @@ pub struct Process {
     /// `Some(None)`: it could not be started.
     watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
+
+/// The kernel sends again after at least 200 ms and then twice that (RFC 6298): once may be a lost packet.
+const RESENT: u8 = 2;
 
 /// Endpoints of one process; further ones pass through.
 const ENDPOINTS: usize = 1024;
@@ -64,6 +68,47 @@ impl Process {
                 && raw::peer(fd) == Some(server)
                 && !raw::hung_up(fd)
         })
+    }
+
+    /// On the watcher's thread: every server that connections of this endpoint lead to, not only the incumbent.
+    fn look_for_silence(&self, position: u16, endpoint: &Endpoint) {
+        endpoint.end_overdue_question(|fd, server| {
+            if self.tags.is_tagged(fd) && raw::peer(fd) == Some(server) {
+                raw::shutdown(fd);
+            }
+        });
+        let mut servers = BTreeSet::new();
+        self.tags.any(|_, tag| {
+            if tag.endpoint == position {
+                servers.insert(tag.peer);
+            }
+            false
+        });
+        for server in servers {
+            if endpoint.has_fallen_silent(server, self.traffic(endpoint, server)) {
+                self.cut_connections(&endpoint.name, server);
+            }
+        }
+    }
+
+    /// What the kernel knows of the connections to `server`, and who waits on those of `endpoint`.
+    fn traffic(&self, endpoint: &Endpoint, server: SocketAddr) -> Traffic {
+        let mut traffic = Traffic::default();
+        let alive = self.tags.any(|fd, tag| {
+            if tag.peer == server
+                && raw::peer(fd) == Some(server)
+                && let Some(seen) = raw::traffic(fd)
+            {
+                if raw::hung_up(fd) {
+                    return false;
+                }
+                traffic.heard = Some(traffic.heard.map_or(seen.heard, |heard| heard.min(seen.heard)));
+                traffic.resending |= seen.resent >= RESENT;
+            }
+            traffic.alive()
+        });
+        traffic.waiting = !alive && self.handles.any(|handle| handle.waits_for(endpoint, server));
+        traffic
     }
 
     /// Ends the connections to a server that is gone without a word, so that whoever waits for an answer on one of them
@@ -144,25 +189,34 @@ impl Process {
 
 /// On the watcher's thread.
 fn on_answer(host: &str, answer: Result<Answer, Failure>) {
+    let Some(process) = current() else { return };
+    let endpoints = || process.endpoints.iter().map_while(OnceBox::get);
     // A failed lookup says nothing of where the writer is: the last answer stays.
-    let (Ok(answer), Some(process)) = (answer, current()) else { return };
-    for endpoint in process.endpoints.iter().map_while(OnceBox::get) {
-        if endpoint.on_green_answer(host, &answer.addresses)
-            && endpoint.pace() == Pace::Idle
-            && let Some(watcher) = process.watcher()
-        {
-            // Asked for again with the next look at the table.
-            watcher.set_pace(host, Pace::Idle);
+    if let Ok(answer) = answer {
+        for endpoint in endpoints() {
+            let green = endpoint.on_green_answer(host, &answer.addresses);
+            let candidate = endpoint.on_candidate_answer(host, &answer.addresses);
+            if (green || candidate)
+                && endpoint.pace() == Pace::Idle
+                && let Some(watcher) = process.watcher()
+            {
+                // Asked for again with the next look at the table, or the next doubt.
+                watcher.set_pace(host, Pace::Idle);
+            }
         }
+        endpoints()
+            .filter(|endpoint| endpoint.name.host == host)
+            .for_each(|endpoint| endpoint.on_answer(answer.addresses.clone()));
     }
-    let endpoints = process.endpoints.iter().map_while(OnceBox::get);
-    for endpoint in endpoints.filter(|endpoint| endpoint.name.host == host) {
-        endpoint.on_answer(answer.addresses.clone());
-        if let Some(silent) = endpoint.fallen_silent() {
-            process.cut_connections(&endpoint.name, silent);
-        }
+    for (position, endpoint) in (0..).zip(endpoints()).filter(|(_, endpoint)| endpoint.name.host == host) {
+        process.look_for_silence(position, endpoint);
         process.set_pace(endpoint, endpoint.pace());
     }
+}
+
+/// What is known of this process's connections to `server`.
+pub fn traffic(endpoint: &Endpoint, server: SocketAddr) -> Traffic {
+    current().map(|process| process.traffic(endpoint, server)).unwrap_or_default()
 }
 
 /// A server is gone without a word, and another one is the writer.

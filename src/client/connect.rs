@@ -1,6 +1,11 @@
 //! `mysql_real_connect`: from here on we know what endpoint a handle is a connection to.
 
-use std::{ffi::c_ulong, sync::Arc, time::Instant};
+use std::{
+    ffi::c_ulong,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Call,
@@ -19,7 +24,12 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, name::Name, search::Writability},
+    endpoint::{
+        Endpoint, Role,
+        handshakes::Handshake,
+        name::Name,
+        search::{Trouble, Writability},
+    },
     hooks::{self, current, decide, steer},
     process::Process,
 };
@@ -56,20 +66,29 @@ pub fn real_connect(
     let began = Instant::now();
     // A failed connect would throw away the options, and there would be nothing to try again with.
     let flags = if plan.defended() { CLIENT_REMEMBER_OPTIONS } else { 0 };
+    let mut to = None;
     loop {
-        let steered = steer::towards(plan.position, None);
+        let turn = decide(|| plan.turn()).flatten();
+        let steered = steer::towards(plan.position, to);
         let connected = real(flags);
         drop(steered);
+        drop(turn);
         if !connected.is_null() {
             decide(|| plan.connected(call, mysql));
             return connected;
         }
-        if decide(|| plan.tries_again(call, mysql, began)) != Some(true) {
-            decide(|| plan.failed(call, mysql));
-            return connected;
+        match decide(|| plan.next_attempt(call, mysql, began, to)).flatten() {
+            Some(Attempt(next)) => to = next,
+            None => {
+                decide(|| plan.failed(call, mysql));
+                return connected;
+            }
         }
     }
 }
+
+/// Another attempt to connect: to that server, or to where DNS leads.
+struct Attempt(Option<SocketAddr>);
 
 impl Plan {
     fn for_host(call: Call, host: &[u8], port: u32) -> Option<Plan> {
@@ -149,15 +168,44 @@ impl Plan {
         }
     }
 
-    /// The connect failed. Waits a moment and says whether it is to be tried again.
-    fn tries_again(&self, call: Call, mysql: Active, began: Instant) -> bool {
+    /// A connect counts among the logins that come a few at a time, while many come back at once.
+    fn turn(&self) -> Option<Handshake<'static>> {
+        if self.defended() { self.endpoint.handshake_in_a_storm() } else { None }
+    }
+
+    /// The connect, to `to` or to where DNS led, failed. Waits a moment and says whether it is to be tried again.
+    fn next_attempt(&self, call: Call, mysql: Active, began: Instant, to: Option<SocketAddr>) -> Option<Attempt> {
         if !self.defended() {
-            return false;
+            return None;
         }
-        let Some(native) = call.native(mysql) else { return false };
-        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
-        // CR_SERVER_LOST_EXTENDED: nobody there. Everything else (access denied…) is the application's.
-        matches!(native.error_number(), 2002 | 2003 | 2005 | 2006 | 2013 | 2055)
-            && self.endpoint.connect_may_try_again(self.deadline(&native, began))
+        let native = call.native(mysql)?;
+        let number = native.error_number();
+        let trouble = trouble(number)?;
+        if to.is_none()
+            && trouble == Trouble::Nobody
+            && let Some(incumbent) = self.endpoint.writer_beside_dns(began.elapsed() < AT_ONCE)
+        {
+            // DNS is wrong or silent; the writer may be where it was.
+            return Some(Attempt(Some(incumbent)));
+        }
+        say!(Debug, "{}: a connect failed with error {number}", self.endpoint.name);
+        let deadline = self.deadline(&native, began);
+        self.endpoint.connect_may_try_again(trouble, deadline).then_some(Attempt(None))
+    }
+}
+
+/// A connect that failed within this was refused, or its name is unknown: another one costs the application nothing.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// What a connect's error says; `None`: it is the application's business (access denied, unknown database…).
+fn trouble(number: u32) -> Option<Trouble> {
+    match number {
+        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST, CR_SERVER_LOST_EXTENDED.
+        2002 | 2003 | 2005 | 2006 | 2013 | 2055 => Some(Trouble::Nobody),
+        // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
+        1053 | 3032 => Some(Trouble::GoingAway),
+        // ER_CON_COUNT_ERROR, ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.
+        1040 | 3118 | 4151 => Some(Trouble::Refused),
+        _ => None,
     }
 }

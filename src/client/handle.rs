@@ -98,6 +98,15 @@ impl Handle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Does the application wait for `server` on it? In a call, or by itself between sending and reading (mysql2).
+    pub fn waits_for(&self, endpoint: &Endpoint, server: SocketAddr) -> bool {
+        let ours = std::ptr::eq(self.endpoint, endpoint);
+        ours && {
+            let state = self.lock();
+            state.peer == Some(server) && (self.inside.load(Acquire) || state.sent.is_some())
+        }
+    }
+
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
     pub fn on_nested_call(&self) {

@@ -8,6 +8,7 @@ pub mod connect;
 pub mod handle;
 pub mod layout;
 mod probe;
+mod reader;
 pub mod registry;
 mod replay;
 pub mod rescue;

@@ -50,6 +50,10 @@ impl Prober for Lent<'_> {
         if self.guest.native.hung_up() { None } else { self.guest.state().peer }
     }
 
+    fn fd(&self) -> i32 {
+        self.guest.native.fd()
+    }
+
     fn answered_lately(&self) -> bool {
         self.answered.is_some_and(|at| at.elapsed() < LATELY)
     }

@@ -20,7 +20,6 @@ use crate::{
     },
     endpoint::{
         Role,
-        reach::greets,
         search::{Found, Prober, Writability},
     },
     evidence,
@@ -50,13 +49,13 @@ fn server_lost() -> Failure {
 }
 
 /// A failure that is being rescued: what the application gets if it has to get it.
-struct Fallen {
-    evidence: Evidence,
-    original: Failure,
-    in_transaction: bool,
+pub(super) struct Fallen {
+    pub evidence: Evidence,
+    pub original: Failure,
+    pub in_transaction: bool,
     is_commit: bool,
     /// What the call returns then.
-    code: c_int,
+    pub code: c_int,
 }
 
 impl Fallen {
@@ -86,6 +85,9 @@ impl Guest {
         let in_transaction = self.in_transaction();
         let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
         *attempts += 1;
+        if endpoint.role() == Role::Reader && *attempts <= ATTEMPTS {
+            return self.another_replica(fallen, statement);
+        }
         if endpoint.role() != Role::Writer || *attempts > ATTEMPTS {
             return self.deliver(&fallen.original, code, fallen.takes_its_transaction_along());
         }
@@ -180,7 +182,7 @@ impl Guest {
             return;
         }
         let mut lent = Lent::new(self);
-        if greets(elsewhere).is_ok() && lent.dial(elsewhere).is_ok() {
+        if lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
             if replay::restore(self).is_err() {
                 self.condemn();
@@ -212,7 +214,7 @@ impl Guest {
     }
 
     /// The loss reaches the application; with `lost` the connection stays lost.
-    fn surface(&self, fallen: Fallen, healthy: bool, lost: bool) -> Next {
+    pub(super) fn surface(&self, fallen: Fallen, healthy: bool, lost: bool) -> Next {
         COUNTERS.surfaced.count();
         let number = fallen.original.number;
         let loss = if evidence::is_loss(number) && number != evidence::TLS_BROKEN {

@@ -21,7 +21,6 @@ use crate::{
     },
     endpoint::{
         Role,
-        reach::greets,
         search::{Prober, Writability},
     },
     evidence,
@@ -149,13 +148,16 @@ impl Guest {
         {
             endpoint.seen_writable(peer);
         }
-        if endpoint.role() != Role::Writer {
+        if endpoint.role() == Role::Unknown {
             return Next::Send;
         }
         if self.native.hung_up() {
             // Found dead before sending: it was not sent. The error is what the library would have said.
             self.native.set_failure(&Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away"));
             return self.rescue(Evidence::NotSent, statement, attempts, 1);
+        }
+        if endpoint.role() == Role::Reader {
+            return Next::Send;
         }
         if !statement.uses_previous
             && endpoint.topology_is_due()
@@ -190,7 +192,7 @@ impl Guest {
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
-            Some(target) if greets(target).is_ok() && lent.dial(target).is_ok() => true,
+            Some(target) if lent.dial(target).is_ok() => true,
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
                 self.writer(&mut lent, self.deadline()).is_some()

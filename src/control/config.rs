@@ -10,7 +10,7 @@ use super::complaint::{Complaint, Origin};
 use super::duration;
 use super::endpoint_name::{self, EndpointName};
 use super::log::Level;
-use super::option::{self, Mode, Sink, VictimError};
+use super::option::{self, Candidate, Mode, Sink, VictimError};
 use super::source::{self, Text, Writings};
 
 /// Everything that can be set. Fixed for the life of the process.
@@ -29,6 +29,8 @@ pub struct Config {
     pub endpoints: Vec<EndpointName>,
     /// Endpoints that are readers, whatever their name or behaviour.
     pub readers: Vec<EndpointName>,
+    /// Servers that may become an endpoint's writer before DNS names them.
+    pub candidates: Vec<Candidate>,
     /// DNS servers for the watcher; empty means those of `/etc/resolv.conf`.
     pub nameservers: Vec<SocketAddr>,
     pub victim_error: VictimError,
@@ -46,6 +48,7 @@ impl Default for Config {
             settle: Duration::from_secs(15),
             endpoints: Vec::new(),
             readers: Vec::new(),
+            candidates: Vec::new(),
             nameservers: Vec::new(),
             victim_error: VictimError::default(),
             log: Sink::default(),
@@ -100,6 +103,13 @@ impl Config {
             allowed,
             "readers are recognised by themselves",
             EndpointName::parse,
+        );
+        reader.list(
+            "candidates",
+            &mut config.candidates,
+            Candidate::ALLOWED,
+            "only DNS and mysql.rds_topology name candidates",
+            Candidate::parse,
         );
         reader.list(
             "nameservers",

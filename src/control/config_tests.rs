@@ -121,13 +121,25 @@ fn one_bad_entry_does_not_cost_the_list() {
 }
 
 #[test]
+fn a_candidate_names_its_endpoint_and_no_port() {
+    let (config, complaints) = from_env(&[(
+        "POINTSMAN_CANDIDATES",
+        "db.shop.example = Standby.shop.example, 10.0.0.2, db.shop.example=10.0.0.3:3307, db.shop.example=10.0.0.4",
+    )]);
+    let hosts: Vec<_> = config.candidates.iter().map(|candidate| candidate.host.as_str()).collect();
+    assert_eq!(hosts, ["standby.shop.example", "10.0.0.4"]);
+    assert!(complaints[0].contains("\"10.0.0.2\" is not endpoint=candidate"), "{complaints:?}");
+    assert!(complaints[1].contains("\"db.shop.example=10.0.0.3:3307\" is not"), "{complaints:?}");
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_keys_that_exist_and_without_its_value() {
     let (config, complaints) = from_env(&[("POINTSMAN_PASSWORD", "hunter2")]);
     assert_eq!(config, Config::default());
     assert_eq!(
         complaints,
         ["environment, POINTSMAN_PASSWORD: unknown key \"password\", ignored; the keys are mode, hold_max, settle, \
-          endpoints, readers, nameservers, victim_error, log, log_level"]
+          endpoints, readers, candidates, nameservers, victim_error, log, log_level"]
     );
     let (_, complaints) = from_file("[server]\nhost = \"hunter2\"\n");
     assert_eq!(complaints.len(), 1);

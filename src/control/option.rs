@@ -4,12 +4,24 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use super::endpoint_name::EndpointName;
+
 /// Every key that does something, in the order in which they are listed to a reader.
-pub const NAMES: &[&str] =
-    &["mode", "hold_max", "settle", "endpoints", "readers", "nameservers", "victim_error", "log", "log_level"];
+pub const NAMES: &[&str] = &[
+    "mode",
+    "hold_max",
+    "settle",
+    "endpoints",
+    "readers",
+    "candidates",
+    "nameservers",
+    "victim_error",
+    "log",
+    "log_level",
+];
 
 /// Keys of later versions: accepted so that a shared file does no harm here, without effect.
-pub const LATER: &[&str] = &["candidates", "credentials", "state_dir"];
+pub const LATER: &[&str] = &["credentials", "state_dir"];
 
 /// How much of the work is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +95,27 @@ impl Sink {
             path if path.starts_with('/') && !path.contains('\0') => Some(Sink::File(path.into())),
             _ => None,
         }
+    }
+}
+
+/// A server that may be the writer of an endpoint, says the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    pub endpoint: EndpointName,
+    /// A host name or a literal address; its port is the endpoint's.
+    pub host: String,
+}
+
+impl Candidate {
+    pub(super) const ALLOWED: &str = "endpoint=candidate, both host names, or an address for the candidate, whose port is \
+                                      the endpoint's";
+
+    /// An entry without an endpoint would be taken for every writer that the process has: a write to the wrong one is
+    /// worse than none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (endpoint, host) = text.split_once('=')?;
+        let host = EndpointName::parse(host).filter(|name| name.port.is_none())?.host;
+        Some(Candidate { endpoint: EndpointName::parse(endpoint)?, host })
     }
 }
 

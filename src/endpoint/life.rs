@@ -87,6 +87,11 @@ impl Life {
         self.phase != Phase::Steady && !self.circuit_open
     }
 
+    /// Since when DNS leaves the incumbent out.
+    pub fn left_out_since(&self) -> Option<Instant> {
+        self.left_out_since
+    }
+
     /// Verified at or after `moment`: whoever began to doubt before that may rely on it.
     pub fn verified_since(&self, moment: Instant) -> bool {
         self.phase != Phase::Switching && !self.failed && self.verified_at.is_some_and(|at| at >= moment)
@@ -194,6 +199,12 @@ impl Life {
         // Switching: the incumbent itself said, or showed, that it is not the writer. Not having heard of it is no proof.
         let unfit = self.phase == Phase::Switching && !incumbent_writable;
         named && (unfit || self.name_has_moved(now, settle))
+    }
+
+    /// Whether a configured candidate, verified, may become the incumbent although DNS does not name it: the incumbent
+    /// must have said that it is read-only, or be gone.
+    pub fn may_adopt_configured(&self, incumbent_writable: bool) -> bool {
+        self.phase == Phase::Switching && !incumbent_writable
     }
 
     /// Whether green, verified, may become the incumbent although DNS does not name it yet: the topology table must say
@@ -319,6 +330,17 @@ mod tests {
         life.on_answer(vec![address(2).ip()], now);
         assert!(life.may_adopt(address(2), false, now, SETTLE));
         assert!(!life.may_adopt(address(3), false, later(now, 100), SETTLE));
+    }
+
+    #[test]
+    fn a_configured_candidate_is_adopted_only_once_the_incumbent_is_known_not_to_be_the_writer() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        assert!(!life.may_adopt_configured(false));
+        life.on_failure(1);
+        assert!(!life.may_adopt_configured(false), "suspected only");
+        life.on_incumbent_unfit(now);
+        assert!(life.may_adopt_configured(false) && !life.may_adopt_configured(true));
     }
 
     #[test]

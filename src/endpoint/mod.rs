@@ -4,13 +4,14 @@
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 
+mod candidates;
 mod deployment;
-mod handshakes;
+pub mod handshakes;
 pub mod life;
 pub mod name;
-pub mod reach;
+mod reach;
 pub mod search;
-mod silence;
+pub mod silence;
 pub mod tags;
 pub mod topology;
 mod turn;
@@ -32,7 +33,7 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    resolve::Pace,
+    resolve::{Jitter, Pace},
 };
 
 /// What the endpoint is for. Only writers are defended against read-only.
@@ -60,6 +61,8 @@ pub struct Endpoint {
     /// When the topology table may be asked again, in ms since `made`.
     topology_at: AtomicU64,
     changed: Condvar,
+    /// A login is through. Apart from `changed`: of a thousand that wait for their turn only one has to wake up.
+    login_through: Condvar,
 }
 
 #[derive(Debug)]
@@ -71,13 +74,17 @@ struct State {
     next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
-    /// Our logins that are under way.
-    handshakes: u32,
-    /// DNS leaves the incumbent out, and it has not greeted since.
-    silent_since: Option<Instant>,
+    /// When each login that is under way began.
+    handshakes: Vec<Instant>,
+    silence: silence::Known,
     deployment: topology::Known,
+    configured: candidates::Known,
     /// When the incumbent could not be reached last.
     unreachable_at: Option<Instant>,
+    /// When another server was adopted last.
+    moved_at: Option<Instant>,
+    /// Of one process among many that look for the same writer.
+    jitter: Jitter,
 }
 
 /// A reading of [`Endpoint::pulse`].
@@ -103,6 +110,7 @@ impl Endpoint {
     pub fn new(name: Name) -> Self {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
+        let configured = candidates::Known::of(&name, &config().candidates);
         Endpoint {
             name,
             role: AtomicU8::new(role as u8),
@@ -114,14 +122,18 @@ impl Endpoint {
                 probing: None,
                 next_pass: Instant::now(),
                 replaying: 0,
-                handshakes: 0,
-                silent_since: None,
+                handshakes: Vec::new(),
+                silence: silence::Known::default(),
                 deployment: topology::Known::default(),
+                configured,
                 unreachable_at: None,
+                moved_at: None,
+                jitter: Jitter::new(),
             }),
             made: Instant::now(),
             topology_at: AtomicU64::new(0),
             changed: Condvar::new(),
+            login_through: Condvar::new(),
         }
     }
 
@@ -148,6 +160,7 @@ impl Endpoint {
             state.life.adopt(address, Instant::now());
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
+            state.configured.watch();
             say!(Info, "{}: protected, writer is {address}", self.name);
         }
     }
@@ -173,6 +186,20 @@ impl Endpoint {
         let named = state.life.named();
         // One name for several servers (a load balancer, Galera): each is where DNS leads.
         named.contains(&peer.ip()) && incumbent.is_none_or(|incumbent| named.contains(&incumbent.ip()))
+    }
+
+    /// The writer, for a connect that DNS led to nobody: DNS may be wrong, or silent. Not known to lead there either, or
+    /// `cheap` to try.
+    pub fn writer_beside_dns(&self, cheap: bool) -> Option<SocketAddr> {
+        let state = self.lock();
+        let incumbent = state.life.incumbent().filter(|_| !state.life.circuit_open())?;
+        let worth = cheap || !state.life.named().contains(&incumbent.ip());
+        (worth && !Self::is_mute(&state, incumbent)).then_some(incumbent)
+    }
+
+    /// The addresses of the last DNS answer.
+    pub fn named(&self) -> Vec<SocketAddr> {
+        self.lock().life.named().iter().map(|ip| SocketAddr::new(*ip, self.name.port)).collect()
     }
 
     /// An address that DNS names now, if it does not name `address` any more.
@@ -210,6 +237,7 @@ impl Endpoint {
             if before == Phase::Steady && state.life.phase() == Phase::Suspect {
                 say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
             }
+            state.next_pass = Instant::now();
             self.changed.notify_all();
         }
         self.publish(&state);
@@ -222,8 +250,7 @@ impl Endpoint {
 
     fn pace_in(&self, state: &State) -> Pace {
         if self.role() == Role::Writer && state.life.unsettled() {
-            let hurry = state.life.phase() == Phase::Switching || state.silent_since.is_some();
-            if hurry { Pace::Urgent } else { Pace::Steady }
+            if state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
         } else if self.tagged.load(Relaxed) > 0 {
             Pace::Steady
         } else {
@@ -243,6 +270,9 @@ impl Endpoint {
         if before != pulse {
             self.changed.notify_all();
             crate::process::set_pace(self, self.pace_in(state));
+            if life.unsettled() {
+                state.configured.watch();
+            }
         }
     }
 }

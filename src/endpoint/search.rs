@@ -21,6 +21,8 @@ use crate::control::{
 pub trait Prober {
     /// The server that it is connected to, if it is connected and idle.
     fn address(&self) -> Option<SocketAddr>;
+    /// Its socket.
+    fn fd(&self) -> i32;
     /// Its server has answered on it just now: it need not be asked for a sign of life first.
     fn answered_lately(&self) -> bool;
     /// Connects to `to` and logs in as the application, or leaves everything as it was and says why.
@@ -61,6 +63,17 @@ impl fmt::Display for Undialled {
     }
 }
 
+/// Why an application's connect failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Nobody there, or nobody who speaks; no such name.
+    Nobody,
+    /// The server says that it is shutting down or offline.
+    GoingAway,
+    /// The server is there and lets this one not in: a locked account, too many connections.
+    Refused,
+}
+
 /// A verified writer. The prober that was lent may be connected to it, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -74,8 +87,14 @@ const PROBE_EVERY: Duration = Duration::from_millis(100);
 const STICKY: Duration = Duration::from_millis(50);
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
-/// A look at a few servers, each with a limit of half a second for its greeting, is over by then.
+/// No server is asked again at once that took long to give no answer.
+const PATIENCE_RATIO: u32 = 2;
+/// A look at a few servers is over by then, unless one of them gives no answer.
 const STUCK: Duration = Duration::from_secs(3);
+/// How long it is known of a server that it gives no answer, without asking it again.
+const SILENT_FOR: Duration = Duration::from_secs(1);
+/// A login that failed after this long was waiting for an answer; a refusal comes at once.
+const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served.
 const REFUSED_ALONE: Duration = Duration::from_secs(2);
 
@@ -92,7 +111,7 @@ impl Endpoint {
     /// whichever is earlier. `None`: fail open, the caller gets its original error.
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
-        let mut incumbent_asked: Option<Instant> = None;
+        let mut ask_incumbent_at: Option<Instant> = None;
         let mut refused_since: Option<Instant> = None;
         let (mut held, mut probed) = (false, false);
         let mut state = self.lock();
@@ -131,8 +150,9 @@ impl Endpoint {
             state.probing = Some(now);
             let slot = Slot(self, now);
             let look;
-            (state, look) = self.pass(state, prober, &mut incumbent_asked);
-            let pause = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
+            (state, look) = self.pass(state, prober, &mut ask_incumbent_at);
+            let every = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
+            let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
             probed = look == Look::Done;
             refused_since = if probed { None } else { refused_since.or(Some(now)) };
             state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
@@ -163,6 +183,10 @@ impl Endpoint {
                 config().hold_max
             );
             self.publish(state);
+            // Whoever waits for a server that gives no answer waits no longer than the others.
+            if let Some(silent) = state.life.incumbent().filter(|incumbent| Self::is_mute(state, *incumbent)) {
+                crate::process::give_up(&self.name, silent);
+            }
         }
         self.changed.notify_all();
     }
@@ -172,7 +196,7 @@ impl Endpoint {
         &'a self,
         state: MutexGuard<'a, State>,
         prober: &mut dyn Prober,
-        incumbent_asked: &mut Option<Instant>,
+        ask_incumbent_at: &mut Option<Instant>,
     ) -> (MutexGuard<'a, State>, Look) {
         let now = Instant::now();
         let settle = config().settle;
@@ -180,18 +204,27 @@ impl Endpoint {
         let switching = state.life.phase() == Phase::Switching;
         let moved_away = state.life.name_has_moved(now, settle);
         let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
-        let named: Vec<SocketAddr> = state.life.named().iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        let named = state.life.named().iter().map(|ip| (SocketAddr::new(*ip, port), false));
+        // Of these the operator says that they may be the writer without DNS naming them.
+        let configured = state.configured.addresses(port).into_iter().map(|server| (server, true));
+        let mut others: Vec<_> = named.chain(configured).collect();
+        others.retain(|(server, _)| Some(*server) != incumbent);
         let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
+        // Another one of this process has just waited for it in vain.
+        let known_mute = incumbent.is_some_and(|incumbent| Self::is_mute(&state, incumbent))
+            && state.unreachable_at.is_some_and(|at| at.elapsed() < SILENT_FOR);
         drop(state);
 
         let mut incumbent_writable = false;
         let mut incumbent_unreached = None;
         if let Some(incumbent) = incumbent {
             let connected = prober.address() == Some(incumbent);
-            let due = !switching || incumbent_asked.is_none_or(|at| now.duration_since(at) >= INCUMBENT_EVERY);
-            if connected || due || named == [incumbent] {
-                *incumbent_asked = Some(now);
+            let due = !switching || ask_incumbent_at.map_or(!known_mute, |at| now >= at);
+            let alone = others.is_empty() && green.is_empty();
+            if due || alone || connected && !known_mute {
                 let answer = self.try_server(prober, incumbent);
+                let took = now.elapsed();
+                *ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
                 let no_proof = match &answer {
                     Ok(answer) => *answer == Writability::Unclear,
                     Err(Undialled::Refused(_)) => prober.others_are_alive_at(incumbent),
@@ -219,7 +252,7 @@ impl Endpoint {
                 }
             }
         }
-        for candidate in named.into_iter().filter(|candidate| Some(*candidate) != incumbent) {
+        for (candidate, vouched) in others {
             match self.try_server(prober, candidate) {
                 Ok(Writability::Writable) => {
                     let now = Instant::now();
@@ -227,7 +260,9 @@ impl Endpoint {
                     if state.life.generation() != generation {
                         return (state, Look::Done);
                     }
-                    if state.life.may_adopt(candidate, incumbent_writable, now, settle) {
+                    if state.life.may_adopt(candidate, incumbent_writable, now, settle)
+                        || vouched && state.life.may_adopt_configured(incumbent_writable)
+                    {
                         self.adopt(&mut state, candidate, incumbent_unreached);
                         return (state, Look::Done);
                     }
@@ -257,11 +292,13 @@ impl Endpoint {
         (state, Look::Done)
     }
 
-    /// `silent`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
-    fn adopt(&self, state: &mut State, candidate: SocketAddr, silent: Option<SocketAddr>) {
+    /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
+    fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = Instant::now();
+        let silent = unreached.or(state.life.incumbent().filter(|incumbent| Self::is_mute(state, *incumbent)));
         let since = state.life.hold_until(now, Duration::ZERO);
         state.life.adopt(candidate, now);
+        state.moved_at = Some(now);
         say!(
             Warn,
             "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
@@ -280,7 +317,7 @@ impl Endpoint {
     }
 
     /// `unreached`: it could not be asked. Otherwise it is read-only.
-    fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
+    pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
         if unreached.is_some() {
             state.unreachable_at = Some(Instant::now());
         }
@@ -298,39 +335,60 @@ impl Endpoint {
     }
 
     fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, Undialled> {
-        let alive = prober.address() == Some(server) && prober.answered_lately();
-        if !alive {
-            greets(server).map_err(Undialled::Unreachable)?;
+        let connected = prober.address() == Some(server);
+        if !(connected && prober.answered_lately()) {
+            self.sign_of_life(server, connected)?;
         }
-        if prober.address() == Some(server) {
-            match prober.ask() {
-                Writability::Lost => greets(server).map_err(Undialled::Unreachable)?,
-                answer => return Ok(answer),
+        if connected {
+            let question = self.asking(prober.fd(), server);
+            let answer = prober.ask();
+            drop(question);
+            match answer {
+                Writability::Lost if Self::is_mute(&self.lock(), server) => {
+                    return Err(Undialled::Unreachable("no answer".to_owned()));
+                }
+                Writability::Lost => {}
+                answer => {
+                    self.heard(server);
+                    return Ok(answer);
+                }
             }
         }
-        prober.dial(server)?;
+        let began = Instant::now();
+        let dialled = prober.dial(server);
+        match &dialled {
+            Ok(()) | Err(Undialled::Refused(_)) => self.heard(server),
+            Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.unheard(server),
+            Err(Undialled::Unreachable(_)) => {}
+        }
+        dialled?;
         match prober.ask() {
             Writability::Lost => Err(Undialled::Unreachable("connection lost while asking @@read_only".to_owned())),
             answer => Ok(answer),
         }
     }
 
-    /// A connect to a known writer's name found nobody. Waits a moment and says whether it is to be tried again.
-    pub fn connect_may_try_again(&self, deadline: Option<Instant>) -> bool {
+    /// A connect to a known writer's name failed. Waits a moment and says whether it is to be tried again.
+    pub fn connect_may_try_again(&self, trouble: Trouble, deadline: Option<Instant>) -> bool {
         let Some(incumbent) = self.incumbent() else { return false };
         if self.circuit_open() {
             return false;
         }
-        let why = greets(incumbent).err();
+        let unfit = match trouble {
+            Trouble::Refused => None,
+            Trouble::GoingAway => Some(Undialled::Refused("it is going away".to_owned())),
+            // Others of this process are served: it is the connect's own trouble.
+            Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
+            Trouble::Nobody => greets(incumbent).err().map(Undialled::Unreachable),
+        };
         let mut state = self.lock();
         let now = Instant::now();
         if state.life.incumbent() != Some(incumbent) {
             return true;
         }
-        match why {
-            Some(why) => self.incumbent_unfit(&mut state, incumbent, Some(Undialled::Unreachable(why))),
-            // The incumbent is there: it is the connect's own trouble.
-            None if state.life.phase() != Phase::Switching => return false,
+        match unfit {
+            Some(unfit) => self.incumbent_unfit(&mut state, incumbent, Some(unfit)),
+            None if state.life.phase() != Phase::Switching && !state.deployment.is_moving() => return false,
             None => {}
         }
         let limit = state.life.hold_until(now, config().hold_max);
@@ -344,6 +402,10 @@ impl Endpoint {
         }
         drop(self.wait(state, (2 * PROBE_EVERY).min(until - now)));
         true
+    }
+
+    fn is_switching(&self) -> bool {
+        self.lock().life.phase() == Phase::Switching
     }
 
     /// Waits for a change of the endpoint, `time` at most.

@@ -1,14 +1,59 @@
-//! Servers that fall silent: no refusal, no FIN, no greeting. Nobody may be left to notice them.
+//! Servers that fall silent: no refusal, no FIN, no answer. Nobody may be left to notice them, since every connection
+//! may be waiting for an answer that never comes. The watcher's thread looks, after each of its lookups.
+//!
+//! A server that may be healthy is hardly ever asked for its greeting: a connection that ends there counts against
+//! `max_connect_errors` (MySQL manual, "Host Cache"), and past that the server refuses this host. What the kernel knows
+//! of the connections that are open anyway comes first.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Role, life::Phase, reach::greets};
+use super::{Endpoint, Role, State, life::Phase, reach::greets, search::Undialled};
+use crate::control::config;
 
-/// A server that is merely busy greets within this.
-const SILENCE: Duration = Duration::from_secs(1);
+/// Whoever was heard of within this is alive.
+const LATELY: Duration = Duration::from_secs(1);
+/// Before a long statement's server is asked for a sign of life again, doubled each time that it gave one.
+const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+/// Configured candidates are there at all times, so that they are says nothing: a short gap in the network is waited for.
+const GAP: Duration = Duration::from_secs(5);
+
+/// What is known of servers that do not answer.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Servers that gave no answer when they were asked for one: not to be waited for without a sign of life.
+    mute: BTreeSet<SocketAddr>,
+    /// The incumbent gives none, since then.
+    since: Option<Instant>,
+    /// Servers that gave one: not asked again before that moment, this pause after the last time.
+    not_before: BTreeMap<SocketAddr, (Instant, Duration)>,
+    /// The suspicion of DNS (since when it leaves the incumbent out) for which a sign of life was asked for.
+    asked_for: Option<Instant>,
+    /// Who answered us last, and when.
+    heard: Option<(SocketAddr, Instant)>,
+    /// What the search asks just now, of whom, by which descriptor, since when.
+    question: Option<(i32, SocketAddr, Instant)>,
+}
+
+/// What the kernel knows of this process's connections to a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How long ago something came from it on any of them.
+    pub heard: Option<Duration>,
+    /// What was sent on one of them is sent again and again.
+    pub resending: bool,
+    /// The application waits for an answer from it.
+    pub waiting: bool,
+}
+
+impl Traffic {
+    pub fn alive(&self) -> bool {
+        self.heard.is_some_and(|ago| ago < LATELY)
+    }
+}
 
 impl Endpoint {
     /// Has the incumbent been unreachable after `moment`? A connection that is older did not end on purpose.
@@ -16,31 +61,134 @@ impl Endpoint {
         self.lock().unreachable_at.is_some_and(|at| at > moment)
     }
 
-    /// On the watcher's thread, after an answer: DNS names somebody else. If the incumbent does not even greet any more
-    /// while that one does, nobody may be left to notice: every connection may be waiting for an answer that never
-    /// comes. Returns the incumbent if its connections are to be cut.
-    pub fn fallen_silent(&self) -> Option<SocketAddr> {
-        let (incumbent, named) = {
-            let mut state = self.lock();
-            if state.life.phase() == Phase::Steady || self.role() != Role::Writer {
-                state.silent_since = None;
-                return None;
-            }
-            let named = state.life.named().to_vec();
-            (state.life.incumbent()?, named)
-        };
-        let elsewhere = named.iter().find(|ip| **ip != incumbent.ip())?;
-        if named.contains(&incumbent.ip()) || greets(incumbent).is_ok() {
-            self.lock().silent_since = None;
-            return None;
-        }
-        greets(SocketAddr::new(*elsewhere, incumbent.port())).ok()?;
+    /// The server answered just now.
+    pub(super) fn heard(&self, server: SocketAddr) {
         let mut state = self.lock();
-        if state.life.incumbent() != Some(incumbent) {
-            return None;
+        state.silence.mute.remove(&server);
+        state.silence.heard = Some((server, Instant::now()));
+    }
+
+    /// The server gave no answer in time.
+    pub(super) fn unheard(&self, server: SocketAddr) {
+        self.lock().silence.mute.insert(server);
+    }
+
+    pub(super) fn is_mute(state: &State, server: SocketAddr) -> bool {
+        state.silence.mute.contains(&server)
+    }
+
+    /// Before a question is risked on a connection to `server`, or a login: it must give a sign of life if it gave none
+    /// the last time, and once for each suspicion that DNS raises.
+    pub(super) fn sign_of_life(&self, server: SocketAddr, connected: bool) -> Result<(), Undialled> {
+        let doubted = {
+            let mut state = self.lock();
+            let suspicion = state.life.left_out_since();
+            let heard = state.silence.heard.is_some_and(|(who, at)| who == server && at.elapsed() < LATELY);
+            let new = suspicion.is_some() && state.silence.asked_for != suspicion;
+            let doubted = connected && new && state.life.incumbent() == Some(server) && !heard;
+            if doubted {
+                state.silence.asked_for = suspicion;
+            }
+            Self::is_mute(&state, server) || doubted && !crate::process::traffic(self, server).alive()
+        };
+        if !doubted {
+            return Ok(());
         }
+        match greets(server) {
+            Ok(()) => {
+                self.heard(server);
+                Ok(())
+            }
+            Err(why) => {
+                self.unheard(server);
+                Err(Undialled::Unreachable(why))
+            }
+        }
+    }
+
+    /// The search asks something of `server`; until the answer is there it may be cut off.
+    pub(super) fn asking(&self, fd: i32, server: SocketAddr) -> Question<'_> {
+        self.lock().silence.question = Some((fd, server, Instant::now()));
+        Question(self)
+    }
+
+    /// On the watcher's thread: a question without an answer is ended, so that the search can look elsewhere.
+    pub fn end_overdue_question(&self, cut: impl FnOnce(i32, SocketAddr)) {
+        // Under the lock: while the question stands, the descriptor is the asking handle's.
+        let mut state = self.lock();
+        if let Some((fd, server, since)) = state.silence.question
+            && since.elapsed() >= LATELY
+        {
+            state.silence.question = None;
+            state.silence.mute.insert(server);
+            cut(fd, server);
+        }
+    }
+
+    /// On the watcher's thread: is `server` silent, so that the connections to it are to be cut and whoever waits for an
+    /// answer learns that none will come?
+    pub fn has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let now = Instant::now();
-        let silent = now.duration_since(*state.silent_since.get_or_insert(now)) >= SILENCE;
-        silent.then_some(incumbent)
+        let is_incumbent = {
+            let mut state = self.lock();
+            let is_incumbent = state.life.incumbent() == Some(server);
+            let doubted = !is_incumbent || state.life.phase() != Phase::Steady;
+            if self.role() != Role::Writer || traffic.alive() || !(traffic.resending || doubted && traffic.waiting) {
+                if is_incumbent {
+                    state.silence.since = None;
+                }
+                return false;
+            }
+            if state.silence.not_before.get(&server).is_some_and(|(at, _)| now < *at) {
+                return false;
+            }
+            is_incumbent
+        };
+        // Nothing came from it for a second, and somebody waits.
+        let answer = greets(server);
+        let mut state = self.lock();
+        if is_incumbent != (state.life.incumbent() == Some(server)) {
+            return false;
+        }
+        let Err(why) = answer else {
+            let before = state.silence.not_before.get(&server);
+            let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
+            state.silence.not_before.insert(server, (now + pause, pause));
+            state.silence.mute.remove(&server);
+            if is_incumbent {
+                state.silence.since = None;
+            }
+            return false;
+        };
+        state.silence.not_before.remove(&server);
+        state.silence.mute.insert(server);
+        if !is_incumbent {
+            // The writer is somewhere else: nothing that is still waited for will come of this one.
+            return true;
+        }
+        let silent = state.silence.since.get_or_insert(now).elapsed();
+        self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
+        let (elsewhere, configured) = self.elsewhere(&state, server);
+        drop(state);
+        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server).is_ok());
+        silent >= config().hold_max || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
+    }
+
+    /// Where the writer may be instead: by DNS or by a switchover that is under way, and by the configuration.
+    fn elsewhere(&self, state: &State, incumbent: SocketAddr) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+        let port = incumbent.port();
+        let green = if state.deployment.is_moving() { state.deployment.addresses.as_slice() } else { &[] };
+        let named = state.life.named().iter().chain(green).map(|ip| SocketAddr::new(*ip, port));
+        let not_it = |server: &SocketAddr| *server != incumbent;
+        (named.filter(not_it).collect(), state.configured.addresses(port).into_iter().filter(not_it).collect())
+    }
+}
+
+/// Stands until its answer is there.
+pub(super) struct Question<'a>(&'a Endpoint);
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.0.lock().silence.question = None;
     }
 }

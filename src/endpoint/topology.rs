@@ -65,6 +65,13 @@ pub struct Known {
     pub addresses: Vec<IpAddr>,
 }
 
+impl Known {
+    /// A switchover is under way, or is over and its deployment still there.
+    pub fn is_moving(&self) -> bool {
+        self.topology.as_ref().is_some_and(|topology| topology.moving || topology.irrevocable)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

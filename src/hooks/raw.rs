@@ -3,6 +3,7 @@
 use std::{
     mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
 };
 
 /// The process id, asked from the kernel each time: a vfork child shares our memory, not our id.
@@ -57,6 +58,25 @@ pub fn hung_up(fd: i32) -> bool {
     // SAFETY: one valid pollfd, timeout 0.
     let ready = unsafe { libc::poll(&mut poll, 1, 0) };
     ready == 1 && poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
+}
+
+/// What the kernel knows of a TCP connection (tcp(7), `TCP_INFO`).
+pub struct Traffic {
+    /// How long ago something came from the peer.
+    pub heard: Duration,
+    /// How often in a row the same bytes were sent without an acknowledgement.
+    pub resent: u8,
+}
+
+pub fn traffic(fd: i32) -> Option<Traffic> {
+    // SAFETY: tcp_info is plain data; the kernel writes at most `length` bytes into it.
+    let info = unsafe {
+        let mut info: libc::tcp_info = mem::zeroed();
+        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+        let failed = libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length);
+        (failed == 0).then_some(info)?
+    };
+    Some(Traffic { heard: Duration::from_millis(info.tcpi_last_data_recv.into()), resent: info.tcpi_retransmits })
 }
 
 /// Ends a connection without closing its descriptor, which belongs to the application.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A sequence of waits.
 #[derive(Debug)]
-pub(super) struct Jitter(u64);
+pub struct Jitter(u64);
 
 impl Jitter {
     /// Seeded from clock and process id: two processes forked in one nanosecond still differ.
@@ -26,5 +26,11 @@ impl Jitter {
         self.0 ^= self.0 << 17;
         let span = most.saturating_sub(least).as_micros() as u64;
         least + Duration::from_micros(self.0 % (span + 1))
+    }
+}
+
+impl Default for Jitter {
+    fn default() -> Self {
+        Self::new()
     }
 }

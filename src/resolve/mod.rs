@@ -24,4 +24,5 @@ pub mod watcher;
 
 pub use self::answer::{Answer, Failure};
 pub use self::cadence::Pace;
+pub use self::jitter::Jitter;
 pub use self::watcher::{Start, Watcher};

@@ -21,6 +21,10 @@ use crate::{
     session::transaction::{Digest, Digesting},
 };
 
+/// How long our own connects wait for a server to accept and to greet, in seconds (the unit of the libraries' options).
+/// The application's own limit may be none at all, and a host that drops packets never answers.
+const PATIENCE: c_uint = 2;
+
 /// An error as the library keeps it on the handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -315,12 +319,25 @@ impl Native {
     pub fn reconnect(&self) -> Result<(), Failure> {
         // Both libraries refuse to reconnect a handle that they believe to be in a transaction.
         self.set_server_status(self.server_status() & !(SERVER_STATUS_IN_TRANS | SERVER_MORE_RESULTS_EXIST));
-        match (self.managed.api.mariadb_reconnect, self.managed.layout.reconnect) {
+        self.with_patience(|| match (self.managed.api.mariadb_reconnect, self.managed.layout.reconnect) {
             (Some(mariadb_reconnect), _) => self.reconnect_mariadb(mariadb_reconnect),
             (None, Some(flag)) => self.reconnect_mysql(flag),
             // Calibration sees to it that there is one or the other.
             (None, None) => Err(self.failure()),
-        }
+        })
+    }
+
+    /// While `act` runs, a connect waits no longer than [`PATIENCE`] for a server to accept and to greet.
+    fn with_patience<T>(&self, act: impl FnOnce() -> T) -> T {
+        let mut own: c_uint = 0;
+        on_handle!(self.mysql_get_option(MYSQL_OPT_CONNECT_TIMEOUT, (&raw mut own).cast()));
+        let set = |seconds: c_uint| {
+            on_handle!(self.mysql_options(MYSQL_OPT_CONNECT_TIMEOUT, (&raw const seconds).cast()));
+        };
+        set(if own == 0 { PATIENCE } else { own.min(PATIENCE) });
+        let outcome = act();
+        set(own);
+        outcome
     }
 
     fn reconnect_mariadb(&self, reconnect: unsafe extern "C" fn(*mut MYSQL) -> c_char) -> Result<(), Failure> {

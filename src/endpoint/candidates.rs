@@ -1,0 +1,72 @@
+//! Candidates that the operator named: servers that may become the writer without DNS naming them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Endpoint, name::Name};
+use crate::{control::option::Candidate, process};
+
+/// The configured candidates of one endpoint.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Host names, each with what DNS answers for it.
+    hosts: Vec<(String, Vec<IpAddr>)>,
+    literal: Vec<IpAddr>,
+}
+
+impl Known {
+    pub fn of(name: &Name, configured: &[Candidate]) -> Self {
+        let mut known = Known::default();
+        for candidate in configured.iter().filter(|candidate| candidate.endpoint.matches(&name.host, name.port)) {
+            match candidate.host.parse() {
+                Ok(address) => known.literal.push(address),
+                Err(_) => known.hosts.push((candidate.host.clone(), Vec::new())),
+            }
+        }
+        known
+    }
+
+    /// Sees to it that DNS is asked for the names among them.
+    pub fn watch(&self) {
+        self.hosts.iter().for_each(|(host, _)| process::watch(host));
+    }
+
+    /// In the order of the configuration, names after addresses.
+    pub fn addresses(&self, port: u16) -> Vec<SocketAddr> {
+        let named = self.hosts.iter().flat_map(|(_, addresses)| addresses);
+        self.literal.iter().chain(named).map(|ip| SocketAddr::new(*ip, port)).collect()
+    }
+}
+
+impl Endpoint {
+    /// DNS answered for some name. Returns whether it is that of a configured candidate of this endpoint.
+    pub fn on_candidate_answer(&self, host: &str, addresses: &[IpAddr]) -> bool {
+        let mut state = self.lock();
+        let ours = state.configured.hosts.iter_mut().find(|(name, _)| name == host);
+        ours.map(|(_, known)| *known = addresses.to_vec()).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(entries: &[&str]) -> Known {
+        let entries: Vec<_> = entries.iter().map(|entry| Candidate::parse(entry).unwrap()).collect();
+        Known::of(&Name::of(b"db.shop.example", 3307).unwrap(), &entries)
+    }
+
+    #[test]
+    fn an_endpoint_has_only_the_candidates_that_name_it() {
+        let known =
+            known(&["db.shop.example=10.0.0.2", "DB.shop.example:3306=10.0.0.3", "users.shop.example=10.0.0.4"]);
+        assert_eq!(known.addresses(3307), ["10.0.0.2:3307".parse().unwrap()]);
+    }
+
+    #[test]
+    fn a_candidate_by_name_has_the_addresses_that_dns_answers() {
+        let mut known = known(&["db.shop.example=standby.shop.example"]);
+        assert!(known.addresses(3307).is_empty());
+        known.hosts[0].1 = vec!["10.0.0.9".parse().unwrap()];
+        assert_eq!(known.addresses(3307), ["10.0.0.9:3307".parse().unwrap()]);
+    }
+}

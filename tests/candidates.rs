@@ -1,0 +1,72 @@
+//! Candidates that the operator named: the writer is found before, or without, DNS.
+
+use pointsman_lab::{ENDPOINT, Lab, Side};
+use pointsman_tests::{on_both, puppet::Puppet, server_id};
+
+fn table(lab: &Lab) {
+    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
+}
+
+on_both! { table;
+    a_candidate_is_adopted_before_dns_moves_once_the_writer_says_that_it_is_read_only
+    a_candidate_by_name_is_adopted_too
+    a_writable_candidate_is_not_adopted_while_the_writer_answers
+    a_candidate_of_another_endpoint_is_not_adopted
+}
+
+const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
+
+/// Blue is read-only and green writable with everything; DNS still says blue.
+fn switch_without_dns(lab: &Lab) {
+    lab.blue().set_read_only(true).unwrap();
+    lab.green().wait_caught_up(lab.blue(), std::time::Duration::from_secs(30)).unwrap();
+    lab.green().stop_replication().unwrap();
+    lab.green().set_read_only(false).unwrap();
+}
+
+mod proofs {
+    use super::*;
+
+    pub fn a_candidate_is_adopted_before_dns_moves_once_the_writer_says_that_it_is_read_only(lab: &Lab) {
+        let entry = format!("{ENDPOINT}={}", lab.green().ip());
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_CANDIDATES", &entry)]);
+        puppet.connect("a");
+        switch_without_dns(lab);
+        assert_eq!(puppet.query("a", INSERT), "ok (1, 1)");
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Green));
+        // DNS still leads to blue; the application does not see where it landed.
+        puppet.connect("b");
+        assert_eq!(puppet.query("b", "SELECT @@server_id"), server_id(lab, Side::Green));
+    }
+
+    pub fn a_candidate_by_name_is_adopted_too(lab: &Lab) {
+        lab.dns().set("standby.lab.test", &[lab.green().ip()], 1).unwrap();
+        let entry = format!("{ENDPOINT}=standby.lab.test");
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_CANDIDATES", &entry)]);
+        puppet.connect("a");
+        switch_without_dns(lab);
+        assert_eq!(puppet.query("a", INSERT), "ok (1, 1)");
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Green));
+    }
+
+    pub fn a_writable_candidate_is_not_adopted_while_the_writer_answers(lab: &Lab) {
+        let entry = format!("{ENDPOINT}={}", lab.green().ip());
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_CANDIDATES", &entry)]);
+        puppet.connect("a");
+        lab.green().stop_replication().unwrap();
+        lab.green().set_read_only(false).unwrap();
+        lab.blue().drop_connections(pointsman_lab::USER).unwrap();
+        assert_eq!(puppet.query("a", INSERT), "ok (1, 1)");
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Blue));
+    }
+
+    pub fn a_candidate_of_another_endpoint_is_not_adopted(lab: &Lab) {
+        let entry = format!("users.lab.test={}", lab.green().ip());
+        let settings = [("POINTSMAN_CANDIDATES", entry.as_str()), ("POINTSMAN_HOLD_MAX", "1s")];
+        let mut puppet = Puppet::start(lab, &settings);
+        puppet.connect("a");
+        switch_without_dns(lab);
+        assert!(puppet.query("a", INSERT).starts_with("error 1290 "));
+        assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Blue));
+    }
+}
