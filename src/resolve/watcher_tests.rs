@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
 
 use super::super::test_dns::{LIMIT, Reply, TestDns};
 use super::*;
@@ -97,6 +98,31 @@ fn an_urgent_name_is_asked_several_times_a_second_and_an_idle_one_not_at_all() {
     // Seven waits of 250 ms are 1.75 s; the rest is for a busy machine.
     assert!(took < Duration::from_secs(6), "{took:?}");
     assert_eq!(dns.asked("other.test"), 0);
+}
+
+#[test]
+fn an_urgent_name_that_changes_its_family_is_found_and_followed() {
+    let dns = TestDns::start();
+    dns.set("orders.test", addresses(&["10.0.0.7"], 60));
+    let (watcher, heard) = asking(&dns);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    dns.set("orders.test", addresses(&["fd00::8"], 60));
+    heard.wait_for_address("orders.test", "fd00::8");
+    let (ipv4, ipv6) = (dns.asked("orders.test"), dns.asked_for("orders.test", RecordType::AAAA));
+    dns.wait_until_asked_for("orders.test", RecordType::AAAA, ipv6 + 4);
+    assert_eq!(dns.asked("orders.test"), ipv4);
+}
+
+#[test]
+fn a_family_whose_questions_are_lost_is_asked_for_on() {
+    let dns = TestDns::start();
+    dns.set("orders.test", Reply::OnlyIpv4("10.0.0.7".parse().unwrap()));
+    let (watcher, heard) = asking(&dns);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    dns.set("orders.test", addresses(&["10.0.0.7", "fd00::7"], 60));
+    heard.wait_for_address("orders.test", "fd00::7");
 }
 
 #[test]
@@ -211,10 +237,10 @@ fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_whe
     }
     let (watcher, heard) = start(vec![first.address, second.address], nowhere(), nowhere());
     for name in ["orders.test", "silent.test"] {
-        watcher.set_pace(name, Pace::Urgent);
+        watcher.set_pace(name, Pace::Steady);
         heard.wait_for_address(name, "10.0.0.7");
     }
-    watcher.set_pace("denied.test", Pace::Urgent);
+    watcher.set_pace("denied.test", Pace::Steady);
     assert_eq!(heard.wait_for("denied.test", |_| true), Err(Failure::NxDomain));
 }
 
