@@ -11,7 +11,7 @@ use super::families::Families;
 /// What a name means now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// IPv4 before IPv6, each in the order of the answer, none twice, at least one.
+    /// IPv4 before IPv6, each in the order of the answer (sorted if several servers gave it), none twice, at least one.
     pub addresses: Vec<IpAddr>,
     /// How long it holds: the least over every record, the CNAMEs on the way included. 5 s for `/etc/hosts`.
     pub ttl: Duration,
@@ -52,6 +52,14 @@ impl Found {
         }
         let ttl = Duration::from_secs(least.into());
         (!addresses.is_empty()).then_some(Self { addresses, ttl, families })
+    }
+
+    /// Two servers' answers about one name. The lesser TTL: what they say together holds as long as each part of it.
+    pub fn and(mut self, other: Self) -> Self {
+        self.addresses.extend(other.addresses);
+        self.addresses.sort_unstable();
+        self.addresses.dedup();
+        Self { ttl: self.ttl.min(other.ttl), families: self.families.and(other.families), ..self }
     }
 }
 

@@ -45,6 +45,10 @@ impl Families {
             Families::Both => None,
         }
     }
+
+    pub fn and(self, more: Self) -> Self {
+        Self::of(self.ipv4() || more.ipv4(), self.ipv6() || more.ipv6())
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +65,10 @@ mod tests {
     }
 
     #[test]
-    fn each_family_alone_has_its_other() {
+    fn together_they_cover_each_and_alone_each_has_its_other() {
+        for (one, more, together) in [(Ipv4, Ipv4, Ipv4), (Ipv6, Ipv6, Ipv6), (Ipv4, Ipv6, Both), (Both, Ipv6, Both)] {
+            assert_eq!((one.and(more), more.and(one)), (together, together));
+        }
         assert_eq!([Ipv4, Ipv6, Both].map(Families::other), [Some(Ipv6), Some(Ipv4), None]);
     }
 }

@@ -5,7 +5,7 @@
 //! an answer is good for: whether to move is decided elsewhere. It is never given a literal address.
 //!
 //! From rule to I/O: `cadence` says when, `schedule` which name, `families` what of it, `search` under which full
-//! names, `hosts` and `servers` answer, `round` brings them together while
+//! names, `hosts` and `servers` answer, `union` adds up what several servers say, `round` brings them together while
 //! questions are in flight, `watcher` is the thread. Between rounds no descriptor is open, and a forked child leaks
 //! the whole and starts its own.
 
@@ -22,6 +22,7 @@ mod sources;
 #[cfg(test)]
 mod test_dns;
 mod tracked_file;
+mod union;
 pub mod watcher;
 
 pub use self::answer::{Answer, Failure};

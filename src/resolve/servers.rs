@@ -2,7 +2,8 @@
 //!
 //! The servers of resolv.conf are asked one after the other, since the application's getaddrinfo does so too: an answer
 //! that only the second has is one that the application would not have got. hickory's own Resolver is not used: it would
-//! ask two servers at once and take the faster, and it goes on along the search list after a timeout.
+//! ask two servers at once and take the faster, and it goes on along the search list after a timeout. Servers that were
+//! configured promise no such order. While it is urgent all of them are asked at once, and every address counts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use super::cadence::Pace;
 use super::families::Families;
 use super::search::full_names;
 use super::sources::Resolution;
+use super::union::union;
 
 type Pool = NameServerPool<TokioRuntimeProvider>;
 
@@ -47,10 +49,21 @@ impl Servers {
     /// Asks for `name`, as long as `pace` has patience.
     pub async fn ask(&self, name: &str, pace: Pace, families: Families) -> Result<Found, Failure> {
         let deadline = Instant::now() + pace.patience();
+        let all_at_once = pace == Pace::Urgent && self.resolution.configured && self.pools.len() > 1;
         let full_names = full_names(name, &self.resolution.search, self.resolution.ndots);
         let mut denied = Failure::BadName;
-        for full_name in &full_names {
-            match self.ask_exactly(&self.pools, full_name, families, deadline).await {
+        for (place, full_name) in full_names.iter().enumerate() {
+            let result = match all_at_once {
+                true => {
+                    // A share for each full name, or a dead server would use up the time of all while it may still
+                    // contradict a denial.
+                    let deadline = Instant::now() + share(deadline, full_names.len() - place);
+                    let pools = self.pools.chunks(1);
+                    union(pools.map(|pool| self.ask_exactly(pool, full_name, families, deadline)), deadline).await
+                }
+                false => self.ask_exactly(&self.pools, full_name, families, deadline).await,
+            };
+            match result {
                 // The next name in the list has its turn only if a server says that this one leads nowhere: an answer
                 // out of another domain because of a lost packet would be a wrong one.
                 Err(failure) if failure.is_definite() => denied = denied.and(failure),

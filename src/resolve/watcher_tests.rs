@@ -228,7 +228,7 @@ fn denials_and_failures_of_a_server_are_told_apart() {
 }
 
 #[test]
-fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_when_it_denies() {
+fn while_steady_the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_when_it_denies() {
     let (first, second) = (TestDns::start(), TestDns::start());
     first.set("orders.test", Reply::Code(ResponseCode::ServFail));
     first.set("silent.test", Reply::Silence);
@@ -242,6 +242,37 @@ fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_whe
     }
     watcher.set_pace("denied.test", Pace::Steady);
     assert_eq!(heard.wait_for("denied.test", |_| true), Err(Failure::NxDomain));
+}
+
+#[test]
+fn while_urgent_no_configured_server_hides_what_another_one_knows() {
+    let (lagging, denying, dead, ahead) = (TestDns::start(), TestDns::start(), TestDns::start(), TestDns::start());
+    lagging.set("orders.test", addresses(&["10.0.0.7"], 5));
+    dead.set("orders.test", Reply::Silence);
+    ahead.set("orders.test", addresses(&["10.0.0.8"], 2));
+    let servers = [&lagging, &denying, &dead, &ahead].map(|dns| dns.address).to_vec();
+    let (watcher, heard) = start(servers, nowhere(), nowhere());
+    watcher.set_pace("orders.test", Pace::Steady);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    assert_eq!(ahead.asked("orders.test"), 0, "steady, the first one's word counts");
+    watcher.set_pace("orders.test", Pace::Urgent);
+    let both = [ip("10.0.0.7"), ip("10.0.0.8")];
+    let named = |result: &Result<Answer, Failure>| result.as_ref().is_ok_and(|answer| answer.addresses == both);
+    assert_eq!(heard.wait_for("orders.test", named).unwrap().ttl, Duration::from_secs(2));
+}
+
+#[test]
+fn a_dead_configured_server_ends_no_search_list() {
+    let (dns, dead) = (TestDns::start(), TestDns::start());
+    dns.set("orders.corp.test", addresses(&["10.0.0.7"], 5));
+    for name in ["orders.svc.test", "orders.corp.test", "orders"] {
+        dead.set(name, Reply::Silence);
+    }
+    let resolv_conf = scratch("search-dead", "search svc.test corp.test\n");
+    let (watcher, heard) = start(vec![dead.address, dns.address], nowhere(), resolv_conf.clone());
+    watcher.set_pace("orders", Pace::Urgent);
+    heard.wait_for_address("orders", "10.0.0.7");
+    std::fs::remove_file(resolv_conf).unwrap();
 }
 
 #[test]
