@@ -84,19 +84,25 @@ fn an_answer_holds_both_families_and_the_least_ttl_of_the_whole_chain() {
 }
 
 #[test]
-fn an_urgent_name_is_asked_several_times_a_second_and_an_idle_one_not_at_all() {
+fn an_urgent_name_costs_one_packet_each_150_ms_at_most_and_an_idle_one_none() {
     let dns = TestDns::start();
     dns.set("orders.test", addresses(&["10.0.0.7"], 60));
     dns.set("other.test", addresses(&["10.0.0.9"], 60));
-    let (watcher, _) = asking(&dns);
+    let (watcher, heard) = asking(&dns);
     watcher.set_pace("other.test", Pace::Idle);
-    watcher.set_pace("orders.test", Pace::Urgent);
+    watcher.set_pace("orders.test", Pace::Steady);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    let (ipv4, ipv6) = (dns.asked("orders.test"), dns.asked_for("orders.test", RecordType::AAAA));
+    assert!(ipv6 > 0, "steady, both families are asked for");
+
     let began = Instant::now();
-    dns.wait_until_asked("orders.test", 8);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    // The first at once, the eleventh after ten waits of 200 ms on average: two seconds.
+    dns.wait_until_asked("orders.test", ipv4 + 11);
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(700), "asked faster than every 100 ms: 8 times in {took:?}");
-    // Seven waits of 250 ms are 1.75 s; the rest is for a busy machine.
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    println!("11 urgent questions in {took:?}");
+    assert!(took >= Duration::from_millis(1_500), "11 questions in {took:?}");
+    assert_eq!(dns.asked_for("orders.test", RecordType::AAAA), ipv6, "no address of that family is known");
     assert_eq!(dns.asked("other.test"), 0);
 }
 
