@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use hickory_resolver::proto::rr::Record;
 
+use super::families::Families;
+
 /// What a name means now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// IPv4 before IPv6, each in the order of the answer, none twice, at least one.
+    /// IPv4 before IPv6, each in the order of the answer (sorted if several servers gave it), none twice, at least one.
     pub addresses: Vec<IpAddr>,
     /// How long it holds: the least over every record, the CNAMEs on the way included. 5 s for `/etc/hosts`.
     pub ttl: Duration,
@@ -19,17 +21,27 @@ pub struct Answer {
     pub serial: u64,
 }
 
+impl Answer {
+    /// Whether both name the same addresses, in whatever order: servers like to rotate them.
+    pub(super) fn agrees_with(&self, other: &Answer) -> bool {
+        self.addresses.len() == other.addresses.len() && self.addresses.iter().all(|ip| other.addresses.contains(ip))
+    }
+}
+
 /// Addresses and their time to live, not yet part of a watcher's sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub addresses: Vec<IpAddr>,
     pub ttl: Duration,
+    /// Those that the name has as far as is known. A family whose question was lost stays among them: only a server
+    /// that denies it may end the asking, or a host that has no other would never hear of its writer again.
+    pub families: Families,
 }
 
 impl Found {
     /// From the answer sections of the replies; none if they hold no address. hickory's `valid_until` leaves the TTL
     /// of a CNAME out, and it is just that record which a switchover changes: so all records count here.
-    pub fn from_records<'a>(records: impl Iterator<Item = &'a Record>) -> Option<Self> {
+    pub fn from_records<'a>(records: impl Iterator<Item = &'a Record>, families: Families) -> Option<Self> {
         let mut addresses = Vec::new();
         let mut least = u32::MAX;
         for record in records {
@@ -38,7 +50,16 @@ impl Found {
                 addresses.push(address);
             }
         }
-        (!addresses.is_empty()).then(|| Self { addresses, ttl: Duration::from_secs(least.into()) })
+        let ttl = Duration::from_secs(least.into());
+        (!addresses.is_empty()).then_some(Self { addresses, ttl, families })
+    }
+
+    /// Two servers' answers about one name. The lesser TTL: what they say together holds as long as each part of it.
+    pub fn and(mut self, other: Self) -> Self {
+        self.addresses.extend(other.addresses);
+        self.addresses.sort_unstable();
+        self.addresses.dedup();
+        Self { ttl: self.ttl.min(other.ttl), families: self.families.and(other.families), ..self }
     }
 }
 
@@ -67,6 +88,18 @@ impl Failure {
     /// Whether a server said for sure that there is no address under this name.
     pub fn is_definite(&self) -> bool {
         matches!(self, Failure::NxDomain | Failure::NoAddress | Failure::BadName)
+    }
+
+    /// What two failures say together: trouble outranks a denial, "exists without an address" outranks "does not
+    /// exist".
+    pub(super) fn and(self, other: Self) -> Self {
+        let weight = |failure: &Failure| match failure {
+            Failure::BadName => 0,
+            Failure::NxDomain => 1,
+            Failure::NoAddress => 2,
+            _ => 3,
+        };
+        if weight(&self) >= weight(&other) { self } else { other }
     }
 }
 

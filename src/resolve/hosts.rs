@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::answer::Found;
+use super::families::Families;
 
 /// The file has no TTL: it is looked at as often as the longest one that we honour.
 const TTL: Duration = Duration::from_secs(5);
@@ -38,7 +39,8 @@ impl Hosts {
     /// The addresses of exactly this name; the search list does not apply.
     pub fn find(&self, name: &str) -> Option<Found> {
         let name = name.strip_suffix('.').unwrap_or(name).to_lowercase();
-        self.0.get(&name).map(|addresses| Found { addresses: addresses.clone(), ttl: TTL })
+        let addresses = self.0.get(&name)?.clone();
+        Some(Found { addresses, ttl: TTL, families: Families::Both })
     }
 }
 

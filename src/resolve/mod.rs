@@ -4,12 +4,14 @@
 //! the search list, one name server after the other), and reports each answer to one callback. It must not know what
 //! an answer is good for: whether to move is decided elsewhere. It is never given a literal address.
 //!
-//! From rule to I/O: `cadence` says when, `schedule` which name, `search` under which full names, `hosts` and
-//! `servers` answer, `round` brings them together while questions are in flight, `watcher` is the thread.
-//! Between rounds no descriptor is open, and a forked child leaks the whole and starts its own.
+//! From rule to I/O: `cadence` says when, `schedule` which name, `families` what of it, `search` under which full
+//! names, `hosts` and `servers` answer, `union` adds up what several servers say, `round` brings them together while
+//! questions are in flight, `watcher` is the thread. Between rounds no descriptor is open, and a forked child leaks
+//! the whole and starts its own.
 
 pub mod answer;
 pub mod cadence;
+mod families;
 mod hosts;
 mod jitter;
 mod round;
@@ -20,6 +22,7 @@ mod sources;
 #[cfg(test)]
 mod test_dns;
 mod tracked_file;
+mod union;
 pub mod watcher;
 
 pub use self::answer::{Answer, Failure};

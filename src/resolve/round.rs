@@ -49,9 +49,9 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             }
             match &servers {
                 Some(Ok(servers)) => {
-                    let (servers, name, patience) =
-                        (Arc::clone(servers), question.name.clone(), question.pace.patience());
-                    let lookup = lookups.spawn(async move { servers.ask(&name, patience).await });
+                    let (servers, asked) = (Arc::clone(servers), question.clone());
+                    let lookup =
+                        lookups.spawn(async move { servers.ask(&asked.name, asked.pace, asked.families).await });
                     questions.insert(lookup.id(), question);
                 }
                 Some(Err(failure)) => shared.deliver(&question, Err(failure.clone())),

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::answer::{Answer, Failure, Found};
 use super::cadence::{Pace, next_query};
+use super::families::Families;
 use super::jitter::Jitter;
 
 /// A name that is to be asked now.
@@ -13,6 +14,7 @@ use super::jitter::Jitter;
 pub(super) struct Question {
     pub name: String,
     pub pace: Pace,
+    pub families: Families,
     /// Tells the latest question about a name from an older one that is still on its way.
     id: u64,
 }
@@ -30,9 +32,13 @@ pub(super) struct Schedule {
 struct Watched {
     pace: Pace,
     due: Instant,
-    /// The question on its way: its id and the pace at which it was asked.
-    asked: Option<(u64, Pace)>,
+    /// The question on its way.
+    asked: Option<Question>,
     last: Option<Answer>,
+    /// Those that `last` had.
+    families: Families,
+    /// When `last` changed, or the pace became quicker.
+    stirred: Instant,
     /// Lookups failed since `last`.
     failures: u32,
 }
@@ -40,7 +46,7 @@ struct Watched {
 impl Watched {
     /// None while idle, or while a question is on its way that was asked in no less of a hurry.
     fn due(&self) -> Option<Instant> {
-        let waits = self.asked.is_some_and(|(_, pace)| pace >= self.pace);
+        let waits = self.asked.as_ref().is_some_and(|asked| asked.pace >= self.pace);
         (self.pace != Pace::Idle && !waits).then_some(self.due)
     }
 }
@@ -56,13 +62,21 @@ impl Schedule {
             Some(watched) if watched.pace == pace => false,
             Some(watched) => {
                 if pace > watched.pace {
-                    watched.due = now;
+                    (watched.due, watched.stirred) = (now, now);
                 }
                 watched.pace = pace;
                 true
             }
             None => {
-                let watched = Watched { pace, due: now, asked: None, last: None, failures: 0 };
+                let watched = Watched {
+                    pace,
+                    due: now,
+                    asked: None,
+                    last: None,
+                    families: Families::Both,
+                    stirred: now,
+                    failures: 0,
+                };
                 self.watched.insert(name.to_owned(), watched);
                 true
             }
@@ -85,8 +99,10 @@ impl Schedule {
         for (name, watched) in &mut self.watched {
             if watched.due().is_some_and(|at| at <= now) {
                 self.questions += 1;
-                watched.asked = Some((self.questions, watched.pace));
-                due.push(Question { name: name.clone(), pace: watched.pace, id: self.questions });
+                let families = Families::to_ask(watched.pace, watched.families);
+                let question = Question { name: name.clone(), pace: watched.pace, families, id: self.questions };
+                watched.asked = Some(question.clone());
+                due.push(question);
             }
         }
         due
@@ -101,27 +117,31 @@ impl Schedule {
         now: Instant,
     ) -> Option<Result<Answer, Failure>> {
         let watched = self.watched.get_mut(&question.name)?;
-        watched.asked.take_if(|(id, _)| *id == question.id)?;
+        watched.asked.take_if(|asked| asked.id == question.id)?;
         let result = result.map(|found| {
             self.answers += 1;
+            watched.families = found.families;
             Answer { addresses: found.addresses, ttl: found.ttl, received: now, serial: self.answers }
         });
         match &result {
             Ok(answer) => {
                 watched.failures = 0;
+                if !watched.last.as_ref().is_some_and(|last| last.agrees_with(answer)) {
+                    watched.stirred = now;
+                }
                 watched.last = Some(answer.clone());
             }
             Err(_) => watched.failures = watched.failures.saturating_add(1),
         }
-        let wait = next_query(watched.pace, watched.last.as_ref(), watched.failures, &mut self.jitter);
+        let quiet = now.saturating_duration_since(watched.stirred);
+        let wait = next_query(watched.pace, quiet, watched.last.as_ref(), watched.failures, &mut self.jitter);
         watched.due = now + wait.unwrap_or_default();
         Some(result)
     }
 
     /// Every question on its way: those that a broken round leaves behind.
     pub fn asked(&self) -> Vec<Question> {
-        let asked = self.watched.iter().filter_map(|(name, watched)| Some((name, watched.asked?)));
-        asked.map(|(name, (id, pace))| Question { name: name.clone(), pace, id }).collect()
+        self.watched.values().filter_map(|watched| watched.asked.clone()).collect()
     }
 }
 
@@ -135,7 +155,8 @@ mod tests {
     }
 
     fn found(ttl: u64) -> Result<Found, Failure> {
-        Ok(Found { addresses: vec!["10.0.0.7".parse().unwrap()], ttl: Duration::from_secs(ttl) })
+        let addresses = vec!["10.0.0.7".parse().unwrap()];
+        Ok(Found { addresses, ttl: Duration::from_secs(ttl), families: Families::Ipv4 })
     }
 
     #[test]
@@ -178,6 +199,57 @@ mod tests {
         assert!(schedule.settle(&quick, found(5), now).is_some());
         assert_eq!(schedule.settle(&slow, found(5), now), None);
         assert!(schedule.next_due().unwrap() - now <= Duration::from_millis(250));
+    }
+
+    /// Asks for `name` and lets the answer arrive at `moment`; gives back the wait until the next question.
+    fn ask(schedule: &mut Schedule, result: Result<Found, Failure>, moment: Instant) -> Duration {
+        let question = schedule.take_due(moment).remove(0);
+        schedule.settle(&question, result, moment);
+        schedule.next_due().unwrap() - moment
+    }
+
+    #[test]
+    fn a_quiet_urgent_name_is_asked_less_often_until_its_answer_changes() {
+        let (mut schedule, now) = schedule();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let blue = || found(5);
+        let green = || found(5).map(|found| Found { addresses: vec!["10.0.0.8".parse().unwrap()], ..found });
+        let quick = Duration::from_millis(150)..=Duration::from_millis(250);
+        schedule.set_pace("a", Pace::Steady, now);
+        ask(&mut schedule, blue(), now);
+        schedule.set_pace("a", Pace::Urgent, later(60));
+        assert!(quick.contains(&ask(&mut schedule, blue(), later(60))), "it has just become urgent");
+        assert!(ask(&mut schedule, blue(), later(75)) >= Duration::from_millis(500));
+        assert!(quick.contains(&ask(&mut schedule, green(), later(76))));
+        assert!(ask(&mut schedule, green(), later(91)) >= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_lost_question_slows_an_urgent_name_down_and_the_next_answer_makes_it_quick_again() {
+        let (mut schedule, now) = schedule();
+        schedule.set_pace("a", Pace::Urgent, now);
+        ask(&mut schedule, found(5), now);
+        let wait = ask(&mut schedule, Err(Failure::Timeout), now + Duration::from_secs(1));
+        assert!((300..=500).contains(&wait.as_millis()), "{wait:?}");
+        let wait = ask(&mut schedule, found(5), now + Duration::from_secs(2));
+        assert!((150..=250).contains(&wait.as_millis()), "{wait:?}");
+    }
+
+    #[test]
+    fn an_urgent_name_is_asked_for_what_its_last_good_answer_had_and_a_steady_one_for_both() {
+        let (mut schedule, now) = schedule();
+        let mut families = |pace, result, second| {
+            let moment = now + Duration::from_secs(second);
+            schedule.set_pace("a", pace, moment);
+            let question = schedule.take_due(moment).remove(0);
+            schedule.settle(&question, result, moment);
+            question.families
+        };
+        assert_eq!(families(Pace::Urgent, Err(Failure::NxDomain), 0), Families::Both, "nothing is known yet");
+        assert_eq!(families(Pace::Urgent, found(5), 10), Families::Both);
+        assert_eq!(families(Pace::Urgent, Err(Failure::Timeout), 20), Families::Ipv4);
+        assert_eq!(families(Pace::Urgent, found(5), 30), Families::Ipv4);
+        assert_eq!(families(Pace::Steady, found(5), 40), Families::Both);
     }
 
     #[test]

@@ -16,6 +16,8 @@ use crate::control::log::{Level, say};
 pub(super) struct Resolution {
     /// At least one, in the order in which they are tried.
     pub servers: Vec<SocketAddr>,
+    /// The servers were chosen for the watcher, not found in resolv.conf.
+    pub configured: bool,
     pub search: Vec<Name>,
     pub ndots: usize,
     pub edns0: bool,
@@ -110,6 +112,7 @@ fn read(content: &str, nameservers: &[SocketAddr]) -> Resolution {
     }
     Resolution {
         servers,
+        configured: !nameservers.is_empty(),
         search: search
             .iter()
             .filter_map(|domain| Name::from_ascii(domain).ok())
@@ -133,13 +136,14 @@ mod tests {
         );
         assert_eq!(read.servers, ["10.0.0.2:53".parse().unwrap(), "[fd00::53]:53".parse().unwrap()]);
         assert_eq!(read.search.iter().map(Name::to_ascii).collect::<Vec<_>>(), ["a.example", "b.example"]);
-        assert_eq!((read.ndots, read.edns0, read.no_aaaa), (5, true, true));
+        assert_eq!((read.ndots, read.edns0, read.no_aaaa, read.configured), (5, true, true, false));
     }
 
     #[test]
     fn configured_servers_replace_those_of_the_file_but_not_its_search_list() {
         let configured = ["127.0.0.1:5353".parse().unwrap()];
         let read = read("nameserver 10.0.0.2\nsearch a.example\n", &configured);
+        assert!(read.configured);
         assert_eq!(read.servers, configured);
         assert_eq!(read.search.len(), 1);
     }

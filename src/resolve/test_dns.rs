@@ -22,12 +22,15 @@ pub(super) enum Reply {
     Alias(&'static str, u32),
     Code(ResponseCode),
     Silence,
+    /// Questions for IPv6 are lost.
+    OnlyIpv4(Ipv4Addr),
 }
 
 #[derive(Default)]
 struct State {
     table: BTreeMap<String, Reply>,
-    asked: BTreeMap<String, usize>,
+    /// Every question, in the order in which they came.
+    asked: Vec<(String, RecordType)>,
 }
 
 /// The server; its thread ends with the process.
@@ -54,15 +57,23 @@ impl TestDns {
 
     /// How many questions for IPv4 addresses of `name` came.
     pub fn asked(&self, name: &str) -> usize {
-        self.state.0.lock().unwrap().asked.get(name).copied().unwrap_or(0)
+        self.asked_for(name, RecordType::A)
+    }
+
+    pub fn asked_for(&self, name: &str, kind: RecordType) -> usize {
+        count(&self.state.0.lock().unwrap(), name, kind)
     }
 
     pub fn wait_until_asked(&self, name: &str, times: usize) {
+        self.wait_until_asked_for(name, RecordType::A, times);
+    }
+
+    pub fn wait_until_asked_for(&self, name: &str, kind: RecordType, times: usize) {
         let state = self.state.0.lock().unwrap();
-        let too_few = |state: &mut State| state.asked.get(name).is_none_or(|asked| *asked < times);
+        let too_few = |state: &mut State| count(state, name, kind) < times;
         let (state, waited) = self.state.1.wait_timeout_while(state, LIMIT, too_few).unwrap();
-        let asked = state.asked.get(name).copied().unwrap_or(0);
-        assert!(!waited.timed_out(), "{name} was asked {asked} times, not {times}");
+        let asked = count(&state, name, kind);
+        assert!(!waited.timed_out(), "{name} was asked for {kind} {asked} times, not {times}");
     }
 
     fn serve(&self, socket: &UdpSocket) {
@@ -79,15 +90,17 @@ impl TestDns {
         let question = query.queries.first().unwrap();
         let mut name = question.name().clone();
         let mut state = self.state.0.lock().unwrap();
-        if question.query_type() == RecordType::A {
-            *state.asked.entry(key(&name)).or_default() += 1;
-            self.state.1.notify_all();
-        }
+        state.asked.push((key(&name), question.query_type()));
+        self.state.1.notify_all();
         let mut message = Message::response(query.metadata.id, OpCode::Query);
         message.add_query(question.clone());
         loop {
             match state.table.get(&key(&name)).cloned().unwrap_or(Reply::Code(ResponseCode::NXDomain)) {
                 Reply::Silence => return None,
+                Reply::OnlyIpv4(address) => {
+                    message.add_answer(Record::from_rdata(name, 5, RData::from(IpAddr::V4(address))));
+                    return (question.query_type() == RecordType::A).then_some(message);
+                }
                 Reply::Code(code) => {
                     message.metadata.response_code = code;
                     return Some(message);
@@ -106,6 +119,10 @@ impl TestDns {
             }
         }
     }
+}
+
+fn count(state: &State, name: &str, kind: RecordType) -> usize {
+    state.asked.iter().filter(|(asked, of)| asked == name && *of == kind).count()
 }
 
 fn key(name: &Name) -> String {

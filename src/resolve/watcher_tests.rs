@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use hickory_resolver::proto::op::ResponseCode;
+use hickory_resolver::proto::rr::RecordType;
 
 use super::super::test_dns::{LIMIT, Reply, TestDns};
 use super::*;
@@ -83,20 +84,51 @@ fn an_answer_holds_both_families_and_the_least_ttl_of_the_whole_chain() {
 }
 
 #[test]
-fn an_urgent_name_is_asked_several_times_a_second_and_an_idle_one_not_at_all() {
+fn an_urgent_name_costs_one_packet_each_150_ms_at_most_and_an_idle_one_none() {
     let dns = TestDns::start();
     dns.set("orders.test", addresses(&["10.0.0.7"], 60));
     dns.set("other.test", addresses(&["10.0.0.9"], 60));
-    let (watcher, _) = asking(&dns);
+    let (watcher, heard) = asking(&dns);
     watcher.set_pace("other.test", Pace::Idle);
-    watcher.set_pace("orders.test", Pace::Urgent);
+    watcher.set_pace("orders.test", Pace::Steady);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    let (ipv4, ipv6) = (dns.asked("orders.test"), dns.asked_for("orders.test", RecordType::AAAA));
+    assert!(ipv6 > 0, "steady, both families are asked for");
+
     let began = Instant::now();
-    dns.wait_until_asked("orders.test", 8);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    // The first at once, the eleventh after ten waits of 200 ms on average: two seconds.
+    dns.wait_until_asked("orders.test", ipv4 + 11);
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(700), "asked faster than every 100 ms: 8 times in {took:?}");
-    // Seven waits of 250 ms are 1.75 s; the rest is for a busy machine.
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    println!("11 urgent questions in {took:?}");
+    assert!(took >= Duration::from_millis(1_500), "11 questions in {took:?}");
+    assert_eq!(dns.asked_for("orders.test", RecordType::AAAA), ipv6, "no address of that family is known");
     assert_eq!(dns.asked("other.test"), 0);
+}
+
+#[test]
+fn an_urgent_name_that_changes_its_family_is_found_and_followed() {
+    let dns = TestDns::start();
+    dns.set("orders.test", addresses(&["10.0.0.7"], 60));
+    let (watcher, heard) = asking(&dns);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    dns.set("orders.test", addresses(&["fd00::8"], 60));
+    heard.wait_for_address("orders.test", "fd00::8");
+    let (ipv4, ipv6) = (dns.asked("orders.test"), dns.asked_for("orders.test", RecordType::AAAA));
+    dns.wait_until_asked_for("orders.test", RecordType::AAAA, ipv6 + 4);
+    assert_eq!(dns.asked("orders.test"), ipv4);
+}
+
+#[test]
+fn a_family_whose_questions_are_lost_is_asked_for_on() {
+    let dns = TestDns::start();
+    dns.set("orders.test", Reply::OnlyIpv4("10.0.0.7".parse().unwrap()));
+    let (watcher, heard) = asking(&dns);
+    watcher.set_pace("orders.test", Pace::Urgent);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    dns.set("orders.test", addresses(&["10.0.0.7", "fd00::7"], 60));
+    heard.wait_for_address("orders.test", "fd00::7");
 }
 
 #[test]
@@ -202,7 +234,7 @@ fn denials_and_failures_of_a_server_are_told_apart() {
 }
 
 #[test]
-fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_when_it_denies() {
+fn while_steady_the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_when_it_denies() {
     let (first, second) = (TestDns::start(), TestDns::start());
     first.set("orders.test", Reply::Code(ResponseCode::ServFail));
     first.set("silent.test", Reply::Silence);
@@ -211,11 +243,42 @@ fn the_second_server_is_asked_when_the_first_fails_and_the_first_is_believed_whe
     }
     let (watcher, heard) = start(vec![first.address, second.address], nowhere(), nowhere());
     for name in ["orders.test", "silent.test"] {
-        watcher.set_pace(name, Pace::Urgent);
+        watcher.set_pace(name, Pace::Steady);
         heard.wait_for_address(name, "10.0.0.7");
     }
-    watcher.set_pace("denied.test", Pace::Urgent);
+    watcher.set_pace("denied.test", Pace::Steady);
     assert_eq!(heard.wait_for("denied.test", |_| true), Err(Failure::NxDomain));
+}
+
+#[test]
+fn while_urgent_no_configured_server_hides_what_another_one_knows() {
+    let (lagging, denying, dead, ahead) = (TestDns::start(), TestDns::start(), TestDns::start(), TestDns::start());
+    lagging.set("orders.test", addresses(&["10.0.0.7"], 5));
+    dead.set("orders.test", Reply::Silence);
+    ahead.set("orders.test", addresses(&["10.0.0.8"], 2));
+    let servers = [&lagging, &denying, &dead, &ahead].map(|dns| dns.address).to_vec();
+    let (watcher, heard) = start(servers, nowhere(), nowhere());
+    watcher.set_pace("orders.test", Pace::Steady);
+    heard.wait_for_address("orders.test", "10.0.0.7");
+    assert_eq!(ahead.asked("orders.test"), 0, "steady, the first one's word counts");
+    watcher.set_pace("orders.test", Pace::Urgent);
+    let both = [ip("10.0.0.7"), ip("10.0.0.8")];
+    let named = |result: &Result<Answer, Failure>| result.as_ref().is_ok_and(|answer| answer.addresses == both);
+    assert_eq!(heard.wait_for("orders.test", named).unwrap().ttl, Duration::from_secs(2));
+}
+
+#[test]
+fn a_dead_configured_server_ends_no_search_list() {
+    let (dns, dead) = (TestDns::start(), TestDns::start());
+    dns.set("orders.corp.test", addresses(&["10.0.0.7"], 5));
+    for name in ["orders.svc.test", "orders.corp.test", "orders"] {
+        dead.set(name, Reply::Silence);
+    }
+    let resolv_conf = scratch("search-dead", "search svc.test corp.test\n");
+    let (watcher, heard) = start(vec![dead.address, dns.address], nowhere(), resolv_conf.clone());
+    watcher.set_pace("orders", Pace::Urgent);
+    heard.wait_for_address("orders", "10.0.0.7");
+    std::fs::remove_file(resolv_conf).unwrap();
 }
 
 #[test]
