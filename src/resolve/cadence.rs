@@ -34,12 +34,12 @@ const LONGEST_STEADY: Duration = Duration::from_secs(5);
 type Range = [Duration; 2];
 
 /// The waits while urgent, by how long it has been quiet: no change of the answer since the pace became urgent. A
-/// switchover is mostly over in the first seconds. The load of the first row is what a host can afford whose processes
+/// switchover is mostly over in the first seconds, and by default nobody is held for longer than 30 s. The load of the first row is what a host can afford whose processes
 /// all hurry at once, see docs/dns.md.
 const URGENT: [(Duration, Range); 3] = [
     (Duration::ZERO, [Duration::from_millis(150), Duration::from_millis(250)]),
-    (Duration::from_secs(5), [Duration::from_millis(300), Duration::from_millis(600)]),
-    (Duration::from_secs(15), [Duration::from_millis(500), Duration::from_millis(1000)]),
+    (Duration::from_secs(15), [Duration::from_millis(250), Duration::from_millis(400)]),
+    (Duration::from_secs(30), [Duration::from_millis(500), Duration::from_millis(1000)]),
 ];
 
 /// The wait after a lookup that ended now: it has been `quiet` for so long, `last` is the latest answer, `failures`
@@ -102,10 +102,10 @@ mod tests {
     fn an_urgent_name_is_asked_less_often_the_longer_it_is_quiet() {
         for (quiet, waits) in [
             (0, [150, 250]),
-            (4_999, [150, 250]),
-            (5_000, [300, 600]),
-            (14_999, [300, 600]),
-            (15_000, [500, 1_000]),
+            (14_999, [150, 250]),
+            (15_000, [250, 400]),
+            (29_999, [250, 400]),
+            (30_000, [500, 1_000]),
             (3_600_000, [500, 1_000]),
         ] {
             assert_eq!(milliseconds(urgent(Duration::from_millis(quiet), 0)), waits, "quiet for {quiet} ms");
@@ -118,8 +118,8 @@ mod tests {
             (0, 1, [300, 500]),
             (0, 2, [500, 1_000]),
             (0, u32::MAX, [500, 1_000]),
-            (5, 1, [500, 1_000]),
-            (15, 1, [500, 1_000]),
+            (15, 1, [500, 800]),
+            (30, 1, [500, 1_000]),
         ] {
             let range = urgent(Duration::from_secs(quiet), failures);
             assert_eq!(milliseconds(range), waits, "{failures} failures, quiet for {quiet} s");
@@ -182,9 +182,9 @@ mod tests {
         for (phase, range, families) in [
             ("steady, TTL 1 s", steady(Some(&answer(1)), 0), [2, 2]),
             ("steady, TTL 5 s and more", steady(Some(&answer(5)), 0), [2, 2]),
-            ("urgent, first 5 s", urgent(0), [1, 2]),
-            ("urgent, up to 15 s", urgent(5), [1, 2]),
-            ("urgent, later", urgent(15), [1, 2]),
+            ("urgent, first 15 s", urgent(0), [1, 2]),
+            ("urgent, up to 30 s", urgent(15), [1, 2]),
+            ("urgent, later", urgent(30), [1, 2]),
         ] {
             let [shortest, longest] = milliseconds(range);
             let [one, two] = families.map(|families| (questions(range, 200) * f64::from(families)).round());

@@ -219,9 +219,9 @@ mod tests {
         ask(&mut schedule, blue(), now);
         schedule.set_pace("a", Pace::Urgent, later(60));
         assert!(quick.contains(&ask(&mut schedule, blue(), later(60))), "it has just become urgent");
-        assert!(ask(&mut schedule, blue(), later(75)) >= Duration::from_millis(500));
-        assert!(quick.contains(&ask(&mut schedule, green(), later(76))));
-        assert!(ask(&mut schedule, green(), later(91)) >= Duration::from_millis(500));
+        assert!(ask(&mut schedule, blue(), later(90)) >= Duration::from_millis(500));
+        assert!(quick.contains(&ask(&mut schedule, green(), later(91))));
+        assert!(ask(&mut schedule, green(), later(121)) >= Duration::from_millis(500));
     }
 
     #[test]
