@@ -168,7 +168,7 @@ impl Process {
     fn watcher(&self) -> Option<&'static Watcher> {
         let mut slot = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
         *slot.get_or_insert_with(|| {
-            let start = Start::from_config(config(), this_thread_is_ours, Box::new(on_answer));
+            let start = Start::from_config(config(), this_thread_is_ours, Box::new(on_answer), on_second);
             match Watcher::start(start) {
                 // Leaked: its thread may use it at any time, and a child must never drop its runtime.
                 Ok(watcher) => Some(Box::leak(Box::new(watcher))),
@@ -211,6 +211,14 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     for (position, endpoint) in (0..).zip(endpoints()).filter(|(_, endpoint)| endpoint.name.host == host) {
         process.look_for_silence(position, endpoint);
         process.set_pace(endpoint, endpoint.pace());
+    }
+}
+
+/// On the watcher's thread: nobody else is free to notice that a server has fallen silent.
+fn on_second() {
+    let Some(process) = current() else { return };
+    for (position, endpoint) in (0..).zip(process.endpoints.iter().map_while(OnceBox::get)) {
+        process.look_for_silence(position, endpoint);
     }
 }
 

@@ -30,7 +30,7 @@ impl Guest {
         let own = self.state().peer;
         let mut lent = Lent::new(self);
         // The same one first: a rotating name says nothing of where a connection should be.
-        let others = endpoint.named().into_iter().filter(|server| Some(*server) != own);
+        let others = endpoint.replicas().into_iter().filter(|server| Some(*server) != own);
         let Some(found) = own.into_iter().chain(others).find(|server| lent.dial(*server).is_ok()) else {
             return self.deliver(&fallen.original, fallen.code, false);
         };

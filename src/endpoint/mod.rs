@@ -9,6 +9,7 @@ mod deployment;
 pub mod handshakes;
 pub mod life;
 pub mod name;
+mod pool;
 mod reach;
 pub mod search;
 pub mod silence;
@@ -79,6 +80,7 @@ struct State {
     silence: silence::Known,
     deployment: topology::Known,
     configured: candidates::Known,
+    pool: pool::Pool,
     /// When the incumbent could not be reached last.
     unreachable_at: Option<Instant>,
     /// When another server was adopted last.
@@ -126,6 +128,7 @@ impl Endpoint {
                 silence: silence::Known::default(),
                 deployment: topology::Known::default(),
                 configured,
+                pool: pool::Pool::default(),
                 unreachable_at: None,
                 moved_at: None,
                 jitter: Jitter::new(),
@@ -197,11 +200,6 @@ impl Endpoint {
         (worth && !Self::is_mute(&state, incumbent)).then_some(incumbent)
     }
 
-    /// The addresses of the last DNS answer.
-    pub fn named(&self) -> Vec<SocketAddr> {
-        self.lock().life.named().iter().map(|ip| SocketAddr::new(*ip, self.name.port)).collect()
-    }
-
     /// An address that DNS names now, if it does not name `address` any more.
     pub fn named_other_than(&self, address: Option<SocketAddr>) -> Option<SocketAddr> {
         let state = self.lock();
@@ -232,6 +230,7 @@ impl Endpoint {
     pub fn on_answer(&self, addresses: Vec<IpAddr>) {
         let mut state = self.lock();
         let before = state.life.phase();
+        state.pool.on_answer(&addresses, Instant::now());
         if state.life.on_answer(addresses, Instant::now()) {
             say!(Info, "{}: DNS answers {:?}", self.name, state.life.named());
             if before == Phase::Steady && state.life.phase() == Phase::Suspect {

@@ -128,12 +128,26 @@ impl Endpoint {
     /// On the watcher's thread: is `server` silent, so that the connections to it are to be cut and whoever waits for an
     /// answer learns that none will come?
     pub fn has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
+        match self.role() {
+            Role::Writer => self.writer_has_fallen_silent(server, traffic),
+            Role::Reader => self.replica_has_fallen_silent(server, traffic),
+            Role::Unknown => false,
+        }
+    }
+
+    /// Only on the kernel's word, and only if there is another one that greets.
+    fn replica_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
+        let silent = !traffic.alive() && traffic.resending && greets(server).is_err();
+        silent && self.replicas().into_iter().any(|other| other != server && greets(other).is_ok())
+    }
+
+    fn writer_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let now = Instant::now();
         let is_incumbent = {
             let mut state = self.lock();
             let is_incumbent = state.life.incumbent() == Some(server);
             let doubted = !is_incumbent || state.life.phase() != Phase::Steady;
-            if self.role() != Role::Writer || traffic.alive() || !(traffic.resending || doubted && traffic.waiting) {
+            if traffic.alive() || !(traffic.resending || doubted && traffic.waiting) {
                 if is_incumbent {
                     state.silence.since = None;
                 }

@@ -59,7 +59,10 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             }
         }
         let (id, result) = match timeout(LOOK, lookups.join_next_with_id()).await {
-            Err(_) => continue,
+            Err(_) => {
+                shared.make_rounds();
+                continue;
+            }
             Ok(None) => return,
             Ok(Some(Ok((id, result)))) => (id, result),
             Ok(Some(Err(error))) => (error.id(), Err(Failure::Other("the lookup broke off".to_owned()))),

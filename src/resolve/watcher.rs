@@ -34,6 +34,9 @@ const STACK: usize = 512 * 1024;
 /// it may call the handle. While it runs, no other answer is delivered: it must not wait.
 pub type OnAnswer = Box<dyn Fn(&str, Result<Answer, Failure>) + Send + Sync>;
 
+/// What is looked after besides DNS is looked after this often while a name is asked for, whatever its TTL.
+const ROUNDS: Duration = Duration::from_secs(1);
+
 /// What a watcher is started with.
 pub struct Start {
     /// DNS servers to ask in place of those in `resolv_conf`; empty means those.
@@ -45,17 +48,20 @@ pub struct Start {
     /// The first thing that the thread calls: it marks its own calls as not the application's.
     pub on_thread_start: fn(),
     pub on_answer: OnAnswer,
+    /// Called on the watcher's thread about once a second while a name is asked for, also while DNS is silent.
+    pub on_second: fn(),
 }
 
 impl Start {
     /// With the system's files and the configured name servers.
-    pub fn from_config(config: &Config, on_thread_start: fn(), on_answer: OnAnswer) -> Self {
+    pub fn from_config(config: &Config, on_thread_start: fn(), on_answer: OnAnswer, on_second: fn()) -> Self {
         Self {
             nameservers: config.nameservers.clone(),
             hosts: "/etc/hosts".into(),
             resolv_conf: "/etc/resolv.conf".into(),
             on_thread_start,
             on_answer,
+            on_second,
         }
     }
 }
@@ -75,6 +81,8 @@ impl Watcher {
             schedule: Mutex::new(Schedule::new(Jitter::new())),
             changed: Condvar::new(),
             on_answer: start.on_answer,
+            on_second: start.on_second,
+            seconds: Mutex::new(Instant::now()),
             receiver_failed: AtomicBool::new(false),
         }));
         let on_thread_start = start.on_thread_start;
@@ -109,6 +117,9 @@ pub(super) struct Shared {
     schedule: Mutex<Schedule>,
     changed: Condvar,
     on_answer: OnAnswer,
+    on_second: fn(),
+    /// When `on_second` was called last.
+    seconds: Mutex<Instant>,
     /// Whether a panic of `on_answer` was logged: once is enough.
     receiver_failed: AtomicBool,
 }
@@ -143,9 +154,31 @@ impl Shared {
             let now = Instant::now();
             schedule = match schedule.next_due() {
                 Some(due) if due <= now => return,
-                Some(due) => self.changed.wait_timeout(schedule, due - now).unwrap_or_else(PoisonError::into_inner).0,
+                Some(due) => {
+                    let pause = (due - now).min(ROUNDS);
+                    drop(self.changed.wait_timeout(schedule, pause).unwrap_or_else(PoisonError::into_inner));
+                    self.make_rounds();
+                    self.lock()
+                }
                 None => self.changed.wait(schedule).unwrap_or_else(PoisonError::into_inner),
             };
+        }
+    }
+
+    /// What has to be looked after once a second.
+    pub fn make_rounds(&self) {
+        let mut last = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.elapsed() < ROUNDS {
+            return;
+        }
+        *last = Instant::now();
+        drop(last);
+        self.heard(catch_unwind(self.on_second), "what is done each second");
+    }
+
+    fn heard(&self, outcome: thread::Result<()>, what: &str) {
+        if outcome.is_err() && !self.receiver_failed.swap(true, Relaxed) {
+            say!(Level::Error, "DNS: {what} broke off; going on");
         }
     }
 
@@ -176,10 +209,8 @@ impl Shared {
                 say!(Level::Debug, "DNS: {}: {failure}", question.name);
             }
         }
-        let heard = catch_unwind(AssertUnwindSafe(|| (self.on_answer)(&question.name, result)));
-        if heard.is_err() && !self.receiver_failed.swap(true, Relaxed) {
-            say!(Level::Error, "DNS: {}: the receiver of the answer broke off; going on", question.name);
-        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.on_answer)(&question.name, result)));
+        self.heard(outcome, "the receiver of an answer");
     }
 
     fn lock(&self) -> MutexGuard<'_, Schedule> {

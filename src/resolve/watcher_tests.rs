@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
@@ -58,7 +59,8 @@ fn start(nameservers: Vec<SocketAddr>, hosts: PathBuf, resolv_conf: PathBuf) -> 
         hearing.all.lock().unwrap().push((name.to_owned(), result));
         hearing.more.notify_all();
     });
-    let watcher = Watcher::start(Start { nameservers, hosts, resolv_conf, on_thread_start: || {}, on_answer });
+    let watcher =
+        Watcher::start(Start { nameservers, hosts, resolv_conf, on_thread_start: || {}, on_answer, on_second: || {} });
     (watcher.unwrap(), heard)
 }
 
@@ -319,6 +321,7 @@ fn a_callback_that_panics_does_not_end_the_watch() {
         resolv_conf: nowhere(),
         on_thread_start: || {},
         on_answer,
+        on_second: || {},
     });
     watcher.unwrap().set_pace("orders.test", Pace::Urgent);
     dns.wait_until_asked("orders.test", 3);
@@ -376,8 +379,30 @@ fn the_thread_has_its_name_and_announces_itself_before_the_first_answer() {
             let announced = *ANNOUNCED.lock().unwrap() == Some(thread.id());
             let _ = tell.send((announced, thread.name().map(str::to_owned)));
         }),
+        on_second: || {},
     });
     watcher.unwrap().set_pace("orders.test", Pace::Steady);
     assert_eq!(told.recv_timeout(LIMIT).unwrap(), (true, Some(THREAD_NAME.to_owned())));
     std::fs::remove_file(hosts).unwrap();
+}
+
+#[test]
+fn each_second_something_else_is_looked_after_while_dns_is_silent() {
+    static SECONDS: AtomicU32 = AtomicU32::new(0);
+    let silent = std::net::UdpSocket::bind(("127.0.0.1", 0)).unwrap();
+    let watcher = Watcher::start(Start {
+        nameservers: vec![silent.local_addr().unwrap()],
+        hosts: nowhere(),
+        resolv_conf: nowhere(),
+        on_thread_start: || {},
+        on_answer: Box::new(|_, _| ()),
+        on_second: || _ = SECONDS.fetch_add(1, Ordering::SeqCst),
+    });
+    let watcher = watcher.unwrap();
+    watcher.set_pace("orders.test", Pace::Steady);
+    let until = Instant::now() + LIMIT;
+    while SECONDS.load(Ordering::SeqCst) < 2 {
+        assert!(Instant::now() < until, "no second has passed");
+        thread::yield_now();
+    }
 }
