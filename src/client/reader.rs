@@ -19,35 +19,42 @@ use crate::{
 };
 
 impl Guest {
-    /// A connection to a reader failed under a statement. What a transaction saw on one replica says nothing of
-    /// another, so only what stands alone moves.
-    pub(super) fn another_replica(&self, fallen: Fallen, statement: &Statement) -> Next {
+    /// A connection to a reader failed under a statement. A transaction is replayed and compared as on a writer: what it
+    /// saw on one replica need not be on another.
+    pub(super) fn another_replica(&self, fallen: Fallen, statement: &Statement, attempts: &mut u32) -> Next {
         let endpoint = self.endpoint();
-        let alone = !fallen.in_transaction && !statement.uses_previous && self.state().session.pinned().is_none();
-        if !alone || !evidence::ends_connection(fallen.evidence) {
-            return self.deliver(&fallen.original, fallen.code, false);
+        let pinned = statement.uses_previous || self.state().session.pinned().is_some();
+        let lost = fallen.takes_its_transaction_along();
+        if pinned || !evidence::ends_connection(fallen.evidence) {
+            return self.deliver(&fallen.original, fallen.code, lost);
         }
+        let replayable =
+            !statement.varies && self.state().session.transaction().is_some_and(|log| log.spoilt().is_none());
         let own = self.state().peer;
         let mut lent = Lent::new(self);
         // The same one first: a rotating name says nothing of where a connection should be.
         let others = endpoint.replicas().into_iter().filter(|server| Some(*server) != own);
         let Some(found) = own.into_iter().chain(others).find(|server| lent.dial(*server).is_ok()) else {
-            return self.deliver(&fallen.original, fallen.code, false);
+            return self.deliver(&fallen.original, fallen.code, lost);
         };
         let healthy = own == Some(found) && !lent.restarted;
-        if replay::restore(self).is_err() {
+        let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false };
+        let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
+        let action = verdict(fallen.evidence, Class::of(statement), session, incumbent);
+        if action != Action::SurfaceLossStayLost && replay::restore(self).is_err() {
             return self.deliver(&fallen.original, fallen.code, true);
         }
-        let session = Session { in_transaction: false, replayable: false, pinned: false };
-        let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        match verdict(fallen.evidence, Class::of(statement), session, incumbent) {
+        if !healthy {
+            say!(Info, "{}: a connection moved to {found}, another replica", endpoint.name);
+        }
+        match action {
             Action::RunAgain => {
                 COUNTERS.reruns.count();
-                if !healthy {
-                    say!(Info, "{}: a connection moved to {found}, another replica", endpoint.name);
-                }
                 Next::Send
             }
+            Action::Replay => self.replay_transaction(&fallen, statement, attempts),
+            Action::Victim => self.victim(&fallen, "it cannot be replayed"),
+            Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             _ => self.surface(fallen, healthy, false),
         }
     }

@@ -60,7 +60,7 @@ pub(super) struct Fallen {
 
 impl Fallen {
     /// A transaction goes down with its connection; it must not come back by a later rescue.
-    fn takes_its_transaction_along(&self) -> bool {
+    pub(super) fn takes_its_transaction_along(&self) -> bool {
         self.in_transaction && evidence::ends_connection(self.evidence)
     }
 
@@ -86,7 +86,7 @@ impl Guest {
         let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
         *attempts += 1;
         if endpoint.role() == Role::Reader && *attempts <= ATTEMPTS {
-            return self.another_replica(fallen, statement);
+            return self.another_replica(fallen, statement, attempts);
         }
         if endpoint.role() != Role::Writer || *attempts > ATTEMPTS {
             return self.deliver(&fallen.original, code, fallen.takes_its_transaction_along());
@@ -246,7 +246,7 @@ impl Guest {
         self.deliver(&fallen.original, fallen.code, lost)
     }
 
-    fn replay_transaction(&self, fallen: &Fallen, statement: &Statement, attempts: &mut u32) -> Next {
+    pub(super) fn replay_transaction(&self, fallen: &Fallen, statement: &Statement, attempts: &mut u32) -> Next {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
@@ -263,7 +263,7 @@ impl Guest {
         }
     }
 
-    fn victim(&self, fallen: &Fallen, why: &str) -> Next {
+    pub(super) fn victim(&self, fallen: &Fallen, why: &str) -> Next {
         COUNTERS.victims.count();
         let failure = match config().victim_error {
             VictimError::Deadlock => Failure::new(

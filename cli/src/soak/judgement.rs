@@ -66,7 +66,7 @@ pub fn of(witness: &Witness) -> Judgement {
     wrong(verdict.doubled.len() as u64, "doubled");
     wrong(phantoms(witness), "stored although rejected");
     wrong(if promise::allows_stale_reads(*kind) { 0 } else { verdict.stale_reads }, "stale reads");
-    wrong(if promise::recovers(*kind) { witness.silent.into() } else { 0 }, "workers never got through again");
+    wrong(witness.silent.into(), "workers never got through again");
     wrong(witness.left_behind.into(), "connections left behind");
     judgement.reasons.extend(witness.died.map(|status| format!("the program ended by itself ({status})")));
     judgement

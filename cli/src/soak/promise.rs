@@ -21,8 +21,6 @@ pub fn originals(kind: ScenarioKind) -> &'static [u32] {
     match kind {
         // Past the hold limit the original error is the answer.
         ScenarioKind::Never => &READ_ONLY,
-        // A reader that died has nobody that is known to hold the same.
-        ScenarioKind::ReaderPool => &LOST_CONNECTION,
         _ => &[],
     }
 }
@@ -30,11 +28,6 @@ pub fn originals(kind: ScenarioKind) -> &'static [u32] {
 /// Two servers take writes, and one lags behind the other: who moved first may miss what the others write.
 pub fn allows_stale_reads(kind: ScenarioKind) -> bool {
     kind == ScenarioKind::MovedForGood
-}
-
-/// Whether every worker has to get through in the end.
-pub fn recovers(kind: ScenarioKind) -> bool {
-    kind != ScenarioKind::ReaderPool
 }
 
 /// Whether no connection may remain on the server that is not the writer in the end, although it takes writes.

@@ -54,7 +54,7 @@ pub fn take(draw: &Draw, library: &Path) -> Result<Seen> {
     let timeline = draw.scenario.run(&lab, &mut |_| ())?;
 
     let over = monotonic_us();
-    let patience = if promise::recovers(draw.kind) { PATIENCE } else { Duration::from_millis(500) };
+    let patience = PATIENCE;
     let (silent, mut died) = match get_through(&program, draw.threads, over, patience) {
         Ok(silent) => (silent, None),
         Err(Error::WorkloadEnded { status, .. }) => (0, Some(status)),
