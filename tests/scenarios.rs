@@ -24,7 +24,7 @@ fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Sid
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     resumed.unwrap();
     let verdict = running.stop().unwrap().check(lab.server(writer)).unwrap();
-    println!("{verdict}");
+    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
     Some(verdict)
 }
 
