@@ -5,6 +5,7 @@ pub mod compile;
 pub mod dialogue;
 pub mod proxy;
 pub mod puppet;
+pub mod relay;
 pub mod run;
 
 use std::{
@@ -27,6 +28,11 @@ pub fn library() -> PathBuf {
 /// A blue/green pair, or `None` with a line that says why this machine cannot have one.
 pub fn pair(flavor: Flavor) -> Option<Lab> {
     started(Lab::builder().both(flavor).start())
+}
+
+/// A pair whose servers accept so many connections.
+pub fn crowded_pair(flavor: Flavor, connections: u32) -> Option<Lab> {
+    started(Lab::builder().both(flavor).connections(connections).start())
 }
 
 /// A lab with one server.
