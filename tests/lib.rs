@@ -30,6 +30,12 @@ pub fn pair(flavor: Flavor) -> Option<Lab> {
     started(Lab::builder().both(flavor).start())
 }
 
+/// A pair without replication: each server has the account and the table.
+pub fn strangers(blue: Flavor, green: Flavor) -> Option<Lab> {
+    assert_ne!(blue, green, "two of a kind replicate");
+    started(Lab::builder().blue(blue).green(green).start())
+}
+
 /// A pair whose servers accept so many connections.
 pub fn crowded_pair(flavor: Flavor, connections: u32) -> Option<Lab> {
     started(Lab::builder().both(flavor).connections(connections).start())
