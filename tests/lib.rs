@@ -5,6 +5,7 @@ pub mod compile;
 pub mod dialogue;
 pub mod proxy;
 pub mod puppet;
+pub mod relay;
 pub mod run;
 
 use std::{
@@ -27,6 +28,17 @@ pub fn library() -> PathBuf {
 /// A blue/green pair, or `None` with a line that says why this machine cannot have one.
 pub fn pair(flavor: Flavor) -> Option<Lab> {
     started(Lab::builder().both(flavor).start())
+}
+
+/// A pair without replication: each server has the account and the table.
+pub fn strangers(blue: Flavor, green: Flavor) -> Option<Lab> {
+    assert_ne!(blue, green, "two of a kind replicate");
+    started(Lab::builder().blue(blue).green(green).start())
+}
+
+/// A pair whose servers accept so many connections.
+pub fn crowded_pair(flavor: Flavor, connections: u32) -> Option<Lab> {
+    started(Lab::builder().both(flavor).connections(connections).start())
 }
 
 /// A lab with one server.

@@ -3,41 +3,61 @@
 use std::time::Duration;
 
 use pointsman_lab::{
-    Action, Flavor, Lab, RunningWorkload, Scenario, Side, TopologyStatus, Verdict, Workload, WorkloadOptions,
+    Action, DnsMood, Flavor, Lab, READERS, RunningWorkload, Scenario, Server, Side, TopologyStatus, USER, Verdict,
+    Workload, WorkloadOptions,
 };
-use pointsman_tests::{library, pair};
+use pointsman_tests::{library, pair, wait_for};
 
 const OUTAGE: Duration = Duration::from_millis(1500);
 const DNS_LAG: Duration = Duration::from_millis(1000);
 const WORKERS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side) -> Option<Verdict> {
-    let lab = pair(flavor)?;
+/// Protected, and with what the account needs on that server.
+fn protected(flavor: Flavor) -> WorkloadOptions {
     let mut options = WorkloadOptions::default().threads(WORKERS).preload(library());
     options.tls = flavor == Flavor::MySql;
-    let running = workload.start(&lab, options).unwrap();
+    options
+}
+
+/// A story under a program, judged by what `writer` has in the end.
+fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side, judge: fn(&Verdict)) {
+    let Some(lab) = pair(flavor) else { return };
+    let verdict = lives_through(&lab, workload, protected(flavor), scenario, || lab.server(writer));
+    judge(&verdict);
+}
+
+/// The program's history, compared with what is on the server that `keeper` gives when the story is over.
+fn lives_through<'a>(
+    lab: &Lab,
+    workload: Workload,
+    options: WorkloadOptions,
+    scenario: &Scenario,
+    keeper: impl FnOnce() -> &'a Server,
+) -> Verdict {
+    scenario.prepare(lab).unwrap();
+    let running = workload.start(lab, options).unwrap();
     running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
-    running.wait_for_writes(PATIENCE, 60).unwrap();
-    let timeline = scenario.run(&lab, &mut |_| {}).unwrap();
+    running.wait_for(PATIENCE, "60 statements", |stats| stats.statements >= 60).unwrap();
+    let timeline = scenario.run(lab, &mut |_| {}).unwrap();
     let resumed = running.wait_for_every_worker(PATIENCE, WORKERS);
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     resumed.unwrap();
-    let verdict = running.stop().unwrap().check(lab.server(writer)).unwrap();
-    println!("{verdict}");
-    Some(verdict)
+    let keeper = keeper();
+    let verdict = running.stop().unwrap().check(keeper).unwrap();
+    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
+    verdict
 }
 
-/// A story on both servers under two drivers: `name: story, final writer, how its history is judged`.
+/// A proof on both servers under two drivers: `name: proof(server, driver)`.
 macro_rules! stories {
-    ($($name:ident: $scenario:expr, $writer:ident, $judge:expr;)*) => {$(
+    ($($name:ident: $proof:expr;)*) => {$(
         mod $name {
             use super::*;
 
             fn check(flavor: Flavor, workload: Workload) {
-                if let Some(verdict) = survives(flavor, workload, &$scenario, Side::$writer) {
-                    $judge(&verdict);
-                }
+                let proof: fn(Flavor, Workload) = $proof;
+                proof(flavor, workload);
             }
 
             #[test]
@@ -81,72 +101,110 @@ fn only_losses_of_both_sides(verdict: &Verdict) {
 }
 
 stories! {
-    blue_green_shows_no_error: Scenario::blue_green(OUTAGE, DNS_LAG), Green, spotless;
-    failover_shows_no_error: Scenario::failover(OUTAGE, DNS_LAG), Green, spotless;
-    flapping_dns_shows_no_error: Scenario::dns_flap(4, Duration::from_millis(700)), Blue, spotless;
-    a_crash_loses_at_most_what_was_in_flight: Scenario::crash(OUTAGE), Blue, only_losses;
-    a_black_hole_loses_at_most_what_was_in_flight: Scenario::black_hole(OUTAGE, DNS_LAG), Green, only_losses;
-    a_sudden_black_hole_fails_at_most_what_was_in_flight: Scenario::new("sudden black hole")
+    blue_green_shows_no_error: |server, driver| {
+        survives(server, driver, &Scenario::blue_green(OUTAGE, DNS_LAG), Side::Green, spotless);
+    };
+    a_rolled_back_blue_green_shows_no_error: |server, driver| {
+        survives(server, driver, &Scenario::blue_green_rollback(OUTAGE), Side::Blue, spotless);
+    };
+    failover_shows_no_error: |server, driver| {
+        survives(server, driver, &Scenario::failover(OUTAGE, DNS_LAG), Side::Green, spotless);
+    };
+    flapping_dns_shows_no_error: |server, driver| {
+        survives(server, driver, &Scenario::dns_flap(4, Duration::from_millis(700)), Side::Blue, spotless);
+    };
+    a_switchover_while_dns_is_out_in_every_way_shows_no_error: |server, driver| {
+        survives(server, driver, &dns_out_in_every_way(), Side::Green, spotless);
+    };
+    a_name_that_moved_for_good_is_followed_without_an_error: follows_a_name_that_moved_for_good;
+    a_crash_loses_at_most_what_was_in_flight: |server, driver| {
+        survives(server, driver, &Scenario::crash(OUTAGE), Side::Blue, only_losses);
+    };
+    a_black_hole_loses_at_most_what_was_in_flight: |server, driver| {
+        survives(server, driver, &Scenario::black_hole(OUTAGE, DNS_LAG), Side::Green, only_losses);
+    };
+    a_sudden_black_hole_fails_at_most_what_was_in_flight: |server, driver| {
+        survives(server, driver, &sudden_black_hole(), Side::Green, only_losses_of_both_sides);
+    };
+    a_deployment_resumes_before_dns_moves: resumes_before_dns_moves;
+    a_reader_that_dies_shows_no_error: survives_the_death_of_a_reader;
+}
+
+fn sudden_black_hole() -> Scenario {
+    Scenario::new("sudden black hole")
         .step(Duration::ZERO, Action::CatchUp(Side::Green))
         .step(Duration::ZERO, Action::Freeze(Side::Blue))
         .step(OUTAGE, Action::StopReplication(Side::Green))
         .step(OUTAGE, Action::Writable(Side::Green))
-        .step(OUTAGE + DNS_LAG, Action::PointDns { side: Side::Green, ttl: 1 }), Green, only_losses_of_both_sides;
+        .step(OUTAGE + DNS_LAG, Action::PointDns { side: Side::Green, ttl: 1 })
 }
 
-fn announced() -> Scenario {
-    Scenario::new("a deployment is there").step(Duration::ZERO, Action::Topology(TopologyStatus::Available))
+/// Silent at first, then SERVFAIL, then NXDOMAIN.
+fn dns_out_in_every_way() -> Scenario {
+    let dark = Duration::from_millis(1500);
+    let mut story = Scenario::dns_out(DnsMood::Silent, OUTAGE, dark)
+        .step(OUTAGE + dark / 3, Action::DnsMood(DnsMood::ServFail))
+        .step(OUTAGE + dark * 2 / 3, Action::DnsMood(DnsMood::NxDomain));
+    story.steps.sort_by_key(|step| step.at);
+    story
+}
+
+/// Nobody is left on the old server, although it takes writes. Until the last one has gone, who moved first may miss what
+/// the others write: stale reads are no fault here.
+fn follows_a_name_that_moved_for_good(flavor: Flavor, workload: Workload) {
+    let Some(lab) = pair(flavor) else { return };
+    let options = protected(flavor).env("POINTSMAN_SETTLE", "1s");
+    let verdict = lives_through(&lab, workload, options, &Scenario::moved_for_good(Duration::ZERO), || {
+        let left = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
+        wait_for("the last connection to leave blue", || lab.blue().sql(&left).unwrap() == "0");
+        lab.green().wait_caught_up(lab.blue(), PATIENCE).unwrap();
+        lab.green()
+    });
+    assert_eq!((verdict.failed, verdict.lost.len(), verdict.doubled.len()), (0, 0, 0), "{verdict}");
+}
+
+fn survives_the_death_of_a_reader(flavor: Flavor, workload: Workload) {
+    let Some(lab) = pair(flavor) else { return };
+    let story = Scenario::reader_pool(6, Duration::from_millis(300), Some(Side::Blue));
+    let options = protected(flavor).host(READERS).reads_only();
+    spotless(&lives_through(&lab, workload, options, &story, || lab.green()));
 }
 
 /// The table is there before the program starts, and the program's user may read it.
-fn with_deployment(flavor: Flavor, workload: Workload, story: impl FnOnce(&Lab, &RunningWorkload)) {
+fn with_deployment(flavor: Flavor, workload: Workload, scenario: Scenario, then: fn(&RunningWorkload)) {
     let Some(lab) = pair(flavor) else { return };
-    announced().run(&lab, &mut |_| {}).unwrap();
-    let mut options = WorkloadOptions::default().threads(WORKERS).preload(library());
-    options = options.env("POINTSMAN_LOG_LEVEL", "info");
-    options.tls = flavor == Flavor::MySql;
-    let running = workload.start(&lab, options).unwrap();
+    let scenario = scenario.before(Action::Topology(TopologyStatus::Available));
+    scenario.prepare(&lab).unwrap();
+    let running = workload.start(&lab, protected(flavor).env("POINTSMAN_LOG_LEVEL", "info")).unwrap();
     running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
     while !running.stderr().contains("DNS answers") || !running.stderr().contains("rds_topology") {
         running.wait_for_writes(PATIENCE, 1).unwrap();
     }
     // Green's own name is asked for from now on.
     running.wait_for_writes(PATIENCE, 300).unwrap();
-    story(&lab, &running);
-    println!("stderr of the program:\n{}", running.stderr());
+    let timeline = scenario.run(&lab, &mut |_| {}).unwrap();
+    running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
+    println!("{timeline}\nstderr of the program:\n{}", running.stderr());
+    then(&running);
     let writer = if running.stderr().contains("moved to") { Side::Green } else { Side::Blue };
     let verdict = running.stop().unwrap().check(lab.server(writer)).unwrap();
-    println!("{verdict}");
+    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
     assert!(verdict.is_consistent(), "{verdict}");
     assert!(verdict.errors.keys().all(|number| *number == 2013), "{verdict}");
 }
 
 fn resumes_before_dns_moves(flavor: Flavor, workload: Workload) {
-    with_deployment(flavor, workload, |lab, running| {
-        let late = Duration::from_secs(600);
-        let mut story = Scenario::blue_green(OUTAGE, late);
-        story.steps.retain(|step| step.at < late);
-        story.run(lab, &mut |_| {}).unwrap();
-        running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
+    let late = Duration::from_secs(600);
+    let mut story = Scenario::blue_green(OUTAGE, late);
+    story.steps.retain(|step| step.at < late);
+    with_deployment(flavor, workload, story, |running| {
         assert!(running.stderr().contains("moved to"), "{}", running.stderr());
         assert_eq!(running.stats().failed, 0, "{}", running.stderr());
     });
 }
 
-#[test]
-fn mysql2_on_mariadb_resumes_before_dns_moves() {
-    resumes_before_dns_moves(Flavor::MariaDb, Workload::Mysql2);
-}
-
-#[test]
-fn mysqldb_on_mysql_resumes_before_dns_moves() {
-    resumes_before_dns_moves(Flavor::MySql, Workload::MySqlDb);
-}
-
 fn stays_on_blue(steps: Scenario) {
-    with_deployment(Flavor::MariaDb, Workload::Mysql2, |lab, running| {
-        steps.run(lab, &mut |_| {}).unwrap();
-        running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
+    with_deployment(Flavor::MariaDb, Workload::Mysql2, steps, |running| {
         assert!(!running.stderr().contains("moved to"), "{}", running.stderr());
     });
 }

@@ -26,7 +26,7 @@ fn run(lab: &Lab, running: RunningWorkload, scenario: &Scenario, writer: Side) -
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     resumed.unwrap();
     let verdict = running.stop().unwrap().check(lab.server(writer)).unwrap();
-    println!("{verdict}");
+    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
     verdict
 }
 
@@ -34,7 +34,6 @@ fn rides_through(flavor: Flavor, workload: Workload) {
     let Some(lab) = pair(flavor) else { return };
     let running = workload.start(&lab, protected(flavor)).unwrap();
     let verdict = run(&lab, running, &Scenario::read_only(OUTAGE, DNS_LAG), Side::Green);
-    println!("worst stall {:?}, outage + DNS lag {:?}", verdict.worst_stall, OUTAGE + DNS_LAG);
     assert!(verdict.is_spotless(), "{verdict}");
 }
 

@@ -107,7 +107,7 @@ fn one(tally: &mut Tally, number: u64, draw: &Draw, library: &Path, out: &Path) 
         let kept = evidence::keep(out, draw, &seen, &judgement);
         println!("       kept in {}", kept.map_err(|(path, error)| Error::Out(path, error))?.display());
     }
-    tally.add(draw.kind, &seen, &judgement);
+    tally.add(draw, &seen, &judgement);
     Ok(())
 }
 

@@ -14,10 +14,9 @@ pub enum Flavor {
 }
 
 /// What both families understand: small, without fsync, binary log on, nothing that a test does not need.
-const COMMON: [&str; 10] = [
+const COMMON: [&str; 9] = [
     "--skip-name-resolve",
     "--performance-schema=OFF",
-    "--max-connections=400",
     "--innodb-buffer-pool-size=24M",
     "--innodb-flush-method=nosync",
     // Handed to the kernel at every commit, so that a killed server loses nothing that it acknowledged.

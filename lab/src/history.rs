@@ -21,12 +21,22 @@ pub(crate) type Rows = HashMap<(u32, u32), u32>;
 impl History {
     /// Compares what was acknowledged with what is on `writer`.
     pub fn check(&self, writer: &Server) -> Result<Verdict> {
-        let listing = writer.sql("SELECT worker, seq, COUNT(*) FROM shop.orders GROUP BY worker, seq")?;
-        let rows = listing.lines().filter_map(|line| {
-            let mut numbers = line.split('\t').map(str::parse);
-            let mut next = || numbers.next()?.ok();
-            Some(((next()?, next()?), next()?))
-        });
-        Ok(Verdict::of(self, &rows.collect()))
+        self.check_across(&[writer])
+    }
+
+    /// The same with what is on all of them together, where none replicates to another: a row on two is there twice.
+    pub fn check_across(&self, servers: &[&Server]) -> Result<Verdict> {
+        let mut rows = Rows::new();
+        for server in servers {
+            let listing = server.sql("SELECT worker, seq, COUNT(*) FROM shop.orders GROUP BY worker, seq")?;
+            for line in listing.lines() {
+                let mut numbers = line.split('\t').map(str::parse);
+                let mut next = || numbers.next()?.ok();
+                if let (Some(worker), Some(seq), Some(count)) = (next(), next(), next()) {
+                    *rows.entry((worker, seq)).or_default() += count;
+                }
+            }
+        }
+        Ok(Verdict::of(self, &rows))
     }
 }

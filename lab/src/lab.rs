@@ -7,8 +7,8 @@ use crate::{Error, Flavor, Result, Server, sandbox, template};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// The zone that the lab's DNS server answers for.
@@ -48,6 +48,8 @@ struct Parts {
     blue: Server,
     green: Option<Server>,
     dns: Dns,
+    /// Where names lead that mean green, if not to green itself.
+    front: OnceLock<Ipv4Addr>,
     workers: AtomicU32,
     ground: Ground,
     slot: Slot,
@@ -59,12 +61,13 @@ pub struct LabBuilder {
     blue: Flavor,
     green: Option<Flavor>,
     ttl: u32,
+    connections: u32,
 }
 
 impl Lab {
     /// MariaDB on both sides unless told otherwise.
     pub fn builder() -> LabBuilder {
-        LabBuilder { blue: Flavor::MariaDb, green: Some(Flavor::MariaDb), ttl: 1 }
+        LabBuilder { blue: Flavor::MariaDb, green: Some(Flavor::MariaDb), ttl: 1, connections: 400 }
     }
 
     /// The writer at the start.
@@ -85,6 +88,20 @@ impl Lab {
             Side::Blue => self.blue(),
             Side::Green => self.green(),
         }
+    }
+
+    /// From now on names that mean green lead to this address: to something of the caller's that stands in front of it.
+    ///
+    /// # Panics
+    /// When something stands there already.
+    pub fn put_in_front_of_green(&self, address: Ipv4Addr) {
+        self.0.front.set(address).expect("one thing at a time stands in front of green");
+    }
+
+    /// What names say that mean this side.
+    pub(crate) fn named_address(&self, side: Side) -> Ipv4Addr {
+        let front = self.0.front.get().filter(|_| side == Side::Green);
+        front.copied().unwrap_or_else(|| self.server(side).ip())
     }
 
     pub fn dns(&self) -> &Dns {
@@ -171,6 +188,12 @@ impl LabBuilder {
         self
     }
 
+    /// How many connections each server accepts.
+    pub fn connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
+        self
+    }
+
     /// Starts the servers side by side, replicates blue to green where both are of one family, makes green read-only
     /// and points `db.lab.test` at blue.
     pub fn start(self) -> Result<Lab> {
@@ -178,21 +201,22 @@ impl LabBuilder {
         let ground = Ground::take()?;
         lay_out_tls(ground.path())?;
         let dns = Dns::start(slot.dns())?;
-        let place = |name: &str| ground.path().join(name);
+        let serve = |name, id, flavor, address| {
+            Server::prepare(name, id, flavor, address, ground.path().join(name), self.connections).and_then(running)
+        };
         let (blue, green) = std::thread::scope(|scope| {
             let green = self.green.map(|flavor| {
-                let directory = place("green");
                 let address = slot.green();
-                scope.spawn(move || Server::prepare("green", 2, flavor, address, directory).and_then(running))
+                scope.spawn(move || serve("green", 2, flavor, address))
             });
-            let blue = Server::prepare("blue", 1, self.blue, slot.blue(), place("blue")).and_then(running);
+            let blue = serve("blue", 1, self.blue, slot.blue());
             (blue, green.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
         });
         let (blue, green) = (blue?, green.transpose()?);
         populate(&blue, green.as_ref())?;
         dns.set(ENDPOINT, &[blue.ip()], self.ttl)?;
         let workers = AtomicU32::new(1);
-        Ok(Lab(Arc::new(Parts { blue, green, dns, workers, ground, slot })))
+        Ok(Lab(Arc::new(Parts { blue, green, dns, front: OnceLock::new(), workers, ground, slot })))
     }
 }
 

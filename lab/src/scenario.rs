@@ -1,12 +1,15 @@
 //! What happens to the servers and to DNS, when: a list of timed steps, and the engine that runs them.
 
+mod absence;
 mod action;
 mod disaster;
 mod kind;
 mod misnaming;
 mod story;
 mod topology;
+mod world;
 
+pub use absence::{Absence, Stall};
 pub use action::{Action, Loss};
 pub use kind::ScenarioKind;
 pub use topology::TopologyStatus;

@@ -32,6 +32,7 @@ pub struct Server {
     flavor: Flavor,
     address: Ipv4Addr,
     directory: PathBuf,
+    connections: u32,
     starts_read_only: AtomicBool,
     process: Mutex<Option<Kept>>,
     cut: Mutex<Option<Cut>>,
@@ -45,6 +46,7 @@ impl Server {
         flavor: Flavor,
         address: Ipv4Addr,
         directory: PathBuf,
+        connections: u32,
     ) -> Result<Self> {
         fs::create_dir_all(&directory).map_err(Error::file("make", &directory))?;
         let server = Self {
@@ -53,6 +55,7 @@ impl Server {
             flavor,
             address,
             directory,
+            connections,
             starts_read_only: AtomicBool::new(false),
             process: Mutex::new(None),
             cut: Mutex::new(None),
@@ -284,6 +287,7 @@ impl Server {
         command
             .args(self.flavor.options())
             .arg(format!("--server-id={}", self.id))
+            .arg(format!("--max-connections={}", self.connections))
             .arg(format!("--bind-address={}", self.address))
             .arg(format!("--port={PORT}"))
             .arg(format!("--datadir={}", path("data")))

@@ -6,7 +6,7 @@ mod running;
 pub use running::{RunningWorkload, Stats};
 
 use crate::lab::{DATABASE, PASSWORD, USER};
-use crate::{ENDPOINT, Lab, Result, child};
+use crate::{ENDPOINT, Lab, Result, StatementKind, child};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -137,7 +137,8 @@ impl Workload {
             command.env("LD_PRELOAD", library);
         }
         let stderr = lab.directory().join(format!("{}-{first}.stderr", self.name()));
-        RunningWorkload::begin(self, command, stderr, child::spawn)
+        let trade = if options.reads_only { StatementKind::Select } else { StatementKind::Insert };
+        RunningWorkload::begin(self, trade, command, stderr, child::spawn)
     }
 }
 

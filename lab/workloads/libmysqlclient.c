@@ -168,8 +168,11 @@ int main(void)
     reads_only = getenv("LAB_READS_ONLY") != NULL;
     pause_ns = (long)(atof(setting("LAB_PAUSE_MS")) * 1e6);
     mysql_library_init(0, NULL, NULL);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         pthread_create(&threads[i], NULL, work, (void *)(long)i);
+        /* Spread over the pause, as workers are that have been at it for a while. */
+        rest(pause_ns / count);
+    }
     while (read(STDIN_FILENO, &byte, 1) > 0)
         ;
     stopping = 1;

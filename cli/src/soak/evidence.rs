@@ -13,6 +13,7 @@ pub fn keep(out: &Path, draw: &Draw, seen: &Seen, judgement: &Judgement) -> Resu
     let directory = out.join(format!("{:016x}", draw.seed));
     let mut summary = format!("{draw}\n{}\n\n{}\n", judgement.reasons.join("\n"), seen.timeline);
     let _ = writeln!(summary, "(the story began at {} us)\n\n{}", seen.timeline.started_us, seen.verdict);
+    let _ = writeln!(summary, "{}", seen.stall(draw));
     for (name, keys) in [("lost", &seen.verdict.lost), ("doubled", &seen.verdict.doubled)] {
         if !keys.is_empty() {
             let _ = writeln!(summary, "{name} (worker, number): {keys:?}");

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pointsman_lab::{
-    Error, History, Lab, Outcome, Result, RunningWorkload, ScenarioKind, Side, Statement, StatementKind, Timeline,
-    USER, Verdict, WorkloadOptions, monotonic_us,
+    Error, History, Lab, Outcome, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind,
+    Timeline, USER, Verdict, WorkloadOptions, monotonic_us,
 };
 
 use super::draw::Draw;
@@ -114,6 +114,11 @@ fn connections(lab: &Lab, side: Side) -> Result<u32> {
 }
 
 impl Seen {
+    /// The longest statement beside what the story leaves no way around.
+    pub fn stall(&self, draw: &Draw) -> Stall {
+        draw.scenario.stall(&self.timeline, &self.verdict)
+    }
+
     pub fn witness<'a>(&'a self, draw: &Draw) -> Witness<'a> {
         // A story's events are its steps, in their order.
         let at = |index: usize| {

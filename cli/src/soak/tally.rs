@@ -12,6 +12,20 @@ use super::run::Seen;
 use crate::duration::shown;
 use crate::table::table;
 
+const HEADING: [&str; 11] = [
+    "scenario",
+    "runs",
+    "bad",
+    "statements",
+    "allowed",
+    "forbidden",
+    "lost",
+    "doubled",
+    "stale",
+    "stall",
+    "over bound",
+];
+
 /// One run in one line.
 pub struct Line<'a> {
     pub number: u64,
@@ -36,11 +50,13 @@ struct Sum {
     doubled: u64,
     stale: u64,
     worst_stall: Duration,
+    /// Of the stall over its bound, in milliseconds; `None` where no run had one.
+    excess: Option<i64>,
 }
 
 impl Tally {
-    pub fn add(&mut self, kind: ScenarioKind, seen: &Seen, judgement: &Judgement) {
-        let (sum, verdict) = (self.0.entry(kind).or_default(), &seen.verdict);
+    pub fn add(&mut self, draw: &Draw, seen: &Seen, judgement: &Judgement) {
+        let (sum, verdict) = (self.0.entry(draw.kind).or_default(), &seen.verdict);
         sum.merge(&Sum {
             runs: 1,
             bad: u64::from(!judgement.is_clean()),
@@ -51,6 +67,7 @@ impl Tally {
             doubled: verdict.doubled.len() as u64,
             stale: verdict.stale_reads,
             worst_stall: verdict.worst_stall,
+            excess: seen.stall(draw).excess_ms(),
         });
     }
 
@@ -72,10 +89,7 @@ impl Tally {
         self.0.values().for_each(|sum| all.merge(sum));
         let mut rows: Vec<_> = self.0.iter().map(|(kind, sum)| sum.row(kind.name())).collect();
         rows.push(all.row("all"));
-        table(
-            ["scenario", "runs", "bad", "statements", "allowed", "forbidden", "lost", "doubled", "stale", "stall"],
-            &rows,
-        )
+        table(HEADING, &rows)
     }
 }
 
@@ -90,13 +104,15 @@ impl Sum {
         self.doubled += other.doubled;
         self.stale += other.stale;
         self.worst_stall = self.worst_stall.max(other.worst_stall);
+        self.excess = self.excess.max(other.excess);
     }
 
-    fn row(&self, name: &str) -> [String; 10] {
-        let Self { runs, bad, statements, allowed, forbidden, lost, doubled, stale, worst_stall } = self;
+    fn row(&self, name: &str) -> [String; 11] {
+        let Self { runs, bad, statements, allowed, forbidden, lost, doubled, stale, worst_stall, excess } = self;
         let numbers = [runs, bad, statements, allowed, forbidden, lost, doubled, stale].map(u64::to_string);
-        let mut cells = [name.to_owned()].into_iter().chain(numbers).chain([shown(*worst_stall)]);
-        std::array::from_fn(|_| cells.next().expect("ten cells"))
+        let excess = excess.map_or("none".to_owned(), |ms| format!("{ms:+} ms"));
+        let mut cells = [name.to_owned()].into_iter().chain(numbers).chain([shown(*worst_stall), excess]);
+        std::array::from_fn(|_| cells.next().expect("eleven cells"))
     }
 }
 
@@ -106,7 +122,7 @@ impl fmt::Display for Line<'_> {
         let verdict = &seen.verdict;
         let (lost, doubled, stale) = (verdict.lost.len(), verdict.doubled.len(), verdict.stale_reads);
         write!(f, "{number:5}  {draw}: {} statements, {} failed, ", verdict.statements, verdict.failed)?;
-        write!(f, "{lost} lost, {doubled} doubled, {stale} stale, stall {}: ", shown(verdict.worst_stall))?;
+        write!(f, "{lost} lost, {doubled} doubled, {stale} stale; {}: ", seen.stall(draw))?;
         if judgement.is_clean() { f.write_str("ok") } else { write!(f, "BAD: {}", judgement.reasons.join(", ")) }
     }
 }

@@ -90,9 +90,9 @@ impl Action {
                 server.sql(&format!("{set} = {offset}")).map(drop)
             }),
             Self::StopReplication(side) => lab.server(*side).stop_replication(),
-            Self::PointDns { side, ttl } => lab.dns().set(ENDPOINT, &[lab.server(*side).ip()], *ttl),
+            Self::PointDns { side, ttl } => lab.dns().set(ENDPOINT, &[lab.named_address(*side)], *ttl),
             Self::PointReaders(sides) => {
-                let addresses: Vec<_> = sides.iter().map(|side| lab.server(*side).ip()).collect();
+                let addresses: Vec<_> = sides.iter().map(|side| lab.named_address(*side)).collect();
                 lab.dns().set(READERS, &addresses, super::TTL)
             }
             Self::DnsMood(mood) => {
@@ -144,7 +144,7 @@ impl Action {
             Self::SplitIds => "generated ids are odd on blue, even on green".into(),
             Self::StopReplication(side) => format!("{side} no longer follows {}", side.other()),
             Self::PointDns { side, ttl } => {
-                format!("DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s", lab.server(*side).ip())
+                format!("DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s", lab.named_address(*side))
             }
             Self::PointReaders(sides) => {
                 let sides: Vec<_> = sides.iter().map(Side::to_string).collect();

@@ -1,7 +1,7 @@
 //! `mysql.rds_topology`, the table in which a managed Blue/Green deployment says how far its switchover is.
 
 use crate::lab::USER;
-use crate::{ENDPOINT, Lab, Result, Server};
+use crate::{ENDPOINT, Lab, Result, Server, Side};
 use std::fmt;
 
 /// The green server's own name before the switchover.
@@ -26,8 +26,8 @@ impl TopologyStatus {
     pub(super) fn publish(self, lab: &Lab) -> Result<()> {
         let (blue, green) = (lab.blue(), lab.green());
         match self {
-            Self::Available => lab.dns().set(GREEN_NAME, &[green.ip()], 5)?,
-            Self::Completed => lab.dns().set(OLD_NAME, &[blue.ip()], 5)?,
+            Self::Available => lab.dns().set(GREEN_NAME, &[lab.named_address(Side::Green)], 5)?,
+            Self::Completed => lab.dns().set(OLD_NAME, &[lab.named_address(Side::Blue)], 5)?,
             _ => {}
         }
         [blue, green].into_iter().try_for_each(|server| server.local(&self.statements(server)))

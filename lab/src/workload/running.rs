@@ -30,6 +30,8 @@ pub struct Stats {
 #[derive(Debug)]
 pub struct RunningWorkload {
     workload: Workload,
+    /// The statements that it is there for.
+    trade: StatementKind,
     process: Kept,
     stdin: Option<ChildStdin>,
     stderr: PathBuf,
@@ -54,6 +56,7 @@ struct Records {
 impl RunningWorkload {
     pub(super) fn begin(
         workload: Workload,
+        trade: StatementKind,
         mut command: Command,
         stderr: PathBuf,
         spawn: impl FnOnce(Command) -> Result<Kept>,
@@ -67,7 +70,7 @@ impl RunningWorkload {
             let seen = seen.clone();
             move || seen.read(BufReader::new(stdout))
         });
-        Ok(Self { workload, process, stdin, stderr, seen, reader: Some(reader) })
+        Ok(Self { workload, trade, process, stdin, stderr, seen, reader: Some(reader) })
     }
 
     pub fn stats(&self) -> Stats {
@@ -122,10 +125,11 @@ impl RunningWorkload {
         self.wait_for(within, &format!("{more} more writes"), |stats| stats.acknowledged >= target)
     }
 
-    /// Waits until every one of `workers` has a write that began after this call and succeeded.
+    /// Waits until every one of `workers` has a write that began after this call and succeeded; a read, where it only
+    /// reads.
     pub fn wait_for_every_worker(&self, within: Duration, workers: u32) -> Result<()> {
         let now = wait::monotonic_us();
-        let what = format!("a write by each of the {workers} workers of {}", self.workload);
+        let what = format!("a statement by each of the {workers} workers of {}", self.workload);
         wait::until(
             &what,
             within,
@@ -134,8 +138,8 @@ impl RunningWorkload {
                 let records = self.seen.records();
                 self.sound(&records)?;
                 let fresh = records.statements.iter().rev().take_while(|s| s.end_us >= now);
-                let done: std::collections::HashSet<_> =
-                    fresh.filter(|s| s.start_us >= now && s.is_acknowledged_write()).map(|s| s.worker).collect();
+                let counts = |s: &&Statement| s.start_us >= now && s.kind == self.trade && s.outcome == Outcome::Ok;
+                let done: std::collections::HashSet<_> = fresh.filter(counts).map(|s| s.worker).collect();
                 Ok((done.len() >= workers as usize).then_some(()))
             },
         )
