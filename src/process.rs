@@ -72,7 +72,7 @@ impl Process {
 
     /// On the watcher's thread: every server that connections of this endpoint lead to, not only the incumbent.
     fn look_for_silence(&self, position: u16, endpoint: &Endpoint) {
-        endpoint.end_overdue_question(|fd, server| {
+        endpoint.end_overdue_questions(|fd, server| {
             if self.tags.is_tagged(fd) && raw::peer(fd) == Some(server) {
                 raw::shutdown(fd);
             }

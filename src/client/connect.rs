@@ -69,7 +69,7 @@ pub fn real_connect(
     let mut to = None;
     loop {
         let turn = decide(|| plan.turn()).flatten();
-        let steered = steer::towards(plan.position, to);
+        let steered = steer::towards(plan.position, to, None);
         let connected = real(flags);
         drop(steered);
         drop(turn);

@@ -33,6 +33,9 @@ pub struct Lent<'a> {
 /// A server that answered this long ago may be asked on the same connection without a sign of life.
 const LATELY: Duration = Duration::from_secs(1);
 
+/// A login that takes longer will not come to an end.
+const LOGIN_WITHIN: Duration = Duration::from_secs(3);
+
 impl<'a> Lent<'a> {
     pub fn new(guest: &'a Guest) -> Self {
         Lent { guest, fresh: false, restarted: false, answered: None }
@@ -66,11 +69,14 @@ impl Prober for Lent<'_> {
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
         let native = &self.guest.native;
         let before = (self.guest.state().peer, native.thread_id());
-        let steered = steer::towards(self.guest.handle.position, Some(to));
-        let turn = self.guest.endpoint().handshake();
+        let endpoint = self.guest.endpoint();
+        let turn = endpoint.handshake();
+        let question = endpoint.asking(to, None, LOGIN_WITHIN);
+        let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
         let outcome = native.reconnect();
-        drop(turn);
         drop(steered);
+        drop(question);
+        drop(turn);
         // A login that succeeded and was lost right after has replaced the session all the same.
         if outcome.is_ok() || native.thread_id() != before.1 {
             COUNTERS.moves.count();

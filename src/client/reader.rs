@@ -1,6 +1,8 @@
 //! Readers are never held, and never led to a writer. But when a replica is gone, another one that DNS names under the
 //! same name takes its place.
 
+use std::net::SocketAddr;
+
 use super::{
     handle::Guest,
     probe::Lent,
@@ -33,8 +35,10 @@ impl Guest {
         let own = self.state().peer;
         let mut lent = Lent::new(self);
         // The same one first: a rotating name says nothing of where a connection should be.
-        let others = endpoint.replicas().into_iter().filter(|server| Some(*server) != own);
-        let Some(found) = own.into_iter().chain(others).find(|server| lent.dial(*server).is_ok()) else {
+        let mut tried: Vec<SocketAddr> = own.into_iter().collect();
+        tried.extend(endpoint.replicas().into_iter().filter(|server| Some(*server) != own));
+        let mut dials = |servers: &[SocketAddr]| servers.iter().copied().find(|server| lent.dial(*server).is_ok());
+        let Some(found) = dials(&tried).or_else(|| dials(&endpoint.other_replicas(&tried))) else {
             return self.deliver(&fallen.original, fallen.code, lost);
         };
         let healthy = own == Some(found) && !lent.restarted;

@@ -107,6 +107,11 @@ pub fn untouched<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     real()
 }
 
+/// What the library would have said of a connection found dead before sending.
+fn server_gone() -> Failure {
+    Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
+}
+
 fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
 }
@@ -153,7 +158,7 @@ impl Guest {
         }
         if self.native.hung_up() {
             // Found dead before sending: it was not sent. The error is what the library would have said.
-            self.native.set_failure(&Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away"));
+            self.native.set_failure(&server_gone());
             return self.rescue(Evidence::NotSent, statement, attempts, 1);
         }
         if endpoint.role() == Role::Reader {
@@ -179,7 +184,7 @@ impl Guest {
         let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
         let elsewhere = !pulse.circuit_open() && self.state().peer != endpoint.incumbent();
         if must_ask || elsewhere {
-            self.follow(must_ask);
+            return self.follow(must_ask);
         } else if !pulse.unsettled() {
             self.state().pulse = pulse;
         }
@@ -187,7 +192,7 @@ impl Guest {
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
-    pub(super) fn follow(&self, ask: bool) {
+    pub(super) fn follow(&self, ask: bool) -> Next {
         let endpoint = self.endpoint();
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
@@ -199,13 +204,23 @@ impl Guest {
             }
             None => self.writer(&mut lent, self.deadline()).is_some(),
         };
-        if lent.fresh && replay::restore(self).is_err() {
-            say!(Warn, "{}: the session could not be restored; the connection is reported lost", endpoint.name);
-            self.condemn();
-        } else if there {
+        if lent.fresh
+            && let Err(failure) = replay::restore(self)
+        {
+            say!(
+                Warn,
+                "{}: the session could not be restored (error {}); the connection is reported lost",
+                endpoint.name,
+                failure.number
+            );
+            // Not sent: it would run in a session that the application did not set up.
+            return self.deliver(&server_gone(), 1, true);
+        }
+        if there {
             endpoint.after_replays();
             self.state().pulse = endpoint.pulse();
         }
+        Next::Send
     }
 
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?

@@ -250,6 +250,8 @@ impl Endpoint {
     fn pace_in(&self, state: &State) -> Pace {
         if self.role() == Role::Writer && state.life.unsettled() {
             if state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
+        } else if state.pool.is_sought() {
+            Pace::Urgent
         } else if self.tagged.load(Relaxed) > 0 {
             Pace::Steady
         } else {

@@ -10,21 +10,59 @@ use super::Endpoint;
 /// A replica that DNS has not named for so long has left the pool.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// Every address that DNS named lately, the latest answer first.
+/// A reader is not held; but its name may be about to leave out the replica that has just died.
+const SECOND: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Default)]
-pub(super) struct Pool(Vec<(IpAddr, Instant)>);
+pub(super) struct Pool {
+    /// Every address that DNS named lately, the latest answer first.
+    named: Vec<(IpAddr, Instant)>,
+    /// Connections that wait for DNS to name another replica.
+    seeking: u32,
+}
 
 impl Pool {
     pub fn on_answer(&mut self, addresses: &[IpAddr], now: Instant) {
-        self.0.retain(|(ip, at)| !addresses.contains(ip) && now.duration_since(*at) < RECENT);
-        self.0.splice(0..0, addresses.iter().map(|ip| (*ip, now)));
+        self.named.retain(|(ip, at)| !addresses.contains(ip) && now.duration_since(*at) < RECENT);
+        self.named.splice(0..0, addresses.iter().map(|ip| (*ip, now)));
+    }
+
+    /// DNS is to be asked at once.
+    pub fn is_sought(&self) -> bool {
+        self.seeking > 0
     }
 }
 
 impl Endpoint {
     /// Where a connection of a reader may go: what DNS names now first, then what it named lately.
     pub fn replicas(&self) -> Vec<SocketAddr> {
-        self.lock().pool.0.iter().map(|(ip, _)| SocketAddr::new(*ip, self.name.port)).collect()
+        self.lock().pool.named.iter().map(|(ip, _)| SocketAddr::new(*ip, self.name.port)).collect()
+    }
+
+    /// None of the replicas in `tried` is there. Waits a second at most for DNS to name others, and gives those.
+    pub fn other_replicas(&self, tried: &[SocketAddr]) -> Vec<SocketAddr> {
+        let until = Instant::now() + SECOND;
+        self.seek(1);
+        let others = loop {
+            let mut others = self.replicas();
+            others.retain(|server| !tried.contains(server));
+            let left = until.saturating_duration_since(Instant::now());
+            if !others.is_empty() || left.is_zero() {
+                break others;
+            }
+            self.wait_for_news(left);
+        };
+        self.seek(-1);
+        others
+    }
+
+    fn seek(&self, change: i32) {
+        let pace = {
+            let mut state = self.lock();
+            state.pool.seeking = state.pool.seeking.saturating_add_signed(change);
+            self.pace_in(&state)
+        };
+        crate::process::set_pace(self, pace);
     }
 }
 
@@ -36,7 +74,7 @@ mod tests {
     fn a_rotating_answer_leaves_its_replicas_in_the_pool_for_a_minute() {
         let [one, two, three] = [1, 2, 3].map(|last| IpAddr::from([10, 0, 0, last]));
         let now = Instant::now();
-        let addresses = |pool: &Pool| pool.0.iter().map(|(ip, _)| *ip).collect::<Vec<_>>();
+        let addresses = |pool: &Pool| pool.named.iter().map(|(ip, _)| *ip).collect::<Vec<_>>();
         let mut pool = Pool::default();
         pool.on_answer(&[one], now);
         pool.on_answer(&[two], now + RECENT / 2);

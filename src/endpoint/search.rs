@@ -93,6 +93,8 @@ const PATIENCE_RATIO: u32 = 2;
 const STUCK: Duration = Duration::from_secs(3);
 /// How long it is known of a server that it gives no answer, without asking it again.
 const SILENT_FOR: Duration = Duration::from_secs(1);
+/// A server that takes longer to say whether it is read-only is looked away from.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// A login that failed after this long was waiting for an answer; a refusal comes at once.
 const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served.
@@ -340,18 +342,12 @@ impl Endpoint {
             self.sign_of_life(server, connected)?;
         }
         if connected {
-            let question = self.asking(prober.fd(), server);
-            let answer = prober.ask();
-            drop(question);
-            match answer {
+            match self.ask(prober, server) {
                 Writability::Lost if Self::is_mute(&self.lock(), server) => {
                     return Err(Undialled::Unreachable("no answer".to_owned()));
                 }
                 Writability::Lost => {}
-                answer => {
-                    self.heard(server);
-                    return Ok(answer);
-                }
+                answer => return Ok(answer),
             }
         }
         let began = Instant::now();
@@ -362,10 +358,20 @@ impl Endpoint {
             Err(Undialled::Unreachable(_)) => {}
         }
         dialled?;
-        match prober.ask() {
+        match self.ask(prober, server) {
             Writability::Lost => Err(Undialled::Unreachable("connection lost while asking @@read_only".to_owned())),
             answer => Ok(answer),
         }
+    }
+
+    fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
+        let question = self.asking(server, Some(prober.fd()), ANSWER_WITHIN);
+        let answer = prober.ask();
+        drop(question);
+        if answer != Writability::Lost {
+            self.heard(server);
+        }
+        answer
     }
 
     /// A connect to a known writer's name failed. Waits a moment and says whether it is to be tried again.

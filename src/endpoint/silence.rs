@@ -34,8 +34,19 @@ pub(super) struct Known {
     asked_for: Option<Instant>,
     /// Who answered us last, and when.
     heard: Option<(SocketAddr, Instant)>,
-    /// What the search asks just now, of whom, by which descriptor, since when.
-    question: Option<(i32, SocketAddr, Instant)>,
+    questions: Vec<Asked>,
+    /// Counts the questions.
+    asked: u64,
+}
+
+/// A question or a login of ours that is under way.
+#[derive(Debug)]
+struct Asked {
+    id: u64,
+    server: SocketAddr,
+    /// The socket, once there is one.
+    fd: Option<i32>,
+    until: Instant,
 }
 
 /// What the kernel knows of this process's connections to a server.
@@ -106,22 +117,35 @@ impl Endpoint {
         }
     }
 
-    /// The search asks something of `server`; until the answer is there it may be cut off.
-    pub(super) fn asking(&self, fd: i32, server: SocketAddr) -> Question<'_> {
-        self.lock().silence.question = Some((fd, server, Instant::now()));
-        Question(self)
+    /// Something is asked of `server`; without an answer its connection is cut after `patience`. The libraries' own
+    /// limits are for the application to set, and it need not have set any.
+    pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
+        let mut state = self.lock();
+        state.silence.asked += 1;
+        let id = state.silence.asked;
+        state.silence.questions.push(Asked { id, server, fd, until: Instant::now() + patience });
+        Question { endpoint: self, id }
     }
 
-    /// On the watcher's thread: a question without an answer is ended, so that the search can look elsewhere.
-    pub fn end_overdue_question(&self, cut: impl FnOnce(i32, SocketAddr)) {
-        // Under the lock: while the question stands, the descriptor is the asking handle's.
+    /// The question has got a socket.
+    pub fn question_is_on(&self, id: u64, fd: i32) {
         let mut state = self.lock();
-        if let Some((fd, server, since)) = state.silence.question
-            && since.elapsed() >= LATELY
-        {
-            state.silence.question = None;
-            state.silence.mute.insert(server);
-            cut(fd, server);
+        if let Some(asked) = state.silence.questions.iter_mut().find(|asked| asked.id == id) {
+            asked.fd = Some(fd);
+        }
+    }
+
+    /// On the watcher's thread: questions without an answer are ended.
+    pub fn end_overdue_questions(&self, cut: impl Fn(i32, SocketAddr)) {
+        let now = Instant::now();
+        // Under the lock: while a question stands, its socket is the asking handle's.
+        let mut state = self.lock();
+        let silence = &mut state.silence;
+        for asked in silence.questions.iter_mut().filter(|asked| now >= asked.until) {
+            if let Some(fd) = asked.fd.take() {
+                silence.mute.insert(asked.server);
+                cut(fd, asked.server);
+            }
         }
     }
 
@@ -199,10 +223,39 @@ impl Endpoint {
 }
 
 /// Stands until its answer is there.
-pub(super) struct Question<'a>(&'a Endpoint);
+pub struct Question<'a> {
+    endpoint: &'a Endpoint,
+    pub id: u64,
+}
 
 impl Drop for Question<'_> {
     fn drop(&mut self) {
-        self.0.lock().silence.question = None;
+        self.endpoint.lock().silence.questions.retain(|asked| asked.id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::endpoint::name::Name;
+
+    #[test]
+    fn only_a_question_that_is_overdue_and_still_stands_is_ended_and_only_once() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
+        let cut = RefCell::new(Vec::new());
+        let end = || endpoint.end_overdue_questions(|fd, server| cut.borrow_mut().push((fd, server)));
+        let _patient = endpoint.asking(server(1), Some(7), Duration::from_secs(60));
+        let login = endpoint.asking(server(2), None, Duration::ZERO);
+        drop(endpoint.asking(server(3), Some(9), Duration::ZERO));
+        end();
+        assert_eq!(*cut.borrow(), [], "it has no socket yet");
+        endpoint.question_is_on(login.id, 8);
+        end();
+        end();
+        assert_eq!(*cut.borrow(), [(8, server(2))]);
+        assert!(Endpoint::is_mute(&endpoint.lock(), server(2)));
     }
 }

@@ -45,6 +45,9 @@ libc_doors! {
                         process.untagged(old);
                     }
                     process.tagged(endpoint);
+                    if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
+                        endpoint.question_is_on(question, fd);
+                    }
                 }
             });
         }

@@ -8,6 +8,8 @@ thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
     /// The endpoint (its position) that this thread connects to just now; `connect` tags the socket with it.
     static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
+    /// The question that its login is, for a limit to it.
+    static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
 /// Where this thread's name lookups lead just now.
@@ -20,13 +22,19 @@ pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
 }
 
-/// Until dropped, this thread connects to `endpoint`, led to `to` if given.
-pub struct Steered {
-    before: (Option<SocketAddr>, Option<u16>),
+/// The question that this thread's connect belongs to.
+pub fn question() -> Option<u64> {
+    QUESTION.try_with(Cell::get).ok().flatten()
 }
 
-pub fn towards(endpoint: u16, to: Option<SocketAddr>) -> Steered {
-    let before = (target(), connecting());
+/// Until dropped, this thread connects to `endpoint`, led to `to` if given.
+pub struct Steered {
+    before: (Option<SocketAddr>, Option<u16>, Option<u64>),
+}
+
+pub fn towards(endpoint: u16, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
+    let before = (target(), connecting(), question());
+    let _ = QUESTION.try_with(|cell| cell.set(asked));
     let _ = STEERED.try_with(|cell| cell.set(to));
     let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
     Steered { before }
@@ -34,6 +42,7 @@ pub fn towards(endpoint: u16, to: Option<SocketAddr>) -> Steered {
 
 impl Drop for Steered {
     fn drop(&mut self) {
+        let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
     }

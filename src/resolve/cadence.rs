@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn each_failure_doubles_an_urgent_wait_up_to_a_second() {
+    fn each_failure_doubles_an_urgent_wait_up_to_half_a_second() {
         for (quiet, failures, waits) in
             [(0, 1, [300, 500]), (0, u32::MAX, [300, 500]), (15, 1, [300, 500]), (30, 1, [500, 1_000])]
         {

@@ -54,8 +54,7 @@ pub fn take(draw: &Draw, library: &Path) -> Result<Seen> {
     let timeline = draw.scenario.run(&lab, &mut |_| ())?;
 
     let over = monotonic_us();
-    let patience = PATIENCE;
-    let (silent, mut died) = match get_through(&program, draw.threads, over, patience) {
+    let (silent, mut died) = match get_through(&program, draw.threads, over, PATIENCE) {
         Ok(silent) => (silent, None),
         Err(Error::WorkloadEnded { status, .. }) => (0, Some(status)),
         Err(error) => return Err(error),
