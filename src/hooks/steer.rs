@@ -2,12 +2,17 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{cell::Cell, net::SocketAddr};
+use std::{cell::Cell, ffi::c_int, net::SocketAddr};
+
+use super::{current, decide, floor};
+use crate::control::{config, option::Mode};
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
     /// The endpoint (its position) that this thread connects to just now; `connect` tags the socket with it.
     static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
+    /// The socket that was tagged last: its floor is complete only when it is connected.
+    static OPENED: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
 /// Where this thread's name lookups lead just now.
@@ -18,6 +23,14 @@ pub fn target() -> Option<SocketAddr> {
 /// The endpoint whose connection this thread opens just now.
 pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
+}
+
+/// A socket was tagged and begins to connect.
+pub fn opened(fd: c_int) {
+    if config().mode != Mode::Observe {
+        floor::keep_alive(fd);
+        let _ = OPENED.try_with(|cell| cell.set(Some(fd)));
+    }
 }
 
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
@@ -36,5 +49,13 @@ impl Drop for Steered {
     fn drop(&mut self) {
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
+        if let Some(fd) = OPENED.try_with(Cell::take).ok().flatten() {
+            // If it was not closed again, after a connect that failed, it is connected.
+            decide(|| {
+                if current::current().is_some_and(|process| process.tags.is_tagged(fd)) {
+                    floor::bound(fd);
+                }
+            });
+        }
     }
 }
