@@ -12,7 +12,7 @@ pub enum Evidence {
     ReadOnly,
     /// The server answered ERR because it is going away (1053, 1077, 1079, 4031).
     GoingAway,
-    /// The connection was dead before we sent, or the command was not accepted in full.
+    /// The connection was dead before we sent, or the command was not accepted in full, or its end never left this host.
     NotSent,
     /// The command was sent; no answer came.
     Unknown,

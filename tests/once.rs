@@ -2,7 +2,7 @@
 //!
 //! A proxy between the application and its server loses what the test wants it to lose.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
 use pointsman_lab::{ENDPOINT, Flavor, Lab};
 use pointsman_tests::{
@@ -32,10 +32,14 @@ struct Journey<'a> {
 
 impl<'a> Journey<'a> {
     fn begin(lab: &'a Lab, driver: Driver, test: &str) -> Self {
+        Self::begin_with(lab, driver, test, |_| {})
+    }
+
+    fn begin_with(lab: &'a Lab, driver: Driver, test: &str, set_up: impl FnOnce(&mut Command)) -> Self {
         let note = format!("{test}-{driver:?}").to_lowercase();
         let name = format!("{note}.lab.test");
         let proxy = Proxy::start(lab, &name, lab.blue().address());
-        let mut client = Dialogue::with(lab, driver, Preload::Preloaded, |_| {});
+        let mut client = Dialogue::with(lab, driver, Preload::Preloaded, set_up);
         assert_eq!(client.connect(0, &name), "ok");
         Self { lab, proxy, client, note }
     }
@@ -91,6 +95,75 @@ fn an_insert(driver: Driver) {
     journey.assert_usable();
     assert_eq!(journey.client.query(&insert), "ok 1");
     assert_eq!(journey.rows(), 2);
+}
+
+/// An INSERT is written to a server that stops reading, and the connection is reset.
+fn an_insert_reset_unread(driver: Driver, test: &str, padding: usize) -> Option<(Journey<'static>, String, String)> {
+    let mut journey = Journey::begin(lab()?, driver, test);
+    let insert = format!("{} /*{}*/", journey.insert(), "x".repeat(padding));
+    journey.proxy.stop_reading_at(Awaited::Text(journey.insert()));
+    journey.client.tell(&format!("query 0 {insert}"));
+    journey.proxy.wait_until_stalled().wait_until_written().reset();
+    let answer = journey.client.answer();
+    Some((journey, insert, answer))
+}
+
+/// More than the window of a receiver that does not read, and less than the sender's kernel takes.
+const MORE_THAN_A_WINDOW: usize = 1024 * 1024;
+
+fn an_insert_that_never_left(driver: Driver) {
+    let reset = an_insert_reset_unread(driver, "tail", MORE_THAN_A_WINDOW);
+    let Some((mut journey, insert, answer)) = reset else { return };
+    assert_eq!(answer, "ok 1", "{}", journey.client.stderr());
+    assert_eq!(journey.rows(), 1);
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_eq!(journey.rows(), 2);
+}
+
+fn an_insert_that_arrived(driver: Driver) {
+    let Some((mut journey, insert, answer)) = an_insert_reset_unread(driver, "arrived", 0) else { return };
+    assert_error(&answer, 2013);
+    assert_eq!(journey.rows(), 0);
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    assert_eq!(journey.rows(), 1);
+}
+
+/// The statement has arrived; what never left is the end of its file. A server may keep the rows that it had by then.
+fn a_file_that_never_left(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin(lab, driver, "file");
+    // Recognised by the proxy, for which it begins like a statement.
+    let content = format!("a row of {}", journey.note);
+    let line = format!("\u{3}{content}\n");
+    let file = lab.directory().join(format!("{}.txt", journey.note));
+    std::fs::write(&file, line.repeat(16 * MORE_THAN_A_WINDOW / line.len())).unwrap();
+    journey.proxy.stop_reading_at(Awaited::Text(content));
+    let load = format!("LOAD DATA LOCAL INFILE '{}' INTO TABLE orders (note) SET worker = 7, seq = 7", file.display());
+    journey.client.tell(&format!("query 0 {load}"));
+    journey.proxy.wait_until_stalled().wait_until_jammed().reset();
+    assert_error(&journey.client.answer(), 2013);
+    assert_eq!(journey.client.counter("reruns"), 0);
+}
+
+/// Under TLS the library may write something after a statement, and nobody can tell what it was that never left.
+fn a_sealed_insert_that_never_left(driver: Driver) {
+    let Some(lab) = lab() else { return };
+    let mut journey = Journey::begin_with(lab, driver, "sealed", |command| {
+        command.env("CLIENT_CA", lab.ca_path());
+    });
+    let insert = journey.insert();
+    assert_eq!(journey.client.query(&insert), "ok 1");
+    let long = format!("{insert} /*{}*/", "x".repeat(MORE_THAN_A_WINDOW));
+    journey.proxy.stop_reading_at(Awaited::Sealed);
+    journey.client.tell(&format!("query 0 {long}"));
+    let stalled = journey.proxy.wait_until_stalled().wait_until_jammed();
+    let status = journey.client.proc().join("stat");
+    wait_for("the application to wait", || std::fs::read_to_string(&status).unwrap().contains(") S "));
+    stalled.reset();
+    let answer = journey.client.answer();
+    assert!(answer.starts_with("error 2013 ") || answer.starts_with("error 2026 "), "{answer}");
+    assert_eq!(journey.rows(), 1);
+    journey.assert_usable();
 }
 
 fn a_commit(driver: Driver) {
@@ -238,6 +311,24 @@ for_every_driver! {
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysql2 Mysql2,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_mysqldb MySqlDb,
         an_insert_whose_answer_was_lost_is_reported_once_and_executed_once_with_dbd Dbd;
+    an_insert_that_never_left:
+        an_insert_of_which_a_part_never_left_this_host_is_executed_once_without_an_error_with_libmariadb LibMariaDb,
+        an_insert_of_which_a_part_never_left_this_host_is_executed_once_without_an_error_with_libmysqlclient LibMySqlClient,
+        an_insert_of_which_a_part_never_left_this_host_is_executed_once_without_an_error_with_mysql2 Mysql2,
+        an_insert_of_which_a_part_never_left_this_host_is_executed_once_without_an_error_with_mysqldb MySqlDb,
+        an_insert_of_which_a_part_never_left_this_host_is_executed_once_without_an_error_with_dbd Dbd;
+    an_insert_that_arrived:
+        an_insert_that_arrived_before_a_reset_is_reported_and_not_executed_again_with_libmariadb LibMariaDb,
+        an_insert_that_arrived_before_a_reset_is_reported_and_not_executed_again_with_libmysqlclient LibMySqlClient,
+        an_insert_that_arrived_before_a_reset_is_reported_and_not_executed_again_with_mysql2 Mysql2,
+        an_insert_that_arrived_before_a_reset_is_reported_and_not_executed_again_with_mysqldb MySqlDb,
+        an_insert_that_arrived_before_a_reset_is_reported_and_not_executed_again_with_dbd Dbd;
+    a_file_that_never_left:
+        a_load_of_a_file_whose_end_never_left_this_host_is_reported_and_not_executed_again_with_libmariadb LibMariaDb,
+        a_load_of_a_file_whose_end_never_left_this_host_is_reported_and_not_executed_again_with_libmysqlclient LibMySqlClient;
+    a_sealed_insert_that_never_left:
+        an_insert_of_which_a_part_never_left_this_host_is_reported_under_tls_with_libmariadb LibMariaDb,
+        an_insert_of_which_a_part_never_left_this_host_is_reported_under_tls_with_libmysqlclient LibMySqlClient;
     a_commit:
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmariadb LibMariaDb,
         a_commit_whose_answer_was_lost_is_reported_once_and_never_replayed_with_libmysqlclient LibMySqlClient,

@@ -62,7 +62,7 @@ impl Call {
                 return None;
             }
             if self.nested {
-                handle.on_nested_call();
+                handle.on_nested_call(mysql);
                 return None;
             }
             Handle::enter(handle, mysql)

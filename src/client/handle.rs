@@ -58,6 +58,8 @@ pub struct State {
 pub struct Sent {
     pub text: Vec<u8>,
     pub statement: Statement,
+    /// Nothing else can be written before its answer is read: neither another statement nor the closing of a prepared one.
+    pub alone: bool,
 }
 
 /// A result set of the last statement.
@@ -109,9 +111,10 @@ impl Handle {
 
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
-    pub fn on_nested_call(&self) {
-        if !self.inside.load(Acquire) {
-            self.unseen.store(true, Release);
+    pub fn on_nested_call(&self, mysql: Active) {
+        if !self.inside.load(Acquire) && !self.unseen.swap(true, AcqRel) {
+            // What is sent there may be a file as well.
+            Native::new(mysql, self.managed).expect_a_stream();
         }
     }
 

@@ -72,6 +72,9 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
             if !class.session.is_empty() || class.transaction != TransactionEffect::None {
                 guest.pin(Pin::Unclear);
             }
+            if class.streams {
+                guest.native.expect_a_stream();
+            }
             guest.state().session.on_prepared(statement.key());
         });
     }

@@ -24,7 +24,7 @@ use crate::{
         search::{Prober, Writability},
     },
     evidence,
-    hooks::decide,
+    hooks::{decide, last_words::LastWords},
     session::transaction::Reply,
     sql::{Statement, classify},
     verdict::Evidence,
@@ -34,19 +34,21 @@ use crate::{
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
-    guest.attend(&statement, real, |code, attempts| guest.after(text, &statement, code, attempts))
+    guest.attend(&statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
-    guest.attend(&statement, real, |code, attempts| {
-        if code != 0 {
-            return guest.after(text, &statement, code, attempts);
+    guest.attend(&statement, real, |returned, attempts| {
+        if returned.code != 0 {
+            return guest.after(text, &statement, returned, attempts);
         }
-        guest.state().sent = Some(Sent { text: text.to_vec(), statement: statement.clone() });
-        Next::Deliver(code)
+        let mut state = guest.state();
+        let alone = state.sent.is_none() && state.session.pinned().is_none();
+        state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), alone });
+        Next::Deliver(0)
     })
 }
 
@@ -55,13 +57,17 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
     let mut attempts = 0;
-    let mut code = real();
+    let words = decide(|| sent.alone.then(|| guest.native.listen()).flatten()).flatten();
+    let mut returned = Returned::from(real(), words);
     loop {
-        match decide(|| guest.after(&sent.text, &sent.statement, code, &mut attempts)) {
+        match decide(|| guest.after(&sent.text, &sent.statement, returned, &mut attempts)) {
             // Sent and read in one: the connection that was waiting to be read is gone.
-            Some(Next::Send) => code = c_int::from(guest.native.run(&sent.text) != 0),
+            Some(Next::Send) => {
+                let words = decide(|| guest.native.listen()).flatten();
+                returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), words);
+            }
             Some(Next::Deliver(code)) => return code,
-            None => return code,
+            None => return returned.code,
         }
     }
 }
@@ -79,7 +85,7 @@ pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_in
 /// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
 pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    guest.attend(&HARMLESS, real, |code, attempts| {
+    guest.attend(&HARMLESS, real, |Returned { code, .. }, attempts| {
         if code == 0 {
             succeeded(&guest);
             return Next::Deliver(code);
@@ -116,24 +122,44 @@ fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
 }
 
+/// How a real call ended.
+#[derive(Clone, Copy)]
+struct Returned {
+    code: c_int,
+    /// The connection ended meanwhile, and what was written to it last has not left this host to its last byte.
+    never_left: bool,
+}
+
+impl Returned {
+    fn from(code: c_int, words: Option<LastWords>) -> Self {
+        Returned { code, never_left: words.is_some_and(LastWords::never_left) }
+    }
+}
+
 impl Guest {
     /// Makes the real call, as often as the verdict says: looked at before, judged after.
     fn attend(
         &self,
         statement: &Statement,
         real: impl Fn() -> c_int,
-        mut judge: impl FnMut(c_int, &mut u32) -> Next,
+        mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
         let mut attempts = 0;
         loop {
-            if let Some(Next::Deliver(code)) = decide(|| self.before(statement, &mut attempts)) {
-                return code;
-            }
-            let code = real();
-            match decide(|| judge(code, &mut attempts)) {
+            let ready = decide(|| match self.before(statement, &mut attempts) {
+                Next::Deliver(code) => Err(code),
+                Next::Send => Ok(self.listen(statement)),
+            });
+            let words = match ready {
+                Some(Err(code)) => return code,
+                Some(Ok(words)) => words,
+                None => None,
+            };
+            let returned = Returned::from(real(), words);
+            match decide(|| judge(returned, &mut attempts)) {
                 Some(Next::Send) => {}
                 Some(Next::Deliver(code)) => return code,
-                None => return code,
+                None => return returned.code,
             }
         }
     }
@@ -191,6 +217,14 @@ impl Guest {
         Next::Send
     }
 
+    /// The statement is sent next.
+    fn listen(&self, statement: &Statement) -> Option<LastWords> {
+        if statement.streams {
+            self.native.expect_a_stream();
+        }
+        self.native.listen()
+    }
+
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
     pub(super) fn follow(&self, ask: bool) -> Next {
         let endpoint = self.endpoint();
@@ -224,13 +258,19 @@ impl Guest {
     }
 
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
-    pub(super) fn after(&self, text: &[u8], statement: &Statement, code: c_int, attempts: &mut u32) -> Next {
+    fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+        let code = returned.code;
         if code == 0 {
             self.succeeded(text, statement);
             return Next::Deliver(code);
         }
         let failure = self.native.failure();
         match evidence_of(&failure) {
+            // No server executes a command that it does not have to its last byte. (It may execute one whose file it
+            // does not have to its last byte.)
+            Some(Evidence::Unknown) if returned.never_left && !statement.streams => {
+                self.rescue(Evidence::NotSent, statement, attempts, code)
+            }
             Some(evidence) => self.rescue(evidence, statement, attempts, code),
             None => {
                 let in_transaction = self.in_transaction();

@@ -5,7 +5,7 @@ use std::{
     ptr,
 };
 
-use super::{current, decide, errno, objects::Next, raw, steer};
+use super::{current, decide, errno, last_words, objects::Next, raw, steer};
 
 libc_doors! {
     /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
@@ -31,8 +31,9 @@ libc_doors! {
         unsafe { next(address.as_ptr(), service, &numeric, result) }
     }
 
-    /// Tags the sockets that a client library opens for an endpoint.
+    /// Tags the sockets that a client library opens for an endpoint, and puts a floor under them.
     fn connect(fd: c_int, address: *const libc::sockaddr, length: libc::socklen_t) -> c_int, |real| {
+        last_words::deafen();
         let outcome = real();
         if let Some(endpoint) = steer::connecting()
             && (outcome == 0 || errno::get() == libc::EINPROGRESS)
@@ -48,6 +49,7 @@ libc_doors! {
                     if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
                         endpoint.question_is_on(question, fd);
                     }
+                    steer::opened(fd);
                 }
             });
         }
@@ -79,16 +81,18 @@ libc_doors! {
     }
 }
 
-/// Takes the tag of `fd` away, unless this is a vfork child whose descriptors are not the parent's.
+/// Takes the tag of `fd` away, once the kernel was asked for the last time, unless this is a vfork child whose descriptors
+/// are not the parent's.
 fn untag(fd: c_int) {
     if let Some(process) = current::existing()
         && process.tags.is_tagged(fd)
     {
         decide(|| {
-            if process.is_ours()
-                && let Some(endpoint) = process.tags.clear(fd)
-            {
-                process.untagged(endpoint);
+            if process.is_ours() {
+                last_words::closing(fd);
+                if let Some(endpoint) = process.tags.clear(fd) {
+                    process.untagged(endpoint);
+                }
             }
         });
     }

@@ -9,6 +9,8 @@
 mod door;
 pub mod current;
 pub mod errno;
+pub mod floor;
+pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
 #[cfg(all(feature = "doors", not(test)))]

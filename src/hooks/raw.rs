@@ -79,6 +79,55 @@ pub fn traffic(fd: i32) -> Option<Traffic> {
     Some(Traffic { heard: Duration::from_millis(info.tcpi_last_data_recv.into()), resent: info.tcpi_retransmits })
 }
 
+/// A socket option that is an integer.
+pub fn option(fd: i32, level: libc::c_int, name: libc::c_int) -> Option<libc::c_int> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes into `value`; any descriptor is allowed.
+    let failed = unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &mut length) } != 0;
+    (!failed && length as usize == size_of::<libc::c_int>()).then_some(value)
+}
+
+/// Sets such an option. A kernel that refuses leaves the socket as it was, which is no loss.
+pub fn set_option(fd: i32, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: `value` has `length` readable bytes; any descriptor is allowed.
+    unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), length) };
+}
+
+/// TCP itself, and not something that answers in its place (Unix sockets, MPTCP, SMC).
+pub fn is_tcp(fd: i32) -> bool {
+    option(fd, libc::SOL_SOCKET, libc::SO_PROTOCOL) == Some(libc::IPPROTO_TCP)
+}
+
+/// The connection has ended, and a tail of what was written to it has never left this host, nor ever will.
+///
+/// It takes both. What was sent without being acknowledged may have arrived all the same; what waits on a connection
+/// that lives may be sent yet, even after its close. But when the kernel has given the connection up (RST, or nothing
+/// was acknowledged for too long), it has thrown away what it had not sent, and still knows how much that was.
+pub fn never_left(fd: i32) -> bool {
+    /// The beginning of `struct tcp_info` (linux/tcp.h, since 4.6; it only ever grows at its end).
+    #[repr(C)]
+    struct Info {
+        state: u8,
+        _between: [u8; 143],
+        not_sent: u32,
+    }
+    const TCP_CLOSE: u8 = 7;
+    // A FIN that was not sent counts as a byte.
+    const FIN: u32 = 1;
+    let mut info = Info { state: 0, _between: [0; 143], not_sent: 0 };
+    let mut length = size_of::<Info>() as libc::socklen_t;
+    // Of an MPTCP socket this would speak of one of its paths only.
+    if !is_tcp(fd) {
+        return false;
+    }
+    // SAFETY: the kernel writes at most `length` bytes into `info`, in which every bit pattern is valid.
+    let failed =
+        unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length) } != 0;
+    !failed && length as usize == size_of::<Info>() && info.state == TCP_CLOSE && info.not_sent > FIN
+}
+
 /// Ends a connection without closing its descriptor, which belongs to the application.
 pub fn shutdown(fd: i32) {
     // SAFETY: any integer is allowed; errors are of no interest.
@@ -97,4 +146,176 @@ pub fn set_cancellable(cancellable: bool) -> bool {
     // SAFETY: a valid state and a valid place for the old one.
     unsafe { pthread_setcancelstate(state, &mut before) };
     before == PTHREAD_CANCEL_ENABLE
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::{
+        io::{ErrorKind, Read, Write},
+        net::{Shutdown, TcpListener, TcpStream},
+        os::fd::AsRawFd,
+    };
+
+    use super::*;
+
+    /// Both ends of a connection; the server's end never reads.
+    pub struct Ends {
+        pub client: TcpStream,
+        server: Option<TcpStream>,
+    }
+
+    impl Ends {
+        fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            Ends { client, server: Some(listener.accept().unwrap().0) }
+        }
+
+        /// More is written than the server's window takes.
+        fn with_unsent() -> Self {
+            let ends = Ends::new();
+            ends.client.set_nonblocking(true).unwrap();
+            let error = loop {
+                if let Err(error) = (&ends.client).write(&[0; 65536]) {
+                    break error;
+                }
+            };
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            ends
+        }
+
+        /// All that is written arrives, and the window is full then.
+        fn with_full_window() -> Self {
+            let ends = Ends::new();
+            ends.client.set_nodelay(true).unwrap();
+            let began = std::time::Instant::now();
+            loop {
+                let [unacked, window] = ends.info();
+                assert!(began.elapsed().as_secs() < 20, "{unacked} segments are never acknowledged");
+                if unacked > 0 {
+                    std::thread::yield_now();
+                } else if window > 0 {
+                    // Small enough to be taken whole.
+                    (&ends.client).write_all(&vec![0; window.min(8000) as usize]).unwrap();
+                } else {
+                    return ends;
+                }
+            }
+        }
+
+        /// Segments on their way, and the window of the other end (linux/tcp.h).
+        fn info(&self) -> [u32; 2] {
+            let mut info = [0u32; 58];
+            let mut length = size_of_val(&info) as libc::socklen_t;
+            // SAFETY: the kernel writes at most `length` bytes into `info`.
+            let failed = unsafe {
+                let fd = self.client.as_raw_fd();
+                libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length)
+            };
+            assert_eq!((failed, length), (0, 232), "tcpi_snd_wnd is there since 5.4");
+            [info[6], info[57]]
+        }
+
+        /// The server resets the connection, and the client's kernel knows it.
+        fn reset(&mut self) {
+            let server = self.server.take().unwrap();
+            let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
+            // SAFETY: a valid structure of this option.
+            let failed = unsafe {
+                let length = size_of::<libc::linger>() as libc::socklen_t;
+                let value = (&raw const at_once).cast();
+                libc::setsockopt(server.as_raw_fd(), libc::SOL_SOCKET, libc::SO_LINGER, value, length)
+            };
+            assert_eq!(failed, 0);
+            drop(server);
+            self.wait_until_hung_up();
+        }
+
+        fn wait_until_hung_up(&self) {
+            while !hung_up(self.client.as_raw_fd()) {
+                std::thread::yield_now();
+            }
+        }
+
+        pub fn reset_with_unsent() -> Self {
+            let mut ends = Ends::with_unsent();
+            ends.reset();
+            ends
+        }
+
+        pub fn reset_with_all_delivered() -> Self {
+            let mut ends = Ends::new();
+            (&ends.client).write_all(b"all of it").unwrap();
+            ends.server.as_ref().unwrap().peek(&mut [0; 9]).unwrap();
+            ends.reset();
+            ends
+        }
+
+        fn never_left(&self) -> bool {
+            never_left(self.client.as_raw_fd())
+        }
+    }
+
+    /// dup2(2).
+    pub fn duplicate_over(old: i32, new: i32) {
+        // SAFETY: any integers are allowed.
+        assert_eq!(unsafe { libc::dup2(old, new) }, new);
+    }
+
+    #[test]
+    fn what_waited_to_be_sent_when_the_connection_was_reset_never_left() {
+        let ends = Ends::reset_with_unsent();
+        assert!(ends.never_left());
+        // Nor does it change by what a library does with such a socket.
+        assert!((&ends.client).write(b"more").is_err());
+        let _ = (&ends.client).read(&mut [0]);
+        let _ = ends.client.shutdown(Shutdown::Both);
+        assert!(ends.never_left());
+    }
+
+    #[test]
+    fn what_was_delivered_and_not_read_before_a_reset_did_leave() {
+        assert!(!Ends::reset_with_all_delivered().never_left());
+    }
+
+    #[test]
+    fn what_waits_on_a_living_connection_may_leave_yet() {
+        let ends = Ends::with_unsent();
+        assert!(!ends.never_left());
+        // Also behind a FIN, and after that of the server.
+        ends.client.shutdown(Shutdown::Write).unwrap();
+        assert!(!ends.never_left());
+        ends.server.as_ref().unwrap().shutdown(Shutdown::Write).unwrap();
+        ends.wait_until_hung_up();
+        assert!(!ends.never_left());
+    }
+
+    #[test]
+    fn a_fin_that_never_left_is_none_of_what_was_written() {
+        let mut ends = Ends::with_full_window();
+        ends.client.shutdown(Shutdown::Write).unwrap();
+        ends.reset();
+        assert!(!ends.never_left());
+    }
+
+    #[test]
+    fn of_a_connection_that_ended_in_order_everything_left() {
+        let ends = Ends::new();
+        (&ends.client).write_all(b"goodbye").unwrap();
+        let server = ends.server.as_ref().unwrap();
+        server.shutdown(Shutdown::Both).unwrap();
+        ends.client.shutdown(Shutdown::Both).unwrap();
+        assert!(!ends.never_left());
+    }
+
+    #[test]
+    fn what_is_no_tcp_socket_tells_nothing() {
+        let null = std::fs::File::open("/dev/null").unwrap();
+        assert!(!never_left(-1) && !never_left(null.as_raw_fd()));
+        // SAFETY: any integers are allowed; -1 where the kernel has no MPTCP.
+        let several_paths = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP) };
+        assert!(!is_tcp(several_paths));
+        // SAFETY: ours, if it is one.
+        unsafe { libc::close(several_paths) };
+    }
 }

@@ -2,7 +2,10 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{cell::Cell, net::SocketAddr};
+use std::{cell::Cell, ffi::c_int, net::SocketAddr};
+
+use super::{current, decide, floor};
+use crate::control::{config, option::Mode};
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
@@ -10,6 +13,8 @@ thread_local! {
     static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
     /// The question that its login is, for a limit to it.
     static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
+    /// The socket that was tagged last: its floor is complete only when it is connected.
+    static OPENED: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
 /// Where this thread's name lookups lead just now.
@@ -25,6 +30,14 @@ pub fn connecting() -> Option<u16> {
 /// The question that this thread's connect belongs to.
 pub fn question() -> Option<u64> {
     QUESTION.try_with(Cell::get).ok().flatten()
+}
+
+/// A socket was tagged and begins to connect.
+pub fn opened(fd: c_int) {
+    if config().mode != Mode::Observe {
+        floor::keep_alive(fd);
+        let _ = OPENED.try_with(|cell| cell.set(Some(fd)));
+    }
 }
 
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
@@ -45,5 +58,13 @@ impl Drop for Steered {
         let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
+        if let Some(fd) = OPENED.try_with(Cell::take).ok().flatten() {
+            // If it was not closed again, after a connect that failed, it is connected.
+            decide(|| {
+                if current::current().is_some_and(|process| process.tags.is_tagged(fd)) {
+                    floor::bound(fd);
+                }
+            });
+        }
     }
 }

@@ -270,6 +270,7 @@ mod tests {
             atomic: true,
             uses_previous: false,
             varies: false,
+            streams: false,
             transaction,
             session,
         }

@@ -101,6 +101,9 @@ pub struct Statement {
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
     pub varies: bool,
+    /// The server may ask for a file's content in the middle of it (LOAD DATA LOCAL, or what may turn out to be one):
+    /// what is sent last is not the statement then, and a server that is busy with it may let the sender wait.
+    pub streams: bool,
     pub transaction: TransactionEffect,
     /// Empty, and not allocated, for most statements.
     pub session: Vec<SessionEffect>,
@@ -146,6 +149,7 @@ impl Statement {
             atomic: true,
             uses_previous: false,
             varies: false,
+            streams: false,
             transaction: TransactionEffect::None,
             session: Vec::new(),
         }
@@ -160,6 +164,7 @@ impl Statement {
         Statement {
             atomic: false,
             varies: true,
+            streams: true,
             transaction: TransactionEffect::Opaque,
             session: vec![SessionEffect::Pin(Pin::Unclear)],
             ..Self::writing()
@@ -187,6 +192,7 @@ impl Statement {
         self.atomic &= other.atomic;
         self.uses_previous |= other.uses_previous;
         self.varies |= other.varies;
+        self.streams |= other.streams;
         if self.transaction != other.transaction {
             self.transaction = TransactionEffect::Opaque;
         }

@@ -117,15 +117,16 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"LOAD" if first.is_word("INDEX") => ends_transaction(),
         b"LOAD" => {
             // LOCAL: the file's content came from the application and cannot be had twice.
-            let atomic = !holds_word(rest, "LOCAL");
-            let mut statement = Statement { varies: true, atomic, ..Statement::writing() };
+            let local = holds_word(rest, "LOCAL");
+            let mut statement = Statement { varies: true, atomic: !local, streams: local, ..Statement::writing() };
             if facts.user_variables {
                 statement.leave(SessionEffect::Pin(Pin::UserVariable));
             }
             statement
         }
         b"CALL" => {
-            let statement = Statement { atomic: false, varies: true, ..Statement::writing() };
+            // MariaDB's procedures may prepare and execute any text.
+            let statement = Statement { atomic: false, varies: true, streams: true, ..Statement::writing() };
             with(statement, Opaque, &[SessionEffect::Pin(Pin::Call)])
         }
         b"PREPARE" => with(Statement::writing(), TransactionEffect::None, &[SessionEffect::Pin(Pin::PreparedSql)]),

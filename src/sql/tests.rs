@@ -144,6 +144,38 @@ fn what_gives_another_value_at_every_run_varies() {
 }
 
 #[test]
+fn what_may_ask_for_a_file_streams() {
+    each(
+        &[
+            "LOAD DATA LOCAL INFILE 'a' INTO TABLE t",
+            "load xml low_priority local infile 'a' into table t",
+            "/*!50000 LOAD DATA LOCAL INFILE 'a' INTO TABLE t */",
+            "LOAD DATA /*!99999 LOCAL */ INFILE 'a' INTO TABLE t",
+            "SELECT 1; LOAD DATA LOCAL INFILE 'a' INTO TABLE t; SELECT 2",
+            "SET STATEMENT max_statement_time = 1 FOR LOAD DATA LOCAL INFILE 'a' INTO TABLE t",
+            "LOAD DATA LOCAL INFILE 'a' INTO TABLE t /* ",
+            "EXECUTE s",
+            "EXECUTE IMMEDIATE 'LOAD DATA LOCAL INFILE 0x61 INTO TABLE t'",
+            "BEGIN NOT ATOMIC EXECUTE IMMEDIATE @x; END",
+            "CALL p()",
+            "FROBNICATE",
+        ],
+        |it| it.streams,
+    );
+    each(
+        &[
+            "LOAD DATA INFILE 'a' INTO TABLE t",
+            "INSERT INTO t VALUES ('LOAD DATA LOCAL INFILE')",
+            "INSERT INTO t (a) VALUES (1) /* LOAD DATA LOCAL */",
+            "SELECT 1; UPDATE t SET a = 1",
+            "COMMIT",
+            "CREATE TABLE t (a INT)",
+        ],
+        |it| !it.streams,
+    );
+}
+
+#[test]
 fn what_speaks_of_the_statement_before_uses_it() {
     each(
         &[

@@ -39,6 +39,7 @@ pub(super) fn read(sql: &[u8], reading: Reading) -> Read {
     });
     if lexer.unterminated() {
         statement.only_reads = false;
+        statement.streams = true;
     }
     if lexer.doubtful() {
         statement = Statement::unknowable();
@@ -64,6 +65,7 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
     text.atomic = false;
     text.uses_previous |= next.uses_previous;
     text.varies |= next.varies;
+    text.streams |= next.streams;
     if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
         text.transaction = TransactionEffect::Opaque;
     }

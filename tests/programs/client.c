@@ -9,6 +9,7 @@
  *   prepare N SQL, execute N                             ok | error … (one prepared statement a handle)
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
+ *   socket N                                             user timeout, keepalive, its idle time, interval and count
  *   copy N                                               moves the structure out and back, as DBD::mysql does
  *   close N                                              closed
  *   counters                                             those of the preloaded library, or none
@@ -20,10 +21,13 @@
 #include <errmsg.h>
 #include <errno.h>
 #include <mysql.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define HANDLES 10
 #define WORDS 6
@@ -55,9 +59,11 @@ static void open_connection(MYSQL *mysql, char *rest)
 {
     const char *words[WORDS];
     const char *ca = getenv("CLIENT_CA");
+    unsigned files_too = 1;
     for (int i = 0; i < WORDS; i++)
         words[i] = word(&rest);
     mysql_init(mysql);
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &files_too);
     errno = 0;
 #ifdef LIBMARIADB
     if (ca != NULL) {
@@ -134,6 +140,20 @@ static void wait_until_gone(MYSQL *mysql)
     printf(poll(&other_end, 1, 20000) == 1 ? "gone\n" : "still there\n");
 }
 
+static void print_socket(MYSQL *mysql)
+{
+    static const int options[][2] = {{IPPROTO_TCP, TCP_USER_TIMEOUT}, {SOL_SOCKET, SO_KEEPALIVE},
+                                     {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL},
+                                     {IPPROTO_TCP, TCP_KEEPCNT}};
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++) {
+        int value = -1;
+        socklen_t length = sizeof value;
+        getsockopt(mysql->net.fd, options[i][0], options[i][1], &value, &length);
+        printf("%s%d", i ? " " : "", value);
+    }
+    printf("\n");
+}
+
 static void copy_out_and_back(MYSQL *mysql)
 {
     MYSQL kept;
@@ -187,6 +207,8 @@ static void obey(char *line)
         printf("%lu\n", mysql_thread_id(mysql));
     else if (strcmp(command, "gone") == 0)
         wait_until_gone(mysql);
+    else if (strcmp(command, "socket") == 0)
+        print_socket(mysql);
     else if (strcmp(command, "copy") == 0)
         copy_out_and_back(mysql);
     else if (strcmp(command, "close") == 0) {

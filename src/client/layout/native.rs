@@ -17,7 +17,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::raw,
+    hooks::{floor, last_words, last_words::LastWords, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -205,6 +205,19 @@ impl Native {
     /// Has the server ended the connection already?
     pub fn hung_up(&self) -> bool {
         !self.connected() || raw::hung_up(self.fd())
+    }
+
+    /// Listens on the connection for what becomes of the statement that is sent next. Not under TLS: there the library
+    /// may write after the statement (an alert, new keys), and a tail that never left may be that.
+    pub fn listen(&self) -> Option<LastWords> {
+        (self.connected() && on_handle!(self.mysql_get_ssl_cipher()).is_null()).then(|| last_words::listen(self.fd()))
+    }
+
+    /// The next statement may ask for a file's content.
+    pub fn expect_a_stream(&self) {
+        if self.connected() {
+            floor::lift(self.fd());
+        }
     }
 
     /// Makes the library report this error for the last call.

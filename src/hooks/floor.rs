@@ -1,0 +1,131 @@
+//! A floor against black holes: the kernel gives up a server of which nothing has been heard for half a minute, also
+//! where nobody of ours looks. Left to itself it waits for a quarter of an hour, or for ever on an idle connection.
+//!
+//! A long query on a healthy server is never cut by this: its kernel acknowledges what it gets, probes included, however
+//! long the server takes for the answer. What others have set on the socket stays.
+
+use std::ffi::c_int;
+
+use super::raw;
+
+/// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
+/// server that acknowledges, but does not read (see [`lift`]).
+const PATIENCE_MS: c_int = 30_000;
+/// For a connection that waits: asked after a silence of this, again and again. With a user timeout set, the kernel goes
+/// by that instead of the count (tcp(7)); both end after about 30 s.
+const IDLE_S: c_int = 10;
+const INTERVAL_S: c_int = 5;
+const PROBES: c_int = 4;
+
+/// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
+/// else's. The libraries switch it on as well, later, and leave its times alone.
+pub fn keep_alive(fd: c_int) {
+    if raw::is_tcp(fd)
+        && raw::option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE) == Some(0)
+        && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0)
+    {
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, IDLE_S);
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, INTERVAL_S);
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES);
+        raw::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+    }
+}
+
+/// On a socket that is connected. Not before: it would cut short a connect whose patience is the application's.
+pub fn bound(fd: c_int) {
+    if raw::is_tcp(fd) && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0) {
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, PATIENCE_MS);
+    }
+}
+
+/// For a connection over which a file is streamed: a healthy server that waits for a lock in the middle of LOAD DATA
+/// LOCAL reads nothing meanwhile, and a window that is closed for too long looks like a black hole to the user timeout.
+/// Keepalive stays, which takes the answers to its probes for what they are.
+pub fn lift(fd: c_int) {
+    if raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        net::{TcpListener, TcpStream},
+        os::{
+            fd::AsRawFd,
+            unix::net::{UnixListener, UnixStream},
+        },
+    };
+
+    use super::*;
+
+    fn connected() -> (TcpStream, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener)
+    }
+
+    /// User timeout, keepalive, its idle time, interval and count.
+    fn values(fd: c_int) -> [c_int; 5] {
+        [
+            (libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT),
+            (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPIDLE),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
+            (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
+        ]
+        .map(|(level, name)| raw::option(fd, level, name).unwrap())
+    }
+
+    fn lay(fd: c_int) {
+        keep_alive(fd);
+        bound(fd);
+    }
+
+    #[test]
+    fn a_plain_socket_gets_the_floor() {
+        let (socket, _listener) = connected();
+        lay(socket.as_raw_fd());
+        assert_eq!(values(socket.as_raw_fd()), [30_000, 1, 10, 5, 4]);
+    }
+
+    #[test]
+    fn a_user_timeout_of_the_applications_own_stays_and_keepalive_with_it() {
+        let (socket, _listener) = connected();
+        let fd = socket.as_raw_fd();
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
+        let before = values(fd);
+        lay(fd);
+        lift(fd);
+        assert_eq!(values(fd), before);
+    }
+
+    #[test]
+    fn keepalive_of_the_applications_own_stays() {
+        let (socket, _listener) = connected();
+        let fd = socket.as_raw_fd();
+        raw::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 600);
+        let mut before = values(fd);
+        lay(fd);
+        before[0] = 30_000;
+        assert_eq!(values(fd), before);
+    }
+
+    #[test]
+    fn where_a_file_is_streamed_only_keepalive_stays() {
+        let (socket, _listener) = connected();
+        lay(socket.as_raw_fd());
+        lift(socket.as_raw_fd());
+        assert_eq!(values(socket.as_raw_fd()), [0, 1, 10, 5, 4]);
+    }
+
+    #[test]
+    fn a_unix_socket_is_left_alone() {
+        let path = std::env::temp_dir().join(format!("pointsman-floor-{}", std::process::id()));
+        let _listener = UnixListener::bind(&path).unwrap();
+        let socket = UnixStream::connect(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        lay(socket.as_raw_fd());
+        assert_eq!(raw::option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE), Some(0));
+    }
+}
