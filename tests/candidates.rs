@@ -1,4 +1,4 @@
-//! Candidates that the operator named: the writer is found before, or without, DNS.
+//! Where the writer is looked for: candidates that the operator named, before or without DNS; and DNS itself, at once.
 
 use pointsman_lab::{ENDPOINT, Lab, Side};
 use pointsman_tests::{on_both, puppet::Puppet, server_id};
@@ -12,6 +12,7 @@ on_both! { table;
     a_candidate_by_name_is_adopted_too
     a_writable_candidate_is_not_adopted_while_the_writer_answers
     a_candidate_of_another_endpoint_is_not_adopted
+    dns_is_asked_at_once_when_a_write_is_refused_however_long_its_answers_live
 }
 
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
@@ -68,5 +69,17 @@ mod proofs {
         switch_without_dns(lab);
         assert!(puppet.query("a", INSERT).starts_with("error 1290 "));
         assert_eq!(puppet.query("a", "SELECT @@server_id"), server_id(lab, Side::Blue));
+    }
+
+    pub fn dns_is_asked_at_once_when_a_write_is_refused_however_long_its_answers_live(lab: &Lab) {
+        lab.dns().set(ENDPOINT, &[lab.blue().ip()], 60).unwrap();
+        // DNS was asked when the connection was opened, and is not asked again for nearly 5 s.
+        let settings = [("POINTSMAN_HOLD_MAX", "2s"), ("POINTSMAN_LOG_LEVEL", "info")];
+        let mut puppet = Puppet::start(lab, &settings);
+        puppet.connect("a");
+        puppet.wait_for_log("DNS answers");
+        switch_without_dns(lab);
+        lab.dns().set(ENDPOINT, &[lab.green().ip()], 60).unwrap();
+        assert_eq!(puppet.query("a", INSERT), "ok (1, 1)", "{}", puppet.stderr());
     }
 }

@@ -270,10 +270,11 @@ impl Endpoint {
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.notify_all();
-            crate::process::set_pace(self, self.pace_in(state));
             if life.unsettled() {
                 state.configured.watch();
             }
         }
+        // The pulse does not tell a suspicion from a switchover; DNS is asked far more often in the latter.
+        crate::process::set_pace(self, self.pace_in(state));
     }
 }

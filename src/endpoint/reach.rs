@@ -11,12 +11,15 @@ use std::{
 };
 
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
-const LIMIT: Duration = Duration::from_millis(500);
+pub const LIMIT: Duration = Duration::from_millis(500);
+
+/// One that has given no answer is asked again and again, while others wait for the outcome.
+pub const AGAIN: Duration = Duration::from_millis(200);
 
 /// Waits for the server's greeting, or an error packet in its place.
-pub fn greets(server: SocketAddr) -> Result<(), String> {
-    let mut stream = TcpStream::connect_timeout(&server, LIMIT).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(LIMIT)).map_err(|error| error.to_string())?;
+pub fn greets(server: SocketAddr, limit: Duration) -> Result<(), String> {
+    let mut stream = TcpStream::connect_timeout(&server, limit).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(limit)).map_err(|error| error.to_string())?;
     match stream.read(&mut [0; 4]) {
         Ok(0) => Err("it closed the connection".to_owned()),
         Ok(_) => Ok(()),

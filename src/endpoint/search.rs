@@ -10,7 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, State, life::Phase, reach::greets, topology::Topology};
+use super::{
+    Endpoint, State,
+    life::Phase,
+    reach::{LIMIT, greets},
+    topology::Topology,
+};
 use crate::control::{
     config,
     counters::COUNTERS,
@@ -385,7 +390,7 @@ impl Endpoint {
             Trouble::GoingAway => Some(Undialled::Refused("it is going away".to_owned())),
             // Others of this process are served: it is the connect's own trouble.
             Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
-            Trouble::Nobody => greets(incumbent).err().map(Undialled::Unreachable),
+            Trouble::Nobody => greets(incumbent, LIMIT).err().map(Undialled::Unreachable),
         };
         let mut state = self.lock();
         let now = Instant::now();

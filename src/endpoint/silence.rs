@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Role, State, life::Phase, reach::greets, search::Undialled};
+use super::{
+    Endpoint, Role, State,
+    life::Phase,
+    reach::{self, greets},
+    search::Undialled,
+};
 use crate::control::config;
 
 /// Whoever was heard of within this is alive.
@@ -28,6 +33,8 @@ pub(super) struct Known {
     mute: BTreeSet<SocketAddr>,
     /// The incumbent gives none, since then.
     since: Option<Instant>,
+    /// When it was asked for one last, in vain.
+    checked: Option<Instant>,
     /// Servers that gave one: not asked again before that moment, this pause after the last time.
     not_before: BTreeMap<SocketAddr, (Instant, Duration)>,
     /// The suspicion of DNS (since when it leaves the incumbent out) for which a sign of life was asked for.
@@ -100,12 +107,11 @@ impl Endpoint {
             if doubted {
                 state.silence.asked_for = suspicion;
             }
-            Self::is_mute(&state, server) || doubted && !crate::process::traffic(self, server).alive()
+            let mute = Self::is_mute(&state, server);
+            if mute || doubted && !crate::process::traffic(self, server).alive() { Some(mute) } else { None }
         };
-        if !doubted {
-            return Ok(());
-        }
-        match greets(server) {
+        let Some(mute) = doubted else { return Ok(()) };
+        match greets(server, if mute { reach::AGAIN } else { reach::LIMIT }) {
             Ok(()) => {
                 self.heard(server);
                 Ok(())
@@ -161,13 +167,13 @@ impl Endpoint {
 
     /// Only on the kernel's word, and only if there is another one that greets.
     fn replica_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
-        let silent = !traffic.alive() && traffic.resending && greets(server).is_err();
-        silent && self.replicas().into_iter().any(|other| other != server && greets(other).is_ok())
+        let silent = !traffic.alive() && traffic.resending && greets(server, reach::LIMIT).is_err();
+        silent && self.replicas().into_iter().any(|other| other != server && greets(other, reach::LIMIT).is_ok())
     }
 
     fn writer_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let now = Instant::now();
-        let is_incumbent = {
+        let to_ask = {
             let mut state = self.lock();
             let is_incumbent = state.life.incumbent() == Some(server);
             let doubted = !is_incumbent || state.life.phase() != Phase::Steady;
@@ -180,35 +186,41 @@ impl Endpoint {
             if state.silence.not_before.get(&server).is_some_and(|(at, _)| now < *at) {
                 return false;
             }
-            is_incumbent
+            let checked = state.silence.checked.is_some_and(|at| at.elapsed() < LATELY);
+            if is_incumbent && checked && Self::is_mute(&state, server) { None } else { Some(is_incumbent) }
         };
         // Nothing came from it for a second, and somebody waits.
-        let answer = greets(server);
-        let mut state = self.lock();
-        if is_incumbent != (state.life.incumbent() == Some(server)) {
-            return false;
-        }
-        let Err(why) = answer else {
-            let before = state.silence.not_before.get(&server);
-            let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
-            state.silence.not_before.insert(server, (now + pause, pause));
-            state.silence.mute.remove(&server);
-            if is_incumbent {
-                state.silence.since = None;
+        if let Some(is_incumbent) = to_ask {
+            let answer = greets(server, reach::LIMIT);
+            let mut state = self.lock();
+            if is_incumbent != (state.life.incumbent() == Some(server)) {
+                return false;
             }
-            return false;
-        };
-        state.silence.not_before.remove(&server);
-        state.silence.mute.insert(server);
-        if !is_incumbent {
-            // The writer is somewhere else: nothing that is still waited for will come of this one.
-            return true;
+            let Err(why) = answer else {
+                let before = state.silence.not_before.get(&server);
+                let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
+                state.silence.not_before.insert(server, (now + pause, pause));
+                state.silence.mute.remove(&server);
+                if is_incumbent {
+                    state.silence.since = None;
+                }
+                return false;
+            };
+            state.silence.not_before.remove(&server);
+            state.silence.mute.insert(server);
+            if !is_incumbent {
+                // The writer is somewhere else: nothing that is still waited for will come of this one.
+                return true;
+            }
+            state.silence.checked = Some(Instant::now());
+            state.silence.since.get_or_insert(now);
+            self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
         }
-        let silent = state.silence.since.get_or_insert(now).elapsed();
-        self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
-        let (elsewhere, configured) = self.elsewhere(&state, server);
-        drop(state);
-        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server).is_ok());
+        let (silent, (elsewhere, configured)) = {
+            let state = self.lock();
+            (state.silence.since.map(|since| since.elapsed()).unwrap_or_default(), self.elsewhere(&state, server))
+        };
+        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server, reach::LIMIT).is_ok());
         silent >= config().hold_max || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
     }
 
