@@ -1,6 +1,7 @@
 //! What we keep for one protected handle, and the right to act on it during a call.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,13 +12,13 @@ use std::{
 
 use super::layout::{
     library::Managed,
-    native::{Active, Native},
-    sys::{SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+    native::{Active, ActiveStatement, Failure, Native},
+    sys::{MYSQL_BIND, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
 };
 use crate::{
     control::config,
     endpoint::{Endpoint, Pulse},
-    session::Session,
+    session::{Session, prepared::Preparation},
     sql::{Dialect, Pin, Statement},
 };
 
@@ -47,6 +48,8 @@ pub struct State {
     pub sent: Option<Sent>,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
+    /// What belongs to the application's statements, by their address.
+    pub statements: BTreeMap<usize, Live>,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
@@ -71,6 +74,51 @@ pub enum Pending {
     Announced(Option<Arc<(Vec<u8>, Statement)>>),
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
+    /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
+    Prepared { statement: ActiveStatement, read: Option<Arc<Preparation>> },
+}
+
+/// A statement of the application, as long as it is not closed.
+pub struct Live {
+    pub statement: ActiveStatement,
+    /// What is bound to it: addresses of the application, read during an execution only.
+    pub binds: Option<Vec<MYSQL_BIND>>,
+    /// Bound by name, of which nothing is kept.
+    pub named: bool,
+    /// Executed with many rows of values at a time.
+    pub bulk: bool,
+    /// It cannot be prepared elsewhere by our means.
+    pub hindrance: Option<&'static str>,
+    /// An execution is under way: what it had stored before is void.
+    pub executing: bool,
+    /// How far it had got when its connection was replaced.
+    pub kept: Option<u32>,
+    /// Why the new server would not prepare it.
+    pub refused: Option<Failure>,
+}
+
+impl State {
+    pub fn of(&mut self, statement: ActiveStatement) -> &mut Live {
+        self.statements.entry(statement.key()).or_insert_with(|| Live {
+            statement,
+            binds: None,
+            named: false,
+            bulk: false,
+            hindrance: None,
+            executing: false,
+            kept: None,
+            refused: None,
+        })
+    }
+
+    /// Does the statement keep its session where it is?
+    pub fn consider(&mut self, statement: ActiveStatement) {
+        let live = self.of(statement);
+        let hindrance = live.hindrance.or(live.named.then_some("a prepared statement with named parameters"));
+        if let Some(prepared) = self.session.prepared.get_mut(statement.key()) {
+            prepared.hindrance = hindrance;
+        }
+    }
 }
 
 impl Handle {
@@ -89,6 +137,7 @@ impl Handle {
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
+                statements: BTreeMap::new(),
                 ask_next: false,
                 looked_at: None,
                 condemned: false,
@@ -122,6 +171,14 @@ impl Handle {
     pub fn stream_ended(&self, result: usize) {
         let mut state = self.lock();
         if matches!(state.result, Pending::Streaming(streaming) if streaming == result) {
+            state.result = Pending::None;
+        }
+    }
+
+    /// Nothing is left of the rows of this statement.
+    pub fn rows_ended(&self, statement: ActiveStatement) {
+        let mut state = self.lock();
+        if matches!(state.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
             state.result = Pending::None;
         }
     }
@@ -189,8 +246,25 @@ impl Guest {
         self.native.server_status() & SERVER_STATUS_IN_TRANS != 0 || self.state().session.transaction().is_some()
     }
 
+    /// Rows of prepared statements that the application has fetched to their end are read behind our back, at no cost.
+    pub fn settle(&self) {
+        let mut state = self.state();
+        if let Pending::Prepared { statement, .. } = state.result
+            && self.native.rows_are_over(statement)
+        {
+            state.result = Pending::None;
+        }
+        if state.session.prepared.has_cursors() {
+            let State { session, statements, .. } = &mut *state;
+            session.prepared.close_cursors(|address| {
+                statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
+            });
+        }
+    }
+
     /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
     pub fn idle(&self) -> bool {
+        self.settle();
         let state = self.state();
         state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
     }

@@ -7,6 +7,7 @@ pub mod call;
 pub mod connect;
 pub mod handle;
 pub mod layout;
+pub mod prepared;
 mod probe;
 mod reader;
 pub mod registry;

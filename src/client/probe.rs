@@ -73,6 +73,9 @@ impl Prober for Lent<'_> {
         let turn = endpoint.handshake();
         let question = endpoint.asking(to, None, LOGIN_WITHIN);
         let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
+        if !self.fresh {
+            keep_statement_states(self.guest);
+        }
         let outcome = native.reconnect();
         drop(steered);
         drop(question);
@@ -118,6 +121,13 @@ impl Prober for Lent<'_> {
             self.answered = Some(Instant::now());
         }
         answer
+    }
+}
+
+/// The library is about to forget how far its statements had got.
+fn keep_statement_states(guest: &Guest) {
+    for live in guest.state().statements.values_mut() {
+        live.kept = guest.native.statement_state(live.statement);
     }
 }
 

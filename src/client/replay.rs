@@ -1,14 +1,20 @@
 //! Restoring a session on a fresh connection, and replaying an open transaction on it.
 
-use std::{collections::BTreeMap, time::UNIX_EPOCH};
+use std::{collections::BTreeMap, sync::Arc, time::UNIX_EPOCH};
 
 use super::{
     handle::Guest,
-    layout::native::{Failure, Reply as Answer},
+    layout::{
+        native::{Failure, Reply as Answer},
+        statements::Executed,
+    },
 };
 use crate::{
     evidence,
-    session::transaction::{Digesting, Entry, Reply},
+    session::{
+        execution::Act,
+        transaction::{Digesting, Entry, Reply},
+    },
     verdict::Evidence,
 };
 
@@ -27,6 +33,31 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
     }
     for statement in statements {
         guest.native.query(&statement)?;
+    }
+    prepare_all(guest)
+}
+
+/// Prepares every live statement anew. They had their ids from a counter of the connection that is gone: the number of
+/// one may be that of another now.
+fn prepare_all(guest: &Guest) -> Result<(), Failure> {
+    let live: Vec<_> = {
+        let state = guest.state();
+        let known = state.session.prepared.iter();
+        known
+            .filter_map(|(address, prepared)| {
+                Some((state.statements.get(&address)?.statement, Arc::clone(&prepared.preparation)))
+            })
+            .collect()
+    };
+    for (statement, preparation) in live {
+        match guest.prepare_again(statement, &preparation) {
+            Ok(()) => {}
+            // The connection's own trouble.
+            Err(failure) if evidence::of_error(failure.number, &failure.text).is_some() => return Err(failure),
+            // This one cannot be prepared here (its table is not there): its execution will say so, and the rest of the
+            // session has nothing to do with it.
+            Err(_) => {}
+        }
     }
     Ok(())
 }
@@ -91,8 +122,8 @@ fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Resu
             let set = format!("SET insert_id = {id}");
             guest.native.query(set.as_bytes()).map_err(|failure| failed(at, &failure))?;
         }
-        match (guest.native.query(&entry.text), &entry.reply) {
-            (Ok(Answer::Done { affected, insert_id }), Reply::Done { affected: told, insert_id: told_id }) => {
+        match (run(guest, &entry.act), &entry.reply) {
+            (Ok(Executed::Done { affected, insert_id }), Reply::Done { affected: told, insert_id: told_id }) => {
                 if affected != *told {
                     return Err(other(at, "another number of affected rows"));
                 }
@@ -100,12 +131,8 @@ fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Resu
                     return Err(Difference::InsertId { entry: at, wanted: *told_id });
                 }
             }
-            (Ok(Answer::Rows(rows)), Reply::Rows(told)) => {
-                let mut digesting = Digesting::default();
-                for row in &rows {
-                    digesting.row(&row.iter().map(Option::as_deref).collect::<Vec<_>>());
-                }
-                if digesting.finish() != *told {
+            (Ok(Executed::Rows(rows)), Reply::Rows(told)) => {
+                if rows != *told {
                     return Err(other(at, "other rows"));
                 }
             }
@@ -116,6 +143,24 @@ fn run_all(guest: &Guest, entries: &[Entry], ids: &BTreeMap<usize, u64>) -> Resu
     }
     guest.native.query(b"SET timestamp = DEFAULT").map_err(|failure| failed(entries.len(), &failure))?;
     Ok(())
+}
+
+/// Prepared statements are executed on one of our own: the application's has results of the first run.
+fn run(guest: &Guest, act: &Act) -> Result<Executed, Failure> {
+    let text = match act {
+        Act::Text(text) => text,
+        Act::Execution { text, values } => return guest.native.execute_once(text, values),
+    };
+    Ok(match guest.native.query(text)? {
+        Answer::Done { affected, insert_id } => Executed::Done { affected, insert_id },
+        Answer::Rows(rows) => {
+            let mut digesting = Digesting::default();
+            for row in &rows {
+                digesting.row(&row.iter().map(Option::as_deref).collect::<Vec<_>>());
+            }
+            Executed::Rows(digesting.finish())
+        }
+    })
 }
 
 fn unreplayed(failure: &Failure) -> Unreplayed {

@@ -1,22 +1,13 @@
-//! Calls that begin or end a session or a part of it: close, change user, reset, server options, prepared statements.
+//! Calls that begin or end a session or a part of it: close, change user, reset, server options.
 
 use std::ffi::c_int;
 
 use super::{
     Call,
-    layout::{
-        native::{Active, ActiveStatement},
-        sys::SERVER_STATUS_IN_TRANS,
-    },
-    statement::{HARMLESS, harmless},
+    layout::native::{Active, ActiveStatement},
+    statement::harmless,
 };
-use crate::{
-    control::{config, option::Mode},
-    endpoint::Role,
-    evidence,
-    hooks::{self, current, decide},
-    sql::{Pin, TransactionEffect, classify},
-};
+use crate::hooks::{self, current, decide};
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
@@ -50,68 +41,4 @@ pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
             }
         });
     }
-}
-
-fn owner(statement: ActiveStatement) -> Option<Active> {
-    let process = current::existing()?;
-    if process.statements.is_empty() {
-        return None;
-    }
-    decide(|| process.is_ours().then(|| process.statements.get(statement.key())).flatten()).flatten()
-}
-
-/// `mysql_stmt_prepare`: a live prepared statement pins its session; one that changes the session pins it for good.
-pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
-    // An idle connection is moved before something is made on it that cannot be moved.
-    let _ = decide(|| guest.before(&HARMLESS, &mut 0));
-    let code = real();
-    if code == 0 {
-        decide(|| {
-            let class = classify(text, guest.dialect());
-            if !class.session.is_empty() || class.transaction != TransactionEffect::None {
-                guest.pin(Pin::Unclear);
-            }
-            if class.streams {
-                guest.native.expect_a_stream();
-            }
-            guest.state().session.on_prepared(statement.key());
-        });
-    }
-    code
-}
-
-/// `mysql_stmt_execute`: runs where it is; a read-only refusal ends a pinned session.
-pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = owner(statement).and_then(|mysql| call.enter(mysql)) else { return real() };
-    let code = real();
-    decide(|| {
-        let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
-        guest.state().session.on_unlogged(in_transaction);
-        if code == 0 || guest.endpoint().role() != Role::Writer || config().mode == Mode::Observe {
-            return;
-        }
-        let failure = guest.native.statement_failure(statement);
-        if evidence::of_error(failure.number, &failure.text).is_some() {
-            guest.endpoint().suspect(guest.state().pulse.generation());
-            guest.condemn();
-        }
-    });
-    code
-}
-
-/// `mysql_stmt_close`.
-pub fn statement_closed(statement: ActiveStatement) {
-    let Some(process) = current::existing() else { return };
-    if process.statements.is_empty() {
-        return;
-    }
-    decide(|| {
-        if process.is_ours()
-            && let Some(mysql) = process.statements.remove(statement.key())
-            && let Some(handle) = process.handles.get(mysql.key())
-        {
-            handle.lock().session.on_unprepared(statement.key());
-        }
-    });
 }

@@ -25,7 +25,7 @@ use crate::{
     },
     evidence,
     hooks::{decide, last_words::LastWords},
-    session::transaction::Reply,
+    session::{execution::Ran, transaction::Reply},
     sql::{Statement, classify},
     verdict::Evidence,
 };
@@ -46,7 +46,7 @@ pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_i
             return guest.after(text, &statement, returned, attempts);
         }
         let mut state = guest.state();
-        let alone = state.sent.is_none() && state.session.pinned().is_none();
+        let alone = state.sent.is_none() && state.session.prepared.is_empty() && state.session.pinned().is_none();
         state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), alone });
         Next::Deliver(0)
     })
@@ -118,20 +118,20 @@ fn server_gone() -> Failure {
     Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
 }
 
-fn evidence_of(failure: &Failure) -> Option<Evidence> {
+pub(super) fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
 }
 
 /// How a real call ended.
 #[derive(Clone, Copy)]
-struct Returned {
-    code: c_int,
+pub(super) struct Returned {
+    pub code: c_int,
     /// The connection ended meanwhile, and what was written to it last has not left this host to its last byte.
-    never_left: bool,
+    pub never_left: bool,
 }
 
 impl Returned {
-    fn from(code: c_int, words: Option<LastWords>) -> Self {
+    pub fn from(code: c_int, words: Option<LastWords>) -> Self {
         Returned { code, never_left: words.is_some_and(LastWords::never_left) }
     }
 }
@@ -218,7 +218,7 @@ impl Guest {
     }
 
     /// The statement is sent next.
-    fn listen(&self, statement: &Statement) -> Option<LastWords> {
+    pub(super) fn listen(&self, statement: &Statement) -> Option<LastWords> {
         if statement.streams {
             self.native.expect_a_stream();
         }
@@ -261,7 +261,15 @@ impl Guest {
     fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
         let code = returned.code;
         if code == 0 {
-            self.succeeded(text, statement);
+            let rows = self.native.field_count() > 0;
+            let (affected, insert_id) = (self.native.affected_rows(), self.native.insert_id());
+            let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
+            let plain_read = rows && statement.only_reads && statement.atomic && !self.status_in_transaction();
+            let pending = match rows {
+                true => Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone())))),
+                false => Pending::None,
+            };
+            self.succeeded(text.into(), statement, reply, pending);
             return Next::Deliver(code);
         }
         let failure = self.native.failure();
@@ -283,25 +291,21 @@ impl Guest {
         }
     }
 
-    fn succeeded(&self, text: &[u8], statement: &Statement) {
-        let rows = self.native.field_count() > 0;
-        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
-        let affected = self.native.affected_rows();
-        let mut state = self.state();
-        let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id: self.native.insert_id() } };
-        let plain_read = rows && statement.only_reads && statement.atomic && !in_transaction;
-        state.session.on_success(statement, text, reply, in_transaction, SystemTime::now());
-        state.result = if rows {
-            Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone()))))
-        } else {
-            Pending::None
-        };
-        drop(state);
+    /// What the server says of the transaction.
+    fn status_in_transaction(&self) -> bool {
+        self.native.server_status() & SERVER_STATUS_IN_TRANS != 0
+    }
+
+    pub(super) fn succeeded(&self, ran: Ran<'_>, statement: &Statement, reply: Reply, pending: Pending) {
         // Perhaps a writer after all. It is asked before the next statement: a question now would overwrite what the
         // application is about to read from the handle.
-        let changed = !rows && affected > 0 && affected != u64::MAX && !statement.only_reads;
-        if changed && self.endpoint().role() == Role::Unknown {
-            self.state().ask_next = true;
-        }
+        let changed = matches!(reply, Reply::Done { affected, .. } if affected > 0 && affected != u64::MAX)
+            && !statement.only_reads
+            && self.endpoint().role() == Role::Unknown;
+        let in_transaction = self.status_in_transaction();
+        let mut state = self.state();
+        state.session.on_success(statement, ran, reply, in_transaction, SystemTime::now());
+        state.result = pending;
+        state.ask_next |= changed;
     }
 }

@@ -6,9 +6,9 @@ use crate::client::{
     Call, connect,
     layout::{
         native::{Active, ActiveStatement, text},
-        sys::{MYSQL, MYSQL_RES, MYSQL_STMT},
+        sys::{MYSQL, MYSQL_BIND, MYSQL_RES, MYSQL_STMT},
     },
-    results, session_calls, statement,
+    prepared, results, session_calls, statement,
 };
 
 /// `CR_UNKNOWN_ERROR`, for a function that the caller's library does not have.
@@ -144,7 +144,7 @@ mysql_doors! {
 
     fn mysql_stmt_init(mysql: *mut MYSQL) -> *mut MYSQL_STMT, std::ptr::null_mut(), |call, real| {
         let made = real();
-        session_calls::statement_made(call, active(mysql), prepared(made));
+        session_calls::statement_made(call, active(mysql), active_statement(made));
         made
     }
 
@@ -153,16 +153,65 @@ mysql_doors! {
     {
         // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
         let text = unsafe { sized(call, query, length) };
-        session_calls::prepare(call, prepared(statement), text, real)
+        prepared::prepare(call, active_statement(statement), text, real)
     }
 
     fn mysql_stmt_execute(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
-        session_calls::execute(call, prepared(statement), real)
+        prepared::execute(call, active_statement(statement), real)
     }
 
-    fn mysql_stmt_close(statement: *mut MYSQL_STMT) -> c_char, 1, |_call, real| {
-        session_calls::statement_closed(prepared(statement));
+    fn mysql_stmt_store_result(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
+        prepared::store_result(call, active_statement(statement), real)
+    }
+
+    fn mysql_stmt_next_result(statement: *mut MYSQL_STMT) -> c_int, FAILED, |call, real| {
+        prepared::next_result(call, active_statement(statement), real)
+    }
+
+    fn mysql_stmt_send_long_data(statement: *mut MYSQL_STMT, parameter: c_uint, data: *const c_char, length: c_ulong)
+        -> c_char, 1, |call, real|
+    {
+        let bytes: &[u8] = if data.is_null() || length == 0 {
+            b""
+        } else {
+            // SAFETY: the application passes `length` readable bytes.
+            unsafe { std::slice::from_raw_parts(data.cast(), length as usize) }
+        };
+        byte(prepared::send_long_data(call, active_statement(statement), parameter, bytes, || c_int::from(real())))
+    }
+
+    fn mysql_stmt_bind_param(statement: *mut MYSQL_STMT, binds: *mut MYSQL_BIND) -> c_char, 1, |call, real| {
+        let failed = real();
+        if failed == 0 {
+            prepared::bound(call, active_statement(statement), Some(binds as usize));
+        }
+        failed
+    }
+
+    fn mysql_stmt_bind_named_param(
+        statement: *mut MYSQL_STMT, binds: *mut MYSQL_BIND, count: c_uint, names: *mut *const c_char
+    ) -> c_char, 1, |call, real| {
+        prepared::bound(call, active_statement(statement), None);
         real()
+    }
+
+    fn mysql_stmt_attr_set(statement: *mut MYSQL_STMT, attribute: c_int, value: *const c_void)
+        -> c_char, 1, |call, real|
+    {
+        prepared::attribute_set(call, active_statement(statement), attribute);
+        real()
+    }
+
+    fn mysql_stmt_reset(statement: *mut MYSQL_STMT) -> c_char, 1, |call, real| {
+        byte(prepared::reset(call, active_statement(statement), || c_int::from(real())))
+    }
+
+    fn mysql_stmt_free_result(statement: *mut MYSQL_STMT) -> c_char, 1, |call, real| {
+        byte(prepared::free_result(call, active_statement(statement), || c_int::from(real())))
+    }
+
+    fn mysql_stmt_close(statement: *mut MYSQL_STMT) -> c_char, 1, |call, real| {
+        byte(prepared::close(call, active_statement(statement), || c_int::from(real())))
     }
 }
 
@@ -178,7 +227,7 @@ fn active(mysql: *mut MYSQL) -> Active {
 }
 
 /// The prepared statement of the call that is under way.
-fn prepared(statement: *mut MYSQL_STMT) -> ActiveStatement {
+fn active_statement(statement: *mut MYSQL_STMT) -> ActiveStatement {
     // SAFETY: as above.
     unsafe { ActiveStatement::new(statement) }
 }

@@ -3,13 +3,17 @@
 //! Pure: it is told of every statement that succeeded or failed and answers what may be done. Shared by both front
 //! ends.
 
+pub mod execution;
 pub mod journal;
+pub mod prepared;
 pub mod transaction;
 
 use std::{collections::BTreeSet, time::SystemTime};
 
 use crate::sql::{Pin, SessionEffect, Statement, TransactionEffect};
+use execution::Ran;
 use journal::Journal;
+use prepared::Statements;
 use transaction::{Digest, Log, Reply};
 
 #[derive(Clone, Debug, Default)]
@@ -22,8 +26,8 @@ pub struct Session {
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
     pins: BTreeSet<Pin>,
-    /// Live prepared statements, by their address.
-    prepared: BTreeSet<usize>,
+    /// Live prepared statements.
+    pub prepared: Statements,
     transaction: Option<Log>,
     /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
     /// is open on the server, since an ERR packet carries no status.
@@ -32,14 +36,15 @@ pub struct Session {
 
 impl Session {
     /// The statement succeeded at `moment`. `in_transaction` is what the server's status flag says now.
-    pub fn on_success(
+    pub fn on_success<'a>(
         &mut self,
         statement: &Statement,
-        text: &[u8],
+        ran: impl Into<Ran<'a>>,
         reply: Reply,
         in_transaction: bool,
         moment: SystemTime,
     ) {
+        let ran = ran.into();
         use TransactionEffect::{Begin, Commit, Rollback};
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
@@ -54,12 +59,21 @@ impl Session {
             match effect {
                 SessionEffect::Use(name) => self.database = Some(name.clone()),
                 SessionEffect::Journal => {
-                    if !self.journal.push(text) {
+                    let kept = ran.whole_text().is_some_and(|text| {
+                        self.prepared.on_set(text);
+                        self.journal.push(text)
+                    });
+                    if !kept {
                         self.pins.insert(Pin::Unclear);
                     }
                 }
                 SessionEffect::Autocommit(_) => {}
-                SessionEffect::NextTransaction => self.next_transaction = Some(text.to_vec()),
+                SessionEffect::NextTransaction => match ran.whole_text() {
+                    Some(text) => self.next_transaction = Some(text.to_vec()),
+                    None => {
+                        self.pins.insert(Pin::Unclear);
+                    }
+                },
                 SessionEffect::Pin(pin) => {
                     self.pins.insert(*pin);
                 }
@@ -68,13 +82,13 @@ impl Session {
                 }
             }
         }
-        self.log(statement, text, reply, in_transaction, next, moment);
+        self.log(statement, ran, reply, in_transaction, next, moment);
     }
 
     fn log(
         &mut self,
         statement: &Statement,
-        text: &[u8],
+        ran: Ran<'_>,
         reply: Reply,
         in_transaction: bool,
         next: Option<Vec<u8>>,
@@ -103,7 +117,7 @@ impl Session {
                 if !statement.atomic {
                     log.spoil("a CALL or several statements in one text");
                 }
-                log.push(text, reply, moment);
+                log.push(ran, reply, moment);
             }
             // Committed something, and is in a transaction all the same (AND CHAIN, autocommit=0 subtleties).
             _ => {
@@ -116,10 +130,10 @@ impl Session {
 
     /// The statement failed, for the application's own reasons. `in_transaction` is what was believed before it.
     /// Returns true if the transaction is gone for certain.
-    pub fn on_failure(
+    pub fn on_failure<'a>(
         &mut self,
         statement: &Statement,
-        text: &[u8],
+        ran: impl Into<Ran<'a>>,
         number: u32,
         in_transaction: bool,
         moment: SystemTime,
@@ -141,7 +155,7 @@ impl Session {
             if statement.varies || !statement.atomic || !plain || rolls_back {
                 log.spoil("a statement that failed in a way that need not happen again");
             } else {
-                log.push(text, Reply::Failed(number), moment);
+                log.push(ran, Reply::Failed(number), moment);
             }
         }
         false
@@ -186,15 +200,6 @@ impl Session {
         self.server_option
     }
 
-    /// Something was run that the log cannot hold (a prepared statement).
-    pub fn on_unlogged(&mut self, in_transaction: bool) {
-        if in_transaction {
-            self.transaction.get_or_insert_default().spoil("a prepared statement");
-        } else {
-            self.transaction = None;
-        }
-    }
-
     /// `mysql_change_user`, `mysql_reset_connection`, or the library connected anew by itself.
     pub fn forget(&mut self) {
         *self = Session::default();
@@ -206,12 +211,9 @@ impl Session {
         self.unclear = false;
     }
 
-    pub fn on_prepared(&mut self, statement: usize) {
-        self.prepared.insert(statement);
-    }
-
-    pub fn on_unprepared(&mut self, statement: usize) {
-        self.prepared.remove(&statement);
+    /// `mysql_stmt_prepare` of the statement at this address. `counts`: its parameters and fields.
+    pub fn on_prepared(&mut self, address: usize, text_and_class: (&[u8], Statement), counts: (u32, u32)) {
+        self.prepared.insert(address, text_and_class, counts, self.database.as_deref());
     }
 
     /// Something happened on this connection that we did not see.
@@ -239,7 +241,7 @@ impl Session {
         if self.unclear {
             return Some("a transaction of which nobody knows whether it is open");
         }
-        (!self.prepared.is_empty()).then_some("a prepared statement")
+        self.prepared.pinned(self.database())
     }
 
     pub fn transaction(&self) -> Option<&Log> {
@@ -258,6 +260,7 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
+    use super::execution::Act;
     use super::*;
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_holds_until_it_is_released_and_prepared_statements_pin_while_they_live() {
+    fn a_pin_holds_until_it_is_released() {
         let mut session = Session::default();
         let lock = plain(TransactionEffect::None, vec![SessionEffect::Pin(Pin::TableLock)]);
         session.on_success(&lock, b"LOCK TABLES t READ", DONE, false, NOW);
@@ -312,10 +315,17 @@ mod tests {
         let unlock = plain(TransactionEffect::None, vec![SessionEffect::Unpin(Pin::TableLock)]);
         session.on_success(&unlock, b"UNLOCK TABLES", DONE, false, NOW);
         assert_eq!(session.pinned(), None);
-        session.on_prepared(0x10);
+    }
+
+    #[test]
+    fn a_set_that_was_executed_with_parameters_cannot_be_run_again_and_pins() {
+        let set = plain(TransactionEffect::None, vec![SessionEffect::Journal]);
+        let text = b"SET @a = ?";
+        let mut session = Session::default();
+        session.on_success(&set, Ran::Execution { text, values: Some(&[]) }, DONE, false, NOW);
+        assert_eq!((session.pinned(), session.to_restore().count()), (None, 1));
+        session.on_success(&set, Ran::Execution { text, values: None }, DONE, false, NOW);
         assert!(session.pinned().is_some());
-        session.on_unprepared(0x10);
-        assert_eq!(session.pinned(), None);
     }
 
     #[test]
@@ -324,8 +334,9 @@ mod tests {
         session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
         session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
         session.on_failure(&write(), b"INSERT 1", 1062, true, NOW);
-        let texts: Vec<_> = session.transaction().unwrap().entries().iter().map(|entry| entry.text.clone()).collect();
-        assert_eq!(texts, [&b"BEGIN"[..], b"INSERT 1", b"INSERT 1"]);
+        let entries = session.transaction().unwrap().entries().iter();
+        let texts: Vec<_> = entries.map(|entry| entry.act.clone()).collect();
+        assert_eq!(texts, [b"BEGIN".to_vec(), b"INSERT 1".to_vec(), b"INSERT 1".to_vec()].map(Act::Text));
         session.on_success(&plain(TransactionEffect::Commit, Vec::new()), b"COMMIT", DONE, false, NOW);
         assert!(session.transaction().is_none());
     }
@@ -345,7 +356,8 @@ mod tests {
         assert_eq!(session.to_restore().count(), 1);
         session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
         assert_eq!(session.to_restore().count(), 0);
-        assert_eq!(session.transaction().unwrap().entries()[0].text, b"SET TRANSACTION READ ONLY");
+        let first = &session.transaction().unwrap().entries()[0].act;
+        assert_eq!(*first, Act::Text(b"SET TRANSACTION READ ONLY".to_vec()));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-/// Text that is kept at most, in bytes.
+use super::execution::{Act, Ran};
+
+/// Text and values that are kept at most, in bytes.
 const BYTES: usize = 1024 * 1024;
 
 /// What the application was told, in a form that can be compared.
@@ -62,7 +64,7 @@ impl Digesting {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub text: Vec<u8>,
+    pub act: Act,
     pub reply: Reply,
     /// When it was run: what NOW() and its kin said.
     pub moment: SystemTime,
@@ -77,16 +79,21 @@ pub struct Log {
 }
 
 impl Log {
-    pub fn push(&mut self, text: &[u8], reply: Reply, moment: SystemTime) {
+    pub fn push<'a>(&mut self, ran: impl Into<Ran<'a>>, reply: Reply, moment: SystemTime) {
         if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
             self.spoil("a result set that was not stored");
         }
-        self.bytes += text.len();
+        if self.spoilt.is_some() {
+            return;
+        }
+        let Some(act) = ran.into().kept() else {
+            return self.spoil("a prepared statement whose parameters could not be kept");
+        };
+        self.bytes += act.size();
         if self.bytes > BYTES {
             self.spoil("its statements exceed 1 MiB");
-        }
-        if self.spoilt.is_none() {
-            self.entries.push(Entry { text: text.to_vec(), reply, moment });
+        } else {
+            self.entries.push(Entry { act, reply, moment });
         }
     }
 
@@ -126,6 +133,7 @@ impl Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::session::execution::{Content, Value};
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 7 };
@@ -170,5 +178,20 @@ mod tests {
         log.push(b"INSERT a", DONE, NOW);
         log.push(&vec![b'x'; BYTES], DONE, NOW);
         assert!(log.spoilt().is_some() && log.entries().is_empty());
+    }
+
+    #[test]
+    fn an_execution_is_kept_with_its_values_and_without_them_it_spoils_the_log() {
+        let text = b"INSERT INTO t VALUES (?)";
+        let content = Content::Bytes(vec![b'x'; BYTES / 2]);
+        let values = [Value { kind: 254, unsigned: false, content }];
+        let mut log = Log::default();
+        log.push(Ran::Execution { text, values: Some(&values) }, DONE, NOW);
+        assert_eq!(log.spoilt(), None);
+        log.push(Ran::Execution { text, values: Some(&values) }, DONE, NOW);
+        assert!(log.spoilt().is_some(), "values count towards the bound");
+        let mut log = Log::default();
+        log.push(Ran::Execution { text, values: None }, DONE, NOW);
+        assert!(log.spoilt().is_some());
     }
 }

@@ -6,7 +6,7 @@
  *   query N SQL                                          ok AFFECTED | rows A|B;C|D | error …
  *   ping N, select_db N NAME                             ok | error …
  *   autocommit N 0, commit N, rollback N                 ok | error …
- *   prepare N SQL, execute N                             ok | error … (one prepared statement a handle)
+ *   prepare S SQL, execute S, …                          see statements.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -33,7 +33,6 @@
 #define WORDS 6
 
 static MYSQL handles[HANDLES];
-static MYSQL_STMT *statements[HANDLES];
 
 static void answer_error(MYSQL *mysql)
 {
@@ -118,21 +117,7 @@ static void query(MYSQL *mysql, const char *text)
     mysql_free_result(result);
 }
 
-static void prepare(MYSQL *mysql, const char *text)
-{
-    MYSQL_STMT **statement = &statements[mysql - handles];
-    *statement = mysql_stmt_init(mysql);
-    answer(mysql, mysql_stmt_prepare(*statement, text, (unsigned long)strlen(text)));
-}
-
-static void execute(MYSQL_STMT *statement)
-{
-    if (mysql_stmt_execute(statement) == 0)
-        printf("ok\n");
-    else
-        printf("error %u %s %s\n", mysql_stmt_errno(statement), mysql_stmt_sqlstate(statement),
-               mysql_stmt_error(statement));
-}
+#include "statements.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -199,10 +184,6 @@ static void obey(char *line)
         answer(mysql, mysql_commit(mysql));
     else if (strcmp(command, "rollback") == 0)
         answer(mysql, mysql_rollback(mysql));
-    else if (strcmp(command, "prepare") == 0)
-        prepare(mysql, line);
-    else if (strcmp(command, "execute") == 0)
-        execute(statements[mysql - handles]);
     else if (strcmp(command, "id") == 0)
         printf("%lu\n", mysql_thread_id(mysql));
     else if (strcmp(command, "gone") == 0)
@@ -216,7 +197,7 @@ static void obey(char *line)
         printf("closed\n");
     } else if (strcmp(command, "counters") == 0)
         print_counters();
-    else
+    else if (!obey_statement(&handles[0], command, number, line))
         printf("unknown command %s\n", command);
 }
 

@@ -166,6 +166,54 @@ int mysql_stmt_execute(void *executed)
     return 89;
 }
 
+int mysql_stmt_store_result(void *stored)
+{
+    printf("  mysql_stmt_store_result(%d)\n", stored == statement);
+    return 90;
+}
+
+int mysql_stmt_next_result(void *read)
+{
+    printf("  mysql_stmt_next_result(%d)\n", read == statement);
+    return -91;
+}
+
+signed char mysql_stmt_bind_param(void *bound, void *binds)
+{
+    printf("  mysql_stmt_bind_param(%d, %d)\n", bound == statement, binds != NULL);
+    return 0;
+}
+
+signed char mysql_stmt_bind_named_param(void *bound, void *binds, unsigned count, const char **names)
+{
+    printf("  mysql_stmt_bind_named_param(%d, %d, %u, %d)\n", bound == statement, binds != NULL, count, names != NULL);
+    return TRUE;
+}
+
+signed char mysql_stmt_attr_set(void *set, int attribute, const char *value)
+{
+    printf("  mysql_stmt_attr_set(%d, %d, %s)\n", set == statement, attribute, value);
+    return TRUE;
+}
+
+signed char mysql_stmt_send_long_data(void *sent, unsigned parameter, const char *data, unsigned long length)
+{
+    printf("  mysql_stmt_send_long_data(%d, %u, %.*s, %lu)\n", sent == statement, parameter, (int)length, TEXT(data), length);
+    return TRUE;
+}
+
+signed char mysql_stmt_free_result(void *freed)
+{
+    printf("  mysql_stmt_free_result(%d)\n", freed == statement);
+    return TRUE;
+}
+
+signed char mysql_stmt_reset(void *reset)
+{
+    printf("  mysql_stmt_reset(%d)\n", reset == statement);
+    return TRUE;
+}
+
 signed char mysql_stmt_close(void *closed)
 {
     printf("  mysql_stmt_close(%d)\n", closed == statement);
@@ -193,6 +241,13 @@ ACCESSOR(mysql_errno)
 ACCESSOR(mysql_error)
 ACCESSOR(mysql_stmt_errno)
 ACCESSOR(mysql_stmt_error)
+ACCESSOR(mysql_stmt_sqlstate)
+ACCESSOR(mysql_stmt_row_tell)
+ACCESSOR(mysql_stmt_affected_rows)
+ACCESSOR(mysql_stmt_insert_id)
+ACCESSOR(mysql_stmt_param_count)
+ACCESSOR(mysql_stmt_field_count)
+ACCESSOR(mysql_stmt_attr_get)
 ACCESSOR(mysql_sqlstate)
 ACCESSOR(mysql_thread_id)
 ACCESSOR(mysql_affected_rows)

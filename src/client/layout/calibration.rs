@@ -28,14 +28,14 @@ pub const ERROR_TEXT: usize = 512;
 pub const SQLSTATE: usize = 6;
 
 /// Larger than every known `MYSQL` (1272 bytes).
-const FAKE: usize = 8192;
+pub(super) const FAKE: usize = 8192;
 /// Fields are searched for in the part that all versions have.
-const SEARCHED: usize = 1160;
+pub(super) const SEARCHED: usize = 1160;
 /// `sizeof(MYSQL)` of libmysqlclient 8.0 to 9.7: what it allocates has no more.
 const MYSQL_SIZE: usize = 1160;
 
 #[repr(C, align(16))]
-struct Fake([u8; FAKE]);
+pub(super) struct Fake(pub [u8; FAKE]);
 
 /// Fails with what did not answer as expected.
 pub fn calibrate(api: &Api) -> Result<Layout, &'static str> {
@@ -102,7 +102,7 @@ fn after_free_me(api: &Api, server_status: usize) -> Option<usize> {
 }
 
 /// The one offset, in steps of `step`, at which `value` makes `answers` true.
-fn only_one<T: Copy>(base: *mut u8, step: usize, value: T, answers: impl Fn() -> bool) -> Option<usize> {
+pub(super) fn only_one<T: Copy>(base: *mut u8, step: usize, value: T, answers: impl Fn() -> bool) -> Option<usize> {
     let mut found = None;
     for offset in (0..SEARCHED - size_of::<T>()).step_by(step) {
         let mut kept = std::mem::MaybeUninit::<T>::uninit();

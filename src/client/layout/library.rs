@@ -10,6 +10,7 @@ use once_cell::race::OnceBox;
 
 use super::{
     calibration::{Layout, calibrate},
+    statement_layout::{self, StatementLayout},
     sys::*,
 };
 use crate::{
@@ -28,10 +29,38 @@ pub struct Library {
 }
 
 /// What it takes to manage handles of a library.
-#[derive(Clone, Copy)]
 pub struct Managed {
     pub api: Api,
     pub layout: Layout,
+    /// Found out with the first prepared statement. `Some(None)`: not known, so that prepared statements pin.
+    statements: OnceBox<Option<StatementLayout>>,
+}
+
+impl Managed {
+    /// `None` before the first prepared statement too.
+    pub fn statements(&self) -> Option<&StatementLayout> {
+        self.statements.get()?.as_ref()
+    }
+
+    /// Looks at statements of a connected handle in the middle of nothing. Said once if it does not succeed.
+    pub fn examine_statements(&self, mysql: *mut MYSQL) {
+        if self.statements.get().is_some() {
+            return;
+        }
+        let found = match statement_layout::calibrate(&self.api, mysql) {
+            Ok(layout) => Some(layout),
+            // The server's doing: another time perhaps.
+            Err(None) => return,
+            Err(Some(what)) => {
+                say!(
+                    Warn,
+                    "prepared statements cannot be moved: calibration failed at {what}; they pin their sessions"
+                );
+                None
+            }
+        };
+        let _ = self.statements.set(Box::new(found));
+    }
 }
 
 /// An object that calls the client library, and which library its calls mean.
@@ -154,7 +183,7 @@ impl Library {
             return Err(format!("version {version}; known are libmariadb 3.3-3.4 and libmysqlclient 8.0-9.7"));
         }
         let layout = calibrate(&api).map_err(|what| format!("version {version}, calibration failed at {what}"))?;
-        Ok(Managed { api, layout })
+        Ok(Managed { api, layout, statements: OnceBox::new() })
     }
 
     #[allow(clippy::missing_transmute_annotations, reason = "the field that it is stored in names the type")]
@@ -178,6 +207,20 @@ impl Library {
             mysql_error: function!(mysql_error),
             mysql_stmt_errno: function!(mysql_stmt_errno),
             mysql_stmt_error: function!(mysql_stmt_error),
+            mysql_stmt_sqlstate: function!(mysql_stmt_sqlstate),
+            mysql_stmt_init: function!(mysql_stmt_init),
+            mysql_stmt_prepare: function!(mysql_stmt_prepare),
+            mysql_stmt_bind_param: function!(mysql_stmt_bind_param),
+            mysql_stmt_send_long_data: function!(mysql_stmt_send_long_data),
+            mysql_stmt_execute: function!(mysql_stmt_execute),
+            mysql_stmt_store_result: function!(mysql_stmt_store_result),
+            mysql_stmt_row_tell: function!(mysql_stmt_row_tell),
+            mysql_stmt_affected_rows: function!(mysql_stmt_affected_rows),
+            mysql_stmt_insert_id: function!(mysql_stmt_insert_id),
+            mysql_stmt_param_count: function!(mysql_stmt_param_count),
+            mysql_stmt_field_count: function!(mysql_stmt_field_count),
+            mysql_stmt_attr_get: function!(mysql_stmt_attr_get),
+            mysql_stmt_close: function!(mysql_stmt_close),
             mysql_sqlstate: function!(mysql_sqlstate),
             mysql_thread_id: function!(mysql_thread_id),
             mysql_affected_rows: function!(mysql_affected_rows),

@@ -3,4 +3,7 @@
 pub mod calibration;
 pub mod library;
 pub mod native;
+mod parameters;
+mod statement_layout;
+pub mod statements;
 pub mod sys;

@@ -14,6 +14,7 @@ use std::{
 use super::{
     calibration::{ERROR_TEXT, NET_FD, NET_VIO, SQLSTATE},
     library::Managed,
+    statement_layout::StatementLayout,
     sys::*,
 };
 use crate::{
@@ -62,9 +63,14 @@ pub struct ActiveStatement(usize);
 
 impl ActiveStatement {
     /// # Safety
-    /// The application is inside a call on `statement` and stays in it while this is used.
+    /// The application is inside a call on `statement`, or on its handle, and stays in it while this is used: until it
+    /// is closed, a statement is used by whoever uses its handle.
     pub unsafe fn new(statement: *mut MYSQL_STMT) -> Self {
         ActiveStatement(statement as usize)
+    }
+
+    pub(super) fn pointer(self) -> *mut MYSQL_STMT {
+        self.0 as *mut MYSQL_STMT
     }
 
     pub fn key(self) -> usize {
@@ -100,8 +106,20 @@ impl Native {
         Native { active, managed }
     }
 
-    fn mysql(&self) -> *mut MYSQL {
+    pub(super) fn mysql(&self) -> *mut MYSQL {
         self.active.0 as *mut MYSQL
+    }
+
+    pub(super) fn api(&self) -> &'static Api {
+        &self.managed.api
+    }
+
+    pub(super) fn managed(&self) -> &'static Managed {
+        self.managed
+    }
+
+    pub(super) fn statement_layout(&self) -> Option<&'static StatementLayout> {
+        self.managed.statements()
     }
 
     pub fn thread_id(&self) -> c_ulong {
@@ -143,16 +161,6 @@ impl Native {
 
     pub fn error_number(&self) -> u32 {
         on_handle!(self.mysql_errno())
-    }
-
-    /// The error of a prepared statement of this handle, just executed.
-    pub fn statement_failure(&self, statement: ActiveStatement) -> Failure {
-        let statement = statement.0 as *mut MYSQL_STMT;
-        let api = &self.managed.api;
-        // SAFETY: the application is inside a call on this statement of this handle; the text is read at once.
-        let (number, text) =
-            unsafe { ((api.mysql_stmt_errno)(statement), text((api.mysql_stmt_error)(statement)).to_vec()) };
-        Failure { number, sqlstate: *b"HY000", text }
     }
 
     /// The read timeout that the application set on the handle, if it did.

@@ -18,8 +18,66 @@ pub struct MYSQL_STMT {
 }
 pub type MYSQL_ROW = *mut *mut c_char;
 
+/// A parameter, as the application fills it in: the same in both libraries, and in every version of them, since it is
+/// the application that allocates it. Addresses are kept as numbers.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MYSQL_BIND {
+    pub length: usize,
+    pub is_null: usize,
+    pub buffer: usize,
+    pub(super) error: usize,
+    pub(super) row: usize,
+    pub(super) functions: [usize; 3],
+    pub buffer_length: c_ulong,
+    pub(super) offset: c_ulong,
+    pub(super) length_value: c_ulong,
+    pub(super) number: c_uint,
+    pub(super) pack_length: c_uint,
+    pub buffer_type: c_int,
+    pub(super) error_value: u8,
+    pub is_unsigned: u8,
+    pub(super) long_data_used: u8,
+    pub(super) is_null_value: u8,
+    pub(super) extension: usize,
+}
+const _: () = assert!(size_of::<MYSQL_BIND>() == 112);
+
+/// One stored row (`mysql_stmt_row_tell`), public in both libraries.
+#[repr(C)]
+pub struct MYSQL_ROWS {
+    pub next: *const MYSQL_ROWS,
+    pub data: *const u8,
+    pub length: c_ulong,
+}
+
+/// `enum enum_field_types` (MySQL manual, "C API Prepared Statement Type Codes").
+pub mod kind {
+    pub const TINY: i32 = 1;
+    pub const SHORT: i32 = 2;
+    pub const LONG: i32 = 3;
+    pub const FLOAT: i32 = 4;
+    pub const DOUBLE: i32 = 5;
+    pub const NULL: i32 = 6;
+    pub const TIMESTAMP: i32 = 7;
+    pub const LONGLONG: i32 = 8;
+    pub const INT24: i32 = 9;
+    pub const DATE: i32 = 10;
+    pub const TIME: i32 = 11;
+    pub const DATETIME: i32 = 12;
+    pub const YEAR: i32 = 13;
+}
+
+/// `enum enum_stmt_attr_type`.
+pub const STMT_ATTR_CURSOR_TYPE: c_int = 1;
+/// MariaDB's own attributes begin here.
+pub const STMT_ATTR_PREBIND_PARAMS: c_int = 200;
+pub const STMT_ATTR_ARRAY_SIZE: c_int = 201;
+pub const STMT_ATTR_ROW_SIZE: c_int = 202;
+
 /// `server_status` bits (MySQL manual, "Status Flags").
 pub const SERVER_STATUS_IN_TRANS: c_uint = 1;
+pub const SERVER_STATUS_AUTOCOMMIT: c_uint = 2;
 pub const SERVER_MORE_RESULTS_EXIST: c_uint = 8;
 pub const SERVER_STATUS_NO_BACKSLASH_ESCAPES: c_uint = 512;
 
@@ -39,6 +97,20 @@ pub struct Api {
     pub mysql_error: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
     pub mysql_stmt_errno: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_uint,
     pub mysql_stmt_error: unsafe extern "C" fn(*mut MYSQL_STMT) -> *const c_char,
+    pub mysql_stmt_sqlstate: unsafe extern "C" fn(*mut MYSQL_STMT) -> *const c_char,
+    pub mysql_stmt_init: unsafe extern "C" fn(*mut MYSQL) -> *mut MYSQL_STMT,
+    pub mysql_stmt_prepare: unsafe extern "C" fn(*mut MYSQL_STMT, *const c_char, c_ulong) -> c_int,
+    pub mysql_stmt_bind_param: unsafe extern "C" fn(*mut MYSQL_STMT, *mut MYSQL_BIND) -> c_char,
+    pub mysql_stmt_send_long_data: unsafe extern "C" fn(*mut MYSQL_STMT, c_uint, *const c_char, c_ulong) -> c_char,
+    pub mysql_stmt_execute: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_int,
+    pub mysql_stmt_store_result: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_int,
+    pub mysql_stmt_row_tell: unsafe extern "C" fn(*mut MYSQL_STMT) -> *const MYSQL_ROWS,
+    pub mysql_stmt_affected_rows: unsafe extern "C" fn(*mut MYSQL_STMT) -> u64,
+    pub mysql_stmt_insert_id: unsafe extern "C" fn(*mut MYSQL_STMT) -> u64,
+    pub mysql_stmt_param_count: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_ulong,
+    pub mysql_stmt_field_count: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_uint,
+    pub mysql_stmt_attr_get: unsafe extern "C" fn(*mut MYSQL_STMT, c_int, *mut c_void) -> c_char,
+    pub mysql_stmt_close: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_char,
     pub mysql_sqlstate: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
     pub mysql_thread_id: unsafe extern "C" fn(*mut MYSQL) -> c_ulong,
     pub mysql_affected_rows: unsafe extern "C" fn(*mut MYSQL) -> u64,
