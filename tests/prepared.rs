@@ -97,6 +97,7 @@ on_all! {
     rows_that_are_still_to_come_and_open_cursors_keep_a_session_where_it_is_until_they_are_over
     a_statement_that_the_new_server_cannot_prepare_fails_alone_and_works_again_once_it_can
     a_changed_database_or_character_set_keeps_statements_where_they_were_understood
+    a_column_that_has_another_type_on_the_new_server_is_read_by_it
     a_hundred_moves_leave_neither_statements_on_the_server_nor_memory_in_the_process
 }
 
@@ -290,6 +291,26 @@ mod proofs {
         assert!(lost.starts_with("error 2006 ") || lost.starts_with("error 2013 "), "{lost}");
         let why = "pinned by a prepared statement of another database";
         assert!(stage.client.stderr().contains(why), "{}", stage.client.stderr());
+    }
+
+    /// With MariaDB, libmariadb is told of columns only when they change: the new server takes them for told.
+    pub fn a_column_that_has_another_type_on_the_new_server_is_read_by_it(stage: &mut Stage<'_>) {
+        stage.lab.blue().sql("INSERT INTO shop.t (v, n) VALUES ('a', 1), ('b', 2)").unwrap();
+        stage.expect_all(&[
+            ("prepare 0 SELECT n, v FROM t ORDER BY id", "ok"),
+            ("run 0", "rows 1|a;2|b"),
+            ("execute 0", "rows"),
+            ("store 0", "stored 2"),
+            ("fetch 0", "row 1|a"),
+        ]);
+        stage.lab.blue().sql("ALTER TABLE shop.t MODIFY n VARCHAR(20)").unwrap();
+        stage.kill();
+        stage.expect_all(&[("query 0 UPDATE t SET n = 'two' WHERE id = 2", "ok 1"), ("fetch 0", "row 2|b")]);
+        stage.expect_all(&[("fetch 0", "end"), ("run 0", "rows 1|a;two|b")]);
+        stage.lab.blue().sql("UPDATE shop.t SET n = id").unwrap();
+        stage.lab.blue().sql("ALTER TABLE shop.t MODIFY n INT").unwrap();
+        stage.kill();
+        stage.expect("run 0", "rows 1|a;2|b");
     }
 
     pub fn a_hundred_moves_leave_neither_statements_on_the_server_nor_memory_in_the_process(stage: &mut Stage<'_>) {

@@ -18,7 +18,7 @@ use super::layout::{
 use crate::{
     control::config,
     endpoint::{Endpoint, Pulse},
-    session::{Session, prepared::Preparation},
+    session::{Session, execution::Value, prepared::Preparation},
     sql::{Dialect, Pin, Statement},
 };
 
@@ -75,7 +75,13 @@ pub enum Pending {
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
     /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
-    Prepared { statement: ActiveStatement, read: Option<Arc<Preparation>> },
+    Prepared { statement: ActiveStatement, read: Option<Arc<Execution>> },
+}
+
+/// One execution of a prepared statement.
+pub struct Execution {
+    pub preparation: Arc<Preparation>,
+    pub values: Vec<Value>,
 }
 
 /// A statement of the application, as long as it is not closed.

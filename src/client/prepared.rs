@@ -4,9 +4,9 @@ use std::{ffi::c_int, sync::Arc, time::SystemTime};
 
 use super::{
     Call,
-    handle::{Guest, Pending},
+    handle::{Execution, Guest, Pending},
     layout::{
-        native::ActiveStatement,
+        native::{ActiveStatement, Failure},
         sys::STMT_ATTR_ROW_SIZE,
         sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_PREBIND_PARAMS},
     },
@@ -14,6 +14,7 @@ use super::{
     statement::{HARMLESS, Returned, evidence_of},
 };
 use crate::{
+    control::{config, option::Mode},
     evidence,
     hooks::{self, current, decide, last_words::LastWords},
     session::{
@@ -21,9 +22,12 @@ use crate::{
         prepared::Preparation,
         transaction::Reply,
     },
-    sql::{Statement, classify},
+    sql::{Pin, Statement, classify},
     verdict::Evidence,
 };
+
+/// An execution of nobody knows what.
+const UNKNOWN: Ran<'static> = Ran::Execution { text: b"", values: None };
 
 /// The handle that a statement belongs to, entered.
 fn entered(call: Call, statement: ActiveStatement) -> Option<Guest> {
@@ -40,6 +44,9 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
     let Some(guest) = entered(call, statement) else { return real() };
     let open = decide(|| guest.in_transaction()) == Some(true);
     let before = || {
+        if config().mode != Mode::Observe && guest.idle() {
+            guest.native.examine_statements();
+        }
         // Whatever becomes of it, it is not what it was.
         guest.unprepared(statement);
     };
@@ -55,12 +62,22 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = entered(call, statement) else { return real() };
-    let Some(known) = decide(|| guest.known(statement)).flatten() else { return real() };
+    let Some(known) = decide(|| guest.known(statement)).flatten() else {
+        let code = real();
+        if code == 0 {
+            // Prepared by a way that we do not see.
+            decide(|| {
+                guest.succeeded(UNKNOWN, &HARMLESS, Reply::Pending, Pending::None);
+                guest.pin(Pin::Unclear);
+            });
+        }
+        return code;
+    };
     decide(|| guest.set_executing(statement, true));
-    let values = decide(|| guest.values(statement, &known)).flatten();
+    let mut values = decide(|| guest.values(statement, &known)).flatten();
     let before = || guest.send_used_up_data(statement);
     let code = guest.attend_prepared(statement, &known.statement, before, real, |returned, attempts| {
-        guest.executed(statement, &known, values.as_deref(), returned, attempts)
+        guest.executed(statement, &known, &mut values, returned, attempts)
     });
     decide(|| guest.set_executing(statement, false));
     code
@@ -78,7 +95,7 @@ pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c
                 guest.stored(statement);
                 return false;
             }
-            guest.executes_again(statement, read.as_deref(), &mut attempts)
+            guest.executes_again(statement, read.as_ref(), &mut attempts)
         });
         if again != Some(true) {
             return code;
@@ -96,7 +113,7 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
         if code > 0 && evidence_of(&guest.native.statement_failure(statement)).is_some() {
             let generation = guest.state().pulse.generation();
             guest.endpoint().suspect(generation);
-            guest.pin(crate::sql::Pin::Unclear);
+            guest.pin(Pin::Unclear);
         }
     });
     code
@@ -265,15 +282,19 @@ impl Guest {
         }
     }
 
-    /// The call on the statement failed: is it to be made again?
-    fn judge(&self, statement: ActiveStatement, class: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    /// What the failed call on the statement says, if that concerns its server or connection.
+    fn evidence_on(&self, statement: ActiveStatement) -> Option<(Evidence, Failure)> {
         let own = self.native.statement_failure(statement);
         let of_handle = self.native.failure();
-        // libmysqlclient puts the same word on every statement of a connection that ends, whatever was sent.
-        let both_lost = evidence::is_loss(own.number) && evidence::is_loss(of_handle.number);
-        // libmariadb tells of long data on the handle only.
-        let failure = if both_lost || own.number == 0 { of_handle } else { own };
-        let Some(evidence) = evidence_of(&failure) else { return Next::Deliver(returned.code) };
+        // libmysqlclient puts the same word on every statement of a connection that ends, whatever was sent; on one that
+        // belongs to no connection any more it stays. libmariadb tells of long data on the handle only.
+        let failure = if evidence::is_loss(own.number) || own.number == 0 { of_handle } else { own };
+        Some((evidence_of(&failure)?, failure))
+    }
+
+    /// The call on the statement failed: is it to be made again?
+    fn judge(&self, statement: ActiveStatement, class: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+        let Some((evidence, failure)) = self.evidence_on(statement) else { return Next::Deliver(returned.code) };
         self.native.set_failure(&failure);
         let evidence = match evidence {
             Evidence::Unknown if returned.never_left && !class.streams => Evidence::NotSent,
@@ -300,7 +321,7 @@ impl Guest {
         }
         let class = classify(text, self.dialect());
         let counts = self.native.statement_counts(statement);
-        let movable = self.native.examine_statements();
+        let movable = self.native.statements_can_be_moved();
         let mut state = self.state();
         if !movable {
             state.of(statement).hindrance = Some("a prepared statement");
@@ -333,12 +354,14 @@ impl Guest {
         self.state().of(statement).executing = executing;
     }
 
-    /// What this execution sends, if it may have to be sent once more by a replay.
+    /// What this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off. The
+    /// application may have thrown it away by then.
     fn values(&self, statement: ActiveStatement, known: &Preparation) -> Option<Vec<Value>> {
         if known.parameters == 0 {
             return Some(Vec::new());
         }
-        if !self.in_transaction() && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0 {
+        let autocommit = self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0;
+        if !known.statement.only_reads && autocommit && !self.in_transaction() {
             return None;
         }
         let mut state = self.state();
@@ -381,11 +404,7 @@ impl Guest {
     }
 
     /// Prepares the statement on this connection, with everything that belongs to it.
-    pub(super) fn prepare_again(
-        &self,
-        statement: ActiveStatement,
-        known: &Preparation,
-    ) -> Result<(), super::layout::native::Failure> {
+    pub(super) fn prepare_again(&self, statement: ActiveStatement, known: &Preparation) -> Result<(), Failure> {
         let (state, binds) = {
             let mut state = self.state();
             let live = state.of(statement);
@@ -416,23 +435,20 @@ impl Guest {
         &self,
         statement: ActiveStatement,
         known: &Arc<Preparation>,
-        values: Option<&[Value]>,
+        values: &mut Option<Vec<Value>>,
         returned: Returned,
         attempts: &mut u32,
     ) -> Next {
         let class = &known.statement;
-        let ran = Ran::Execution { text: &known.text, values };
+        let ran = Ran::Execution { text: &known.text, values: values.as_deref() };
         if returned.code != 0 {
             let in_transaction = self.in_transaction();
-            let own = self.native.statement_failure(statement);
+            let own = self.native.statement_failure(statement).number;
+            let applications = self.evidence_on(statement).is_none();
             let next = self.judge(statement, class, returned, attempts);
-            if evidence_of(&own).is_none() {
-                let mut state = self.state();
-                let gone = state.session.on_failure(class, ran, own.number, in_transaction, SystemTime::now());
-                drop(state);
-                if gone {
-                    self.transaction_gone();
-                }
+            let now = SystemTime::now();
+            if applications && self.state().session.on_failure(class, ran, own, in_transaction, now) {
+                self.transaction_gone();
             }
             if next != Next::Send {
                 self.finished(statement);
@@ -446,19 +462,19 @@ impl Guest {
         let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
         let cursor = rows && self.native.wants_cursor(statement);
         let plain_read = rows && class.only_reads && class.atomic && !in_transaction;
-        let pending = match rows && !cursor {
-            true => Pending::Prepared { statement, read: plain_read.then(|| Arc::clone(known)) },
-            false => Pending::None,
-        };
+        self.succeeded(ran, class, reply, Pending::None);
         if cursor {
             self.state().session.prepared.open_cursor(statement.key());
+        } else if rows {
+            let values = values.take().filter(|_| plain_read);
+            let read = values.map(|values| Arc::new(Execution { preparation: Arc::clone(known), values }));
+            self.state().result = Pending::Prepared { statement, read };
         }
-        self.succeeded(ran, class, reply, pending);
         Next::Deliver(0)
     }
 
     /// The rows that are about to be stored: what is executed again if they are cut off.
-    fn rows_announced(&self, statement: ActiveStatement) -> Option<Arc<Preparation>> {
+    fn rows_announced(&self, statement: ActiveStatement) -> Option<Arc<Execution>> {
         match &self.state().result {
             Pending::Prepared { statement: reading, read } if *reading == statement => read.clone(),
             _ => None,
@@ -474,36 +490,45 @@ impl Guest {
     }
 
     /// None of the rows has reached the application: a statement that only reads is executed again.
-    fn executes_again(&self, statement: ActiveStatement, read: Option<&Preparation>, attempts: &mut u32) -> bool {
-        let failure = self.native.statement_failure(statement);
-        let Some(evidence) = evidence_of(&failure) else { return false };
+    fn executes_again(&self, statement: ActiveStatement, read: Option<&Arc<Execution>>, attempts: &mut u32) -> bool {
+        let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
         self.finished(statement);
         let Some(read) = read else {
-            self.endpoint().suspect(self.state().pulse.generation());
+            let generation = self.state().pulse.generation();
+            self.endpoint().suspect(generation);
             return false;
         };
+        self.native.set_failure(&failure);
         self.set_executing(statement, true);
-        let mut evidence = Some(evidence);
-        let again = loop {
-            let Some(found) = evidence else { break false };
-            self.native.set_failure(&self.native.statement_failure(statement));
-            match self.rescue(found, &read.statement, attempts, 1) {
-                Next::Deliver(_) => {
-                    self.tell(statement);
-                    break false;
-                }
-                Next::Send => {
-                    if self.native.execute(statement) == 0 {
-                        let read = self.known(statement);
-                        self.state().result = Pending::Prepared { statement, read };
-                        break true;
-                    }
-                    let failure = self.native.statement_failure(statement);
-                    evidence = evidence_of(&failure).filter(|evidence| *evidence == Evidence::Unknown);
-                }
-            }
-        };
+        let again = self.rescued_rows(statement, read, evidence, attempts);
         self.set_executing(statement, false);
         again
+    }
+
+    fn rescued_rows(
+        &self,
+        statement: ActiveStatement,
+        read: &Arc<Execution>,
+        mut evidence: Evidence,
+        attempts: &mut u32,
+    ) -> bool {
+        loop {
+            if let Next::Deliver(_) = self.rescue(evidence, &read.preparation.statement, attempts, 1) {
+                self.tell(statement);
+                return false;
+            }
+            let own = self.state().of(statement).binds.clone().unwrap_or_default();
+            if self.native.execute_with(statement, &read.values, &own).is_ok() {
+                self.state().result = Pending::Prepared { statement, read: Some(Arc::clone(read)) };
+                return true;
+            }
+            match self.evidence_on(statement) {
+                Some((found @ Evidence::Unknown, failure)) => {
+                    self.native.set_failure(&failure);
+                    evidence = found;
+                }
+                _ => return false,
+            }
+        }
     }
 }

@@ -126,8 +126,14 @@ impl Prober for Lent<'_> {
 
 /// The library is about to forget how far its statements had got.
 fn keep_statement_states(guest: &Guest) {
-    for live in guest.state().statements.values_mut() {
-        live.kept = guest.native.statement_state(live.statement);
+    let mut state = guest.state();
+    let reading = match state.result {
+        Pending::Prepared { statement, .. } => Some(statement),
+        _ => None,
+    };
+    for live in state.statements.values_mut() {
+        // Rows that were still to come from the old connection do not come from the new one.
+        live.kept = guest.native.statement_state(live.statement).filter(|_| reading != Some(live.statement));
     }
 }
 

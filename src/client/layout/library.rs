@@ -219,6 +219,8 @@ impl Library {
             mysql_stmt_insert_id: function!(mysql_stmt_insert_id),
             mysql_stmt_param_count: function!(mysql_stmt_param_count),
             mysql_stmt_field_count: function!(mysql_stmt_field_count),
+            mysql_stmt_result_metadata: function!(mysql_stmt_result_metadata),
+            mysql_fetch_fields: function!(mysql_fetch_fields),
             mysql_stmt_attr_get: function!(mysql_stmt_attr_get),
             mysql_stmt_close: function!(mysql_stmt_close),
             mysql_sqlstate: function!(mysql_sqlstate),

@@ -137,14 +137,55 @@ impl Native {
     }
 
     /// Learns where this library keeps what, if that is not known yet. Nothing may be under way on the handle.
-    pub fn examine_statements(&self) -> bool {
+    pub fn examine_statements(&self) {
         self.managed().examine_statements(self.mysql());
+    }
+
+    pub fn statements_can_be_moved(&self) -> bool {
         self.statement_layout().is_some()
     }
 
+    /// libmariadb agrees with its server that the columns that were told with the preparation are not told again with an
+    /// execution: they are copied to where it would put them. False if rows that were stored before have to be read by
+    /// other columns.
+    fn copy_columns(&self, from: *mut MYSQL_STMT, to: *mut MYSQL_STMT, fields: u32, rows_stored: bool) -> bool {
+        if self.api().mariadb_reconnect.is_none() || fields == 0 {
+            return true;
+        }
+        if on_statement!(self.mysql_stmt_field_count(to)) != fields {
+            return !rows_stored;
+        }
+        let of = |statement| {
+            let told = on_statement!(self.mysql_stmt_result_metadata(statement));
+            if told.is_null() {
+                return None;
+            }
+            let api = self.api();
+            // SAFETY: just made; the columns themselves belong to the statement.
+            let columns = unsafe { (api.mysql_fetch_fields)(told) };
+            // SAFETY: as above, and freed once.
+            unsafe { (api.mysql_free_result)(told) };
+            Some(columns)
+        };
+        let (Some(from), Some(to)) = (of(from), of(to)) else { return false };
+        let mut same = true;
+        for at in 0..fields as usize {
+            // SAFETY: both statements have so many columns, each its own.
+            let (new, old) = unsafe { (&*from.add(at), &mut *to.add(at)) };
+            let numbers = |of: &MYSQL_FIELD| (of.kind, of.length, of.flags, of.decimals, of.charset);
+            if numbers(new) != numbers(old) {
+                same = false;
+                if !rows_stored {
+                    (old.kind, old.length, old.flags, old.decimals, old.charset) = numbers(new);
+                }
+            }
+        }
+        same || !rows_stored
+    }
+
     /// Prepares on this connection what `statement` was prepared with on an earlier one, and puts the new id into it:
-    /// whatever is bound to it, or stored, stays. `state`: how far it had got. The inner error says why the server would
-    /// not: the statement then belongs to nothing on the server.
+    /// whatever is bound to it, or stored, stays. `state`: how far it had got. After an error it belongs to nothing on the
+    /// server.
     pub fn prepare_again(
         &self,
         statement: ActiveStatement,
@@ -162,8 +203,9 @@ impl Native {
             on_statement!(self.mysql_stmt_param_count(temporary)) as u32,
             on_statement!(self.mysql_stmt_field_count(temporary)),
         );
+        let rows_stored = state > layout.unprepared + 1;
         let outcome = match failed {
-            0 if found == counts => Ok(()),
+            0 if found == counts && self.copy_columns(temporary, statement.pointer(), found.1, rows_stored) => Ok(()),
             0 => Err(other_columns()),
             _ => Err(self.failure_of(temporary)),
         };
@@ -208,9 +250,35 @@ impl Native {
         }
     }
 
-    /// Executes the application's statement; the reply stays on it. Returns what the library did.
-    pub fn execute(&self, statement: ActiveStatement) -> c_int {
-        on_statement!(self.mysql_stmt_execute(statement.pointer()))
+    /// Executes the application's statement with values that it was executed with before; the reply stays on it. What the
+    /// application has bound it may not have any more: it stays bound, and is not read.
+    pub fn execute_with(
+        &self,
+        statement: ActiveStatement,
+        values: &[Value],
+        own: &[MYSQL_BIND],
+    ) -> Result<(), Failure> {
+        let mut bound = parameters::bind(values);
+        if !values.is_empty() {
+            on_statement!(self.mysql_stmt_bind_param(statement.pointer(), bound.binds.as_mut_ptr()));
+        }
+        for (at, value) in (0..).zip(values) {
+            if let Content::Long(data) = &value.content {
+                self.send_piece(statement.pointer(), at, data)?;
+            }
+        }
+        let failed = on_statement!(self.mysql_stmt_execute(statement.pointer())) != 0;
+        let failure = failed.then(|| self.statement_failure(statement));
+        if !values.is_empty() {
+            self.bind_again(statement, own);
+        }
+        match failure {
+            None => Ok(()),
+            Some(failure) => {
+                self.set_statement_failure(statement, &failure);
+                Err(failure)
+            }
+        }
     }
 
     /// Executes a text with values on a statement of our own.

@@ -43,6 +43,21 @@ pub struct MYSQL_BIND {
 }
 const _: () = assert!(size_of::<MYSQL_BIND>() == 112);
 
+/// A column, as the application reads it.
+#[repr(C)]
+pub struct MYSQL_FIELD {
+    _names: [usize; 7],
+    pub length: c_ulong,
+    _max_length: c_ulong,
+    _lengths: [c_uint; 7],
+    pub flags: c_uint,
+    pub decimals: c_uint,
+    pub charset: c_uint,
+    pub kind: c_int,
+    _extension: usize,
+}
+const _: () = assert!(size_of::<MYSQL_FIELD>() == 128);
+
 /// One stored row (`mysql_stmt_row_tell`), public in both libraries.
 #[repr(C)]
 pub struct MYSQL_ROWS {
@@ -109,6 +124,8 @@ pub struct Api {
     pub mysql_stmt_insert_id: unsafe extern "C" fn(*mut MYSQL_STMT) -> u64,
     pub mysql_stmt_param_count: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_ulong,
     pub mysql_stmt_field_count: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_uint,
+    pub mysql_stmt_result_metadata: unsafe extern "C" fn(*mut MYSQL_STMT) -> *mut MYSQL_RES,
+    pub mysql_fetch_fields: unsafe extern "C" fn(*mut MYSQL_RES) -> *mut MYSQL_FIELD,
     pub mysql_stmt_attr_get: unsafe extern "C" fn(*mut MYSQL_STMT, c_int, *mut c_void) -> c_char,
     pub mysql_stmt_close: unsafe extern "C" fn(*mut MYSQL_STMT) -> c_char,
     pub mysql_sqlstate: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
