@@ -97,8 +97,45 @@ on_all! {
     rows_that_are_still_to_come_and_open_cursors_keep_a_session_where_it_is_until_they_are_over
     a_statement_that_the_new_server_cannot_prepare_fails_alone_and_works_again_once_it_can
     a_changed_database_or_character_set_keeps_statements_where_they_were_understood
+    statements_that_sql_prepared_are_prepared_anew_and_those_that_it_deallocated_are_not
     a_column_that_has_another_type_on_the_new_server_is_read_by_it
     a_hundred_moves_leave_neither_statements_on_the_server_nor_memory_in_the_process
+}
+
+/// The drivers bind anew for each execution, in memory that they free after it.
+fn a_driver(driver: Driver) {
+    let Some(lab) = pair(Flavor::MariaDb) else { return };
+    table(&lab);
+    let mut stage = Stage::set(&lab, driver);
+    stage.expect_all(&[
+        ("prepare 0 INSERT INTO t (v, n) VALUES (?, ?)", "ok"),
+        ("prepare 1 SELECT v FROM t WHERE n = ?", "ok"),
+        ("run 0 one 1", "ok 1"),
+        ("run 1 1", "rows one"),
+        ("query 0 BEGIN", "ok 0"),
+        ("run 0 two 2", "ok 1"),
+        ("run 1 2", "rows two"),
+    ]);
+    switch(&lab);
+    stage.expect_all(&[("run 0 three 3", "ok 1"), ("query 0 COMMIT", "ok 0"), ("run 1 3", "rows three")]);
+    assert_eq!(contents(&lab, Side::Green), "1:one 2:two 3:three");
+    lab.blue().set_read_only(false).unwrap();
+    lab.green().set_read_only(true).unwrap();
+    // Back, by way of DNS: neither has what the other wrote meanwhile.
+    lab.dns().set(ENDPOINT, &[lab.blue().ip()], 1).unwrap();
+    stage.expect("run 0 again 4", "ok 1");
+    assert!(contents(&lab, Side::Blue).ends_with(":again"), "{}", stage.client.stderr());
+    assert!(lab.blue().sql("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'").unwrap().trim().ends_with('2'));
+}
+
+#[test]
+fn statements_of_mysql2_follow_the_writer_there_and_back() {
+    a_driver(Driver::Mysql2);
+}
+
+#[test]
+fn statements_of_dbd_that_the_server_prepares_follow_the_writer_there_and_back() {
+    a_driver(Driver::Dbd);
 }
 
 mod proofs {
@@ -291,6 +328,23 @@ mod proofs {
         assert!(lost.starts_with("error 2006 ") || lost.starts_with("error 2013 "), "{lost}");
         let why = "pinned by a prepared statement of another database";
         assert!(stage.client.stderr().contains(why), "{}", stage.client.stderr());
+    }
+
+    pub fn statements_that_sql_prepared_are_prepared_anew_and_those_that_it_deallocated_are_not(stage: &mut Stage<'_>) {
+        stage.expect_all(&[
+            ("query 0 PREPARE a FROM 'INSERT INTO t (v) VALUES (?)'", "ok 0"),
+            ("query 0 PREPARE b FROM 'SELECT 1'", "ok 0"),
+            ("query 0 PREPARE gone FROM 'SELECT 3'", "ok 0"),
+            ("query 0 PREPARE b FROM 'SELECT v, @x FROM t'", "ok 0"),
+            ("query 0 DEALLOCATE PREPARE gone", "ok 0"),
+            ("query 0 SET @x = 'x'", "ok 0"),
+            ("query 0 EXECUTE a USING @x", "ok 1"),
+        ]);
+        switch(stage.lab);
+        stage.expect_all(&[("query 0 EXECUTE a USING @x", "ok 1"), ("query 0 EXECUTE B", "rows x|x;x|x")]);
+        assert!(stage.is_on(Side::Green));
+        assert!(stage.client.query("EXECUTE gone").starts_with("error 1243 "));
+        assert_eq!(contents(stage.lab, Side::Green), "1:x 2:x");
     }
 
     /// With MariaDB, libmariadb is told of columns only when they change: the new server takes them for told.

@@ -26,21 +26,21 @@ use crate::{
     evidence,
     hooks::{decide, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},
-    sql::{Statement, classify},
+    sql::{SessionEffect, Statement, classify},
     verdict::Evidence,
 };
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
+    let Some(statement) = decide(|| guest.classify(text)) else { return real() };
     guest.attend(&statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let Some(statement) = decide(|| classify(text, guest.dialect())) else { return real() };
+    let Some(statement) = decide(|| guest.classify(text)) else { return real() };
     guest.attend(&statement, real, |returned, attempts| {
         if returned.code != 0 {
             return guest.after(text, &statement, returned, attempts);
@@ -137,6 +137,17 @@ impl Returned {
 }
 
 impl Guest {
+    fn classify(&self, text: &[u8]) -> Statement {
+        let statement = classify(text, self.dialect());
+        let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
+        let Some(known) = self.state().session.named(name).map(|text| classify(text, self.dialect())) else {
+            return statement;
+        };
+        // What it leaves behind has no text of its own that could be run again.
+        let leaves = |effect: &SessionEffect| !matches!(effect, SessionEffect::Pin(_) | SessionEffect::Unpin(_));
+        if known.session.iter().any(leaves) { statement } else { known }
+    }
+
     /// Makes the real call, as often as the verdict says: looked at before, judged after.
     fn attend(
         &self,

@@ -38,6 +38,13 @@ impl Journal {
         true
     }
 
+    /// A statement whose effect is gone.
+    pub fn remove(&mut self, text: &[u8]) {
+        if let Some(at) = self.statements.iter().position(|known| known == text) {
+            self.bytes -= self.statements.remove(at).len();
+        }
+    }
+
     pub fn statements(&self) -> impl Iterator<Item = &[u8]> {
         self.statements.iter().map(Vec::as_slice)
     }
@@ -49,8 +56,10 @@ impl Journal {
 
 /// Reads no variable and calls no function, so that its place among others like it does not matter to them.
 fn assigns_literals_only(text: &[u8]) -> bool {
+    // A PREPARE is read as the SETs before it want it.
+    let sets = text.trim_ascii_start().get(..3).is_some_and(|verb| verb.eq_ignore_ascii_case(b"SET"));
     // One `@@` or `@x` on the left of `=` would be fine too; telling left from right is not worth a parser.
-    !text.iter().any(|byte| matches!(byte, b'@' | b'(' | b'`'))
+    sets && !text.iter().any(|byte| matches!(byte, b'@' | b'(' | b'`'))
 }
 
 #[cfg(test)]
@@ -88,6 +97,13 @@ mod tests {
     fn a_repeated_statement_keeps_its_first_place_if_something_between_may_have_read_it() {
         let journal = journal_of(&["SET @a = 1", "SET @b = @a", "SET @a = 2", "SET @a = 1"]);
         assert_eq!(texts(&journal), ["SET @a = 1", "SET @b = @a", "SET @a = 2", "SET @a = 1"]);
+    }
+
+    #[test]
+    fn a_set_is_not_moved_to_the_other_side_of_a_prepare() {
+        let mode = "SET sql_mode = 'ANSI_QUOTES'";
+        let all = [mode, "PREPARE s FROM 'SELECT \"a\"'", "SET sql_mode = ''", mode];
+        assert_eq!(texts(&journal_of(&all)), all);
     }
 
     #[test]

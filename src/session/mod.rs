@@ -5,6 +5,7 @@
 
 pub mod execution;
 pub mod journal;
+mod named;
 pub mod prepared;
 pub mod transaction;
 
@@ -13,6 +14,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 use crate::sql::{Pin, SessionEffect, Statement, TransactionEffect};
 use execution::Ran;
 use journal::Journal;
+use named::NamedStatements;
 use prepared::Statements;
 use transaction::{Digest, Log, Reply};
 
@@ -26,6 +28,8 @@ pub struct Session {
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
     pins: BTreeSet<Pin>,
+    /// SQL-level PREPARE.
+    named: NamedStatements,
     /// Live prepared statements.
     pub prepared: Statements,
     transaction: Option<Log>,
@@ -49,8 +53,10 @@ impl Session {
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
         }
-        let leaves_something =
-            statement.session.iter().any(|effect| matches!(effect, SessionEffect::Use(_) | SessionEffect::Journal));
+        let leaves_something = statement.session.iter().any(|effect| {
+            use SessionEffect::{Deallocate, Journal, PrepareSql, Use};
+            matches!(effect, Use(_) | Journal | PrepareSql(..) | Deallocate(_))
+        });
         if leaves_something {
             self.session_changed();
         }
@@ -74,6 +80,17 @@ impl Session {
                         self.pins.insert(Pin::Unclear);
                     }
                 },
+                SessionEffect::PrepareSql(name, text) => {
+                    let database = self.database.as_deref();
+                    let kept = ran.whole_text().is_some_and(|prepare| {
+                        self.named.prepared((name, text.as_deref()), prepare, database, &mut self.journal)
+                    });
+                    if !kept {
+                        self.pins.insert(Pin::PreparedSql);
+                    }
+                }
+                SessionEffect::Deallocate(name) => self.named.deallocated(name, &mut self.journal),
+                SessionEffect::Execute(_) => {}
                 SessionEffect::Pin(pin) => {
                     self.pins.insert(*pin);
                 }
@@ -138,6 +155,12 @@ impl Session {
         in_transaction: bool,
         moment: SystemTime,
     ) -> bool {
+        for effect in &statement.session {
+            if let SessionEffect::PrepareSql(name, _) = effect {
+                self.session_changed();
+                self.named.deallocated(name, &mut self.journal);
+            }
+        }
         // ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK: the whole transaction was rolled back.
         if matches!(number, 1213 | 1614) {
             self.transaction = None;
@@ -241,7 +264,15 @@ impl Session {
         if self.unclear {
             return Some("a transaction of which nobody knows whether it is open");
         }
+        if !self.named.belong_to(self.database()) {
+            return Some("an SQL PREPARE in another database");
+        }
         self.prepared.pinned(self.database())
+    }
+
+    /// What EXECUTE of this name runs, as far as that is known.
+    pub fn named(&self, name: &[u8]) -> Option<&[u8]> {
+        self.named.text(name)
     }
 
     pub fn transaction(&self) -> Option<&Log> {

@@ -61,7 +61,7 @@ pub enum Pin {
     Handler,
     /// A user variable set from data (`SELECT @x := …`, `SELECT … INTO @x`, `SET @x = (SELECT …)`).
     UserVariable,
-    /// SQL-level PREPARE.
+    /// SQL-level PREPARE of what is not a literal.
     PreparedSql,
     /// CALL: a procedure may change session state unseen.
     Call,
@@ -80,6 +80,12 @@ pub enum SessionEffect {
     Autocommit(bool),
     /// `SET TRANSACTION …` without SESSION or GLOBAL: holds for the next transaction only.
     NextTransaction,
+    /// `PREPARE name FROM 'literal'`: the name, and what the literal says if it has nothing escaped in it.
+    PrepareSql(Vec<u8>, Option<Vec<u8>>),
+    /// `DEALLOCATE PREPARE name`
+    Deallocate(Vec<u8>),
+    /// `EXECUTE name`: it does what was prepared under that name, if that is known.
+    Execute(Vec<u8>),
     Pin(Pin),
     /// The last state of this kind is gone (UNLOCK TABLES, RELEASE_ALL_LOCKS(), XA COMMIT…).
     Unpin(Pin),

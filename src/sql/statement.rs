@@ -129,10 +129,17 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
             let statement = Statement { atomic: false, varies: true, streams: true, ..Statement::writing() };
             with(statement, Opaque, &[SessionEffect::Pin(Pin::Call)])
         }
-        b"PREPARE" => with(Statement::writing(), TransactionEffect::None, &[SessionEffect::Pin(Pin::PreparedSql)]),
-        b"EXECUTE" => Statement::unknowable(),
-        b"DEALLOCATE" => Statement::writing(),
-        b"DROP" if first.is_word("PREPARE") => Statement::writing(),
+        b"PREPARE" => with(Statement::writing(), TransactionEffect::None, &[prepared_from(rest)]),
+        b"EXECUTE" => execute(rest),
+        b"DEALLOCATE" | b"DROP" if first.is_word("PREPARE") => {
+            rest.next();
+            let name = rest.next();
+            let effect = match name.is_name() {
+                true => SessionEffect::Deallocate(name.name()),
+                false => SessionEffect::Pin(Pin::PreparedSql),
+            };
+            with(Statement::writing(), TransactionEffect::None, &[effect])
+        }
         // The `;` does not belong to a block, so it parts two statements.
         b"CREATE" | b"ALTER" if facts.semicolon_inside && !facts.closes_block => Statement::unknowable(),
         b"CREATE" | b"ALTER" if has_body_behind(rest) => {
@@ -228,6 +235,27 @@ fn use_database(mut rest: Lexer) -> Statement {
         return Statement::unknowable();
     }
     with(Statement::reading(), TransactionEffect::None, &[SessionEffect::Use(name.name())])
+}
+
+/// `rest` stands behind PREPARE.
+fn prepared_from(mut rest: Lexer) -> SessionEffect {
+    let (name, from, literal) = (rest.next(), rest.next(), rest.next());
+    if !name.is_name() || !from.is_word("FROM") || literal.kind != Kind::Text || !rest.next().ends() {
+        return SessionEffect::Pin(Pin::PreparedSql);
+    }
+    let text = literal.inner();
+    let plain = !text.iter().any(|byte| matches!(byte, b'\'' | b'\\'));
+    SessionEffect::PrepareSql(name.name(), plain.then(|| text.to_vec()))
+}
+
+/// `rest` stands behind EXECUTE.
+fn execute(mut rest: Lexer) -> Statement {
+    let mut statement = Statement::unknowable();
+    let (name, next) = (rest.next(), rest.next());
+    if name.is_name() && (next.ends() || next.is_word("USING")) {
+        statement.leave(SessionEffect::Execute(name.name()));
+    }
+    statement
 }
 
 /// COMMIT and ROLLBACK with what may follow them.

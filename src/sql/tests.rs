@@ -411,13 +411,21 @@ fn state_that_cannot_be_rebuilt_pins() {
         ],
         UserVariable,
     );
-    pins(&["PREPARE s FROM 'SELECT 1'"], PreparedSql);
+    pins(&["PREPARE s FROM @x", "PREPARE s FROM 'a' 'b'", "PREPARE s FROM _latin1'a'"], PreparedSql);
+    pins(&["PREPARE s FROM 'SELECT 1'; SELECT 1", "DO 1; EXECUTE s", "DO 1; DROP PREPARE s"], PreparedSql);
+    let prepare = |text: Option<&[u8]>| Leaves::PrepareSql(b"s".to_vec(), text.map(<[u8]>::to_vec));
+    leaves(&["PREPARE s FROM 'SELECT ?'", "prepare `s` from 'SELECT ?' ;"], &[prepare(Some(b"SELECT ?"))]);
+    leaves(&["PREPARE s FROM 'SELECT ''a'''", "PREPARE s FROM 'SELECT \\'a\\''"], &[prepare(None)]);
+    leaves(&["DEALLOCATE PREPARE s", "DROP PREPARE `s`"], &[Leaves::Deallocate(b"s".to_vec())]);
+    each(&["EXECUTE s", "EXECUTE `s` USING @a, @b"], |it| {
+        it.session.contains(&Leaves::Execute(b"s".to_vec())) && it.session.contains(&Leaves::Pin(Unclear))
+    });
     pins(&["CALL p()", "CALL db.p"], Call);
     pins(&["EXECUTE s", "EXECUTE IMMEDIATE 'x'", "FROBNICATE", "1", "BINLOG 'x'", "USE a b"], Unclear);
     leaves(&["SELECT RELEASE_ALL_LOCKS()"], &[Unpin(UserLock)]);
     leaves(&["UNLOCK TABLES"], &[Unpin(TableLock), Unpin(GlobalLock)]);
     leaves(&["XA COMMIT 'a'", "XA ROLLBACK 'a'"], &[Unpin(Xa)]);
-    leaves(&["DEALLOCATE PREPARE s", "DROP PREPARE s", "HANDLER t READ FIRST", "SELECT f(1)"], &[]);
+    leaves(&["HANDLER t READ FIRST", "SELECT f(1)"], &[]);
     each(&["CALL p()", "EXECUTE s"], |it| !it.atomic && !it.only_reads);
 }
 

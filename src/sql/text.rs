@@ -72,6 +72,15 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
     for effect in next.session {
         text.leave(effect);
     }
+    // The text of several statements cannot be run again for the sake of one of them.
+    let names = |effect: &SessionEffect| {
+        use SessionEffect::{Deallocate, Execute, PrepareSql};
+        matches!(effect, PrepareSql(..) | Deallocate(_) | Execute(_))
+    };
+    if text.session.iter().any(names) {
+        text.session.retain(|effect| !names(effect));
+        text.leave(SessionEffect::Pin(Pin::PreparedSql));
+    }
     if unclear {
         // Running the text again would run the other statements again, too.
         text.session.retain(|effect| *effect != SessionEffect::Journal);

@@ -1,8 +1,9 @@
-# client.c with mysql2: connect, query, id and close, one answer a line.
+# client.c with mysql2: connect, query, id and close, one answer a line; prepare, and run with the values of parameters.
 require "mysql2"
 
 $stdout.sync = true
 handles = {}
+statements = {}
 $stdin.each_line(chomp: true) do |line|
   command, number, rest = line.split(" ", 3)
   answer =
@@ -16,6 +17,12 @@ $stdin.each_line(chomp: true) do |line|
       when "query"
         rows = handles[number].query(rest, as: :array, cast: false)
         rows ? "rows #{rows.map { |row| row.join("|") }.join(";")}" : "ok #{handles[number].affected_rows}"
+      when "prepare"
+        statements[number] = handles["0"].prepare(rest)
+        "ok"
+      when "run"
+        rows = statements[number].execute(*rest.to_s.split(" "))
+        rows ? "rows #{rows.map { |row| row.values.join("|") }.join(";")}" : "ok #{statements[number].affected_rows}"
       when "id" then handles[number].thread_id.to_s
       when "close"
         handles.delete(number).close

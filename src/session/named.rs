@@ -1,0 +1,85 @@
+//! Statements that SQL itself has prepared: `PREPARE name FROM 'text'`.
+//!
+//! Pure. Their own texts restore them, in the journal's order; what is kept here says what their EXECUTE does.
+
+use std::collections::BTreeMap;
+
+use super::journal::Journal;
+
+#[derive(Clone, Debug)]
+struct Named {
+    /// The whole PREPARE, as it stands in the journal.
+    prepare: Vec<u8>,
+    /// What it prepares, if the literal was plain enough to be read.
+    text: Option<Vec<u8>>,
+    database: Option<Vec<u8>>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct NamedStatements(BTreeMap<Vec<u8>, Named>);
+
+impl NamedStatements {
+    /// False if the journal has no room for it.
+    pub fn prepared(
+        &mut self,
+        (name, text): (&[u8], Option<&[u8]>),
+        prepare: &[u8],
+        database: Option<&[u8]>,
+        journal: &mut Journal,
+    ) -> bool {
+        self.deallocated(name, journal);
+        let [text, database] = [text, database].map(|bytes| bytes.map(<[u8]>::to_vec));
+        self.0.insert(name.to_ascii_lowercase(), Named { prepare: prepare.to_vec(), text, database });
+        journal.push(prepare)
+    }
+
+    /// DEALLOCATE, or a PREPARE that failed: the name stands for nothing any more.
+    pub fn deallocated(&mut self, name: &[u8], journal: &mut Journal) {
+        if let Some(known) = self.0.remove(&name.to_ascii_lowercase())
+            && !self.0.values().any(|other| other.prepare == known.prepare)
+        {
+            journal.remove(&known.prepare);
+        }
+    }
+
+    pub fn text(&self, name: &[u8]) -> Option<&[u8]> {
+        self.0.get(&name.to_ascii_lowercase())?.text.as_deref()
+    }
+
+    /// The journal is run in one database.
+    pub fn belong_to(&self, database: Option<&[u8]>) -> bool {
+        self.0.values().all(|named| named.database.as_deref() == database)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(journal: &Journal) -> Vec<&[u8]> {
+        journal.statements().collect()
+    }
+
+    #[test]
+    fn the_journal_has_every_name_once_in_its_order_and_none_that_was_deallocated() {
+        let (mut named, mut journal) = (NamedStatements::default(), Journal::default());
+        journal.push(b"SET NAMES utf8mb4");
+        assert!(named.prepared((b"a", Some(b"SELECT 1")), b"PREPARE a FROM 'SELECT 1'", None, &mut journal));
+        assert!(named.prepared((b"b", None), b"PREPARE b FROM 'it''s'", None, &mut journal));
+        assert!(named.prepared((b"A", Some(b"SELECT 2")), b"PREPARE A FROM 'SELECT 2'", None, &mut journal));
+        let all = [&b"SET NAMES utf8mb4"[..], b"PREPARE b FROM 'it''s'", b"PREPARE A FROM 'SELECT 2'"];
+        assert_eq!(texts(&journal), all);
+        assert_eq!((named.text(b"a"), named.text(b"b"), named.text(b"c")), (Some(&b"SELECT 2"[..]), None, None));
+        named.deallocated(b"a", &mut journal);
+        named.deallocated(b"B", &mut journal);
+        assert_eq!(texts(&journal), all[..1]);
+    }
+
+    #[test]
+    fn names_are_at_home_in_one_database() {
+        let (mut named, mut journal) = (NamedStatements::default(), Journal::default());
+        assert!(named.belong_to(None) && named.belong_to(Some(b"shop")));
+        named.prepared((b"a", None), b"PREPARE a FROM 'SELECT 1'", Some(b"shop"), &mut journal);
+        assert!(!named.belong_to(None) && named.belong_to(Some(b"shop")));
+    }
+}
