@@ -452,3 +452,68 @@ fn a_transaction_cut_off_by_a_server_that_was_replaced_is_replayed_once() {
     assert_eq!(lab.blue().sql("SELECT COUNT(*) FROM shop.orders").unwrap(), "0");
     assert_eq!(journey.client.counter("replays"), 1);
 }
+
+/// A prepared statement's execution is answered, or its rows are under way, when blue is gone for good.
+fn replaced_execution(driver: Driver, test: &str, text: &str, end: impl Fn(&mut Journey<'_>) -> String) -> [String; 3] {
+    let lab = pair(Flavor::MariaDb).expect("available");
+    let mut journey = Journey::begin(&lab, driver, test);
+    let prepare = format!("prepare 0 {text}");
+    assert_eq!(journey.client.all(&[prepare.as_str(), "bind 0", "set 0 0 0"]), ["ok", "ok", "ok"]);
+    let answer = end(&mut journey);
+    let rows = lab.green().sql("SELECT COUNT(*) FROM shop.orders").unwrap();
+    [answer, rows.trim().to_owned(), journey.client.query("SELECT @@server_id")]
+}
+
+impl Journey<'_> {
+    /// Green has all that blue had, and is the writer.
+    fn replace_server(&mut self) {
+        self.lab.green().wait_caught_up(self.lab.blue(), Duration::from_secs(20)).unwrap();
+        self.proxy.close();
+        self.lab.green().set_read_only(false).unwrap();
+        self.lab.dns().set(&format!("{}.lab.test", self.note), &[self.lab.green().ip()], 1).unwrap();
+    }
+
+    fn lose_the_execution(&mut self) -> String {
+        self.proxy.keep_back_the_answer_to(Awaited::Execution);
+        self.client.tell("run 0");
+        self.proxy.wait_until_answered();
+        self.replace_server();
+        self.proxy.cut();
+        self.client.answer()
+    }
+}
+
+const BOTH: [Driver; 2] = [Driver::LibMariaDb, Driver::LibMySqlClient];
+
+#[test]
+fn an_execution_cut_off_by_a_server_that_was_replaced_is_made_again_if_it_only_reads() {
+    for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
+        let read = "SELECT COUNT(*), @@server_id FROM orders WHERE seq >= ?";
+        let told = replaced_execution(driver, "execution", read, |journey| journey.lose_the_execution());
+        assert_eq!(told, ["rows 0|2", "0", "rows 2"], "{driver:?}");
+        let write = "INSERT INTO orders (worker, seq) VALUES (7, ?)";
+        let [answer, rows, next] = replaced_execution(driver, "written", write, |journey| journey.lose_the_execution());
+        assert_error(&answer, 2013);
+        assert_eq!([rows, next], ["1", "rows 2"], "{driver:?}");
+    }
+}
+
+/// The application has thrown the value away by then.
+#[test]
+fn rows_of_an_execution_that_were_cut_off_are_all_read_again_with_the_value_that_was_sent() {
+    for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
+        let many = "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1000) \
+                    SELECT n, REPEAT('x', 40000) FROM r WHERE n > ?";
+        let told = replaced_execution(driver, "rows", many, |journey| {
+            assert_eq!(journey.client.all(&["execute 0", "set 0 0 999"]), ["rows", "ok"]);
+            journey.replace_server();
+            journey.proxy.hang_up();
+            let stored = journey.client.ask("store 0");
+            assert_eq!(journey.client.counter("reruns"), 1, "{}", journey.client.stderr());
+            // What is bound is bound as before.
+            assert_eq!(journey.client.all(&["execute 0", "store 0", "set 0 0 0"]), ["rows", "stored 1", "ok"]);
+            stored
+        });
+        assert_eq!(told, ["stored 1000", "0", "rows 2"], "{driver:?}");
+    }
+}

@@ -127,6 +127,13 @@ impl Proxy {
         }
     }
 
+    /// Ends every connection behind what is on its way to the application already.
+    pub fn hang_up(&self) {
+        for connection in std::mem::take(&mut *locked(&self.plan.connections)) {
+            connection.hang_up();
+        }
+    }
+
     /// Refuses connections from now on.
     pub fn close(&mut self) {
         self.plan.closing.store(true, Ordering::Release);
