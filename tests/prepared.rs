@@ -98,6 +98,7 @@ on_all! {
     a_statement_that_the_new_server_cannot_prepare_fails_alone_and_works_again_once_it_can
     a_changed_database_or_character_set_keeps_statements_where_they_were_understood
     statements_that_sql_prepared_are_prepared_anew_and_those_that_it_deallocated_are_not
+    statements_that_a_reset_connection_has_ended_stay_ended_and_harm_nothing
     a_column_that_has_another_type_on_the_new_server_is_read_by_it
     a_hundred_moves_leave_neither_statements_on_the_server_nor_memory_in_the_process
 }
@@ -345,6 +346,27 @@ mod proofs {
         assert!(stage.is_on(Side::Green));
         assert!(stage.client.query("EXECUTE gone").starts_with("error 1243 "));
         assert_eq!(contents(stage.lab, Side::Green), "1:x 2:x");
+    }
+
+    pub fn statements_that_a_reset_connection_has_ended_stay_ended_and_harm_nothing(stage: &mut Stage<'_>) {
+        stage.expect_all(&[
+            ("prepare 0 INSERT INTO t (v) VALUES ('old')", "ok"),
+            ("prepare 2 INSERT INTO t (v) VALUES ('older')", "ok"),
+            ("reset_connection 0", "ok"),
+            ("prepare 1 INSERT INTO t (v) VALUES ('new')", "ok"),
+            ("query 0 BEGIN", "ok 0"),
+            ("run 1", "ok 1 1"),
+        ]);
+        let refused = stage.client.ask("run 0");
+        assert!(refused.starts_with("error "), "{refused}");
+        stage.expect("query 0 COMMIT", "ok 0");
+        stage.kill();
+        stage.expect("run 1", "ok 1 2");
+        assert_eq!(stage.client.ask("run 0"), refused);
+        stage.expect_all(&[("done 0", "closed"), ("done 2", "closed"), ("run 1", "ok 1 3")]);
+        assert_eq!(contents(stage.lab, Side::Blue), "1:new 2:new 3:new");
+        assert_eq!(stage.prepared_on(Side::Blue), 1);
+        assert_eq!(stage.client.counter("surfaced"), 0);
     }
 
     /// With MariaDB, libmariadb is told of columns only when they change: the new server takes them for told.

@@ -5,6 +5,7 @@
  *   connect N HOST PORT SOCKET USER PASSWORD DATABASE    ok | error NUMBER SQLSTATE TEXT
  *   query N SQL                                          ok AFFECTED | rows A|B;C|D | error …
  *   ping N, select_db N NAME                             ok | error …
+ *   reset_connection N                                   ok | error …
  *   autocommit N 0, commit N, rollback N                 ok | error …
  *   prepare S SQL, execute S, …                          see statements.h
  *   id N                                                 the server's id of the connection
@@ -176,6 +177,8 @@ static void obey(char *line)
         query(mysql, line);
     else if (strcmp(command, "ping") == 0)
         answer(mysql, mysql_ping(mysql));
+    else if (strcmp(command, "reset_connection") == 0)
+        answer(mysql, mysql_reset_connection(mysql));
     else if (strcmp(command, "select_db") == 0)
         answer(mysql, mysql_select_db(mysql, line));
     else if (strcmp(command, "autocommit") == 0)
