@@ -98,8 +98,10 @@ const PATIENCE_RATIO: u32 = 2;
 const STUCK: Duration = Duration::from_secs(3);
 /// How long it is known of a server that it gives no answer, without asking it again.
 const SILENT_FOR: Duration = Duration::from_secs(1);
-/// A server that takes longer to say whether it is read-only is looked away from.
+/// A server that takes longer to say whether it is read-only is looked away from; sooner when it is known not to be the
+/// writer, since others wait for another one.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// A login that failed after this long was waiting for an answer; a refusal comes at once.
 const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served.
@@ -370,7 +372,8 @@ impl Endpoint {
     }
 
     fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
-        let question = self.asking(server, Some(prober.fd()), ANSWER_WITHIN);
+        let patience = if self.is_switching() { UNFIT_ANSWER_WITHIN } else { ANSWER_WITHIN };
+        let question = self.asking(server, Some(prober.fd()), patience);
         let answer = prober.ask();
         drop(question);
         if answer != Writability::Lost {
