@@ -137,3 +137,21 @@ fn a_short_gap_in_the_network_costs_nobody_his_session_later() {
     assert_eq!(puppet.query("a", WHO), server_id(&lab, Side::Blue));
     assert_eq!(puppet.query("b", "SELECT IS_USED_LOCK('x') = CONNECTION_ID()"), "ok ((1,),)", "{}", puppet.stderr());
 }
+
+/// We ended its connection, so that was no DBA's KILL.
+#[test]
+fn a_read_whose_replica_was_silent_for_a_moment_and_given_up_is_run_again() {
+    let Some(lab) = lab() else { return };
+    lab.dns().set(READERS, &[lab.blue().ip()], 1).unwrap();
+    let mut puppet = Puppet::start(&lab, &[("LAB_HOST", READERS), ("POINTSMAN_LOG_LEVEL", "info")]);
+    puppet.connect("a");
+    assert_eq!(puppet.query("a", WHO), server_id(&lab, Side::Blue));
+    lab.dns().set(READERS, &[lab.blue().ip(), lab.green().ip()], 1).unwrap();
+    thread::sleep(Duration::from_secs(3));
+    lab.blue().cut_off();
+    puppet.begin("a", "query", WHO);
+    puppet.wait_for_log("are given up");
+    lab.blue().rejoin();
+    let answer = puppet.answer("a");
+    assert!(answer.starts_with("ok"), "{answer}; {}", puppet.stderr());
+}

@@ -10,7 +10,7 @@ use super::{
     Endpoint, Phase,
     candidates::Known,
     name::Name,
-    search::{Prober, Undialled, Writability},
+    search::{Prober, Trouble, Undialled, Writability},
     silence::Traffic,
     topology::Topology,
 };
@@ -192,4 +192,17 @@ fn the_search_does_not_queue_behind_the_connects_that_wait_for_it() {
     let waited = began.elapsed();
     drop(turn);
     assert!(waited < Duration::from_secs(2), "the prober waited {waited:?} for its turn");
+}
+
+/// DNS led the connect to another one of several servers, or to a new one that is not open yet.
+#[test]
+fn that_some_server_is_going_away_says_nothing_of_the_writer() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::new(127, 0, 0, 37), Duration::ZERO);
+    endpoint.seen_writable(writer);
+    endpoint.on_answer(vec![writer.ip(), server(2).ip()]);
+    let long_ago = ago(60);
+    endpoint.connect_may_try_again(Trouble::GoingAway, None);
+    let phase = endpoint.lock().life.phase();
+    assert_eq!((phase, endpoint.was_unreachable_after(long_ago)), (Phase::Steady, false));
 }
