@@ -72,7 +72,8 @@ pub fn real_connect(
         let steered = steer::towards(plan.position, to, None);
         let connected = real(flags);
         drop(steered);
-        drop(turn);
+        // A contended lock changes `errno`.
+        decide(|| drop(turn));
         if !connected.is_null() {
             decide(|| plan.connected(call, mysql));
             return connected;

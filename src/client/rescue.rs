@@ -115,7 +115,8 @@ impl Guest {
         }
 
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
-        let turn = self.state().session.claims_ids().then(|| endpoint.replay_begins());
+        let claims_ids = self.state().session.claims_ids();
+        let turn = claims_ids.then(|| endpoint.replay_begins());
         let mut lent = Lent::new(self);
         if !evidence::ends_connection(evidence) {
             lent = lent.just_answered();
@@ -176,7 +177,8 @@ impl Guest {
     /// in the middle of a switchover. If DNS leads elsewhere by now, that server is asked, once; nothing is held.
     fn look_where_dns_leads(&self, original: &Failure) {
         let endpoint = self.endpoint();
-        let Some(elsewhere) = endpoint.named_other_than(self.state().peer) else { return };
+        let peer = self.state().peer;
+        let Some(elsewhere) = endpoint.named_other_than(peer) else { return };
         let movable = !self.in_transaction() && self.state().session.pinned().is_none();
         if !movable || self.state().looked_at.replace(elsewhere) == Some(elsewhere) {
             return;

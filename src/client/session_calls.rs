@@ -93,7 +93,8 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         }
         let failure = guest.native.statement_failure(statement);
         if evidence::of_error(failure.number, &failure.text).is_some() {
-            guest.endpoint().suspect(guest.state().pulse.generation());
+            let generation = guest.state().pulse.generation();
+            guest.endpoint().suspect(generation);
             guest.condemn();
         }
     });

@@ -175,7 +175,7 @@ impl Guest {
             && !self.in_transaction()
             && std::mem::take(&mut self.state().ask_next)
             && probe::ask(self) == Writability::Writable
-            && let Some(peer) = self.state().peer
+            && let Some(peer) = { self.state().peer }
         {
             endpoint.seen_writable(peer);
         }
@@ -208,7 +208,9 @@ impl Guest {
         }
         // With the circuit open nothing waits: it is one look, at most once a second.
         let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
-        let elsewhere = !pulse.circuit_open() && self.state().peer != endpoint.incumbent();
+        // One lock after the other: the endpoint's comes before a handle's.
+        let peer = self.state().peer;
+        let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
         if must_ask || elsewhere {
             return self.follow(must_ask);
         } else if !pulse.unsettled() {

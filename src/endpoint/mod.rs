@@ -11,6 +11,8 @@ pub mod life;
 pub mod name;
 mod pool;
 mod reach;
+#[cfg(test)]
+mod review_tests;
 pub mod search;
 pub mod silence;
 pub mod tags;

@@ -46,6 +46,13 @@ pub(super) struct Known {
     asked: u64,
 }
 
+#[cfg(test)]
+impl Known {
+    pub fn mute_for_review(&mut self, server: SocketAddr) {
+        self.mute.insert(server);
+    }
+}
+
 /// A question or a login of ours that is under way.
 #[derive(Debug)]
 struct Asked {

@@ -262,6 +262,15 @@ pub mod tests {
         assert_eq!(unsafe { libc::dup2(old, new) }, new);
     }
 
+    /// A reviewer's doubt: `TCP_INFO` counts from the handshake on, so a frozen server to which somebody connects each
+    /// second looks alive.
+    #[test]
+    fn nothing_was_heard_on_a_connection_that_has_brought_no_byte() {
+        let ends = Ends::new();
+        let heard = traffic(ends.client.as_raw_fd()).unwrap().heard;
+        assert!(heard > std::time::Duration::from_secs(1), "nothing ever came, and yet it was {heard:?} ago");
+    }
+
     #[test]
     fn what_waited_to_be_sent_when_the_connection_was_reset_never_left() {
         let ends = Ends::reset_with_unsent();
