@@ -118,14 +118,12 @@ impl Guest {
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
         let mut lent = Lent::new(self);
-        if !evidence::ends_connection(evidence) {
-            lent = lent.just_answered();
-        }
         let Some(found) = self.writer(&mut lent, self.deadline()) else {
             return self.give_up(&lent, &fallen);
         };
         let (peer, since) = peer;
-        let healthy = peer == Some(found.address) && !lent.restarted && !endpoint.was_unreachable_after(since);
+        let gone = endpoint.was_unreachable_after(found.address, since);
+        let healthy = peer == Some(found.address) && !lent.restarted && !gone;
         if healthy && evidence == Evidence::ReadOnly {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * *attempts);
@@ -204,7 +202,7 @@ impl Guest {
             if lent.address() == Some(found.address) {
                 return Some(found);
             }
-            match lent.dial(found.address) {
+            match lent.dial_in_turn(found.address, deadline) {
                 Ok(()) => return Some(found),
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);

@@ -19,10 +19,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{
-        Role,
-        search::{Prober, Writability},
-    },
+    endpoint::{Role, search::Writability},
     evidence,
     hooks::{decide, last_words::LastWords},
     session::transaction::Reply,
@@ -233,7 +230,7 @@ impl Guest {
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
-            Some(target) if lent.dial(target).is_ok() => true,
+            Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
                 self.writer(&mut lent, self.deadline()).is_some()

@@ -1,4 +1,5 @@
-//! Doubts of a reviewer, on real servers, each as a sentence that ought to be true. Those that fail are findings.
+//! What must not be taken for a switchover, or for the end of one: each test is a mistake that would cost somebody his data,
+//! his session or his patience. Time itself is what some of them wait for.
 
 use std::{thread, time::Duration};
 
