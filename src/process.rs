@@ -239,6 +239,11 @@ pub fn give_up(name: &Name, silent: SocketAddr) {
     }
 }
 
+/// Has a transaction on a server before that of `generation` been told an id, without knowing yet that it has to move?
+pub fn claims_are_open(endpoint: &Endpoint, generation: u64) -> bool {
+    current().is_some_and(|process| process.handles.any(|handle| handle.claims_ids_before(endpoint, generation)))
+}
+
 /// DNS has to be asked sooner for this endpoint, or may be asked less often.
 pub fn set_pace(endpoint: &Endpoint, pace: Pace) {
     if let Some(process) = current() {

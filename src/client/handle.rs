@@ -109,6 +109,14 @@ impl Handle {
         }
     }
 
+    /// Has its open transaction been told an id, on a server before that of `generation`?
+    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> bool {
+        std::ptr::eq(self.endpoint, endpoint) && {
+            let state = self.lock();
+            state.pulse.generation() < generation && state.session.claims_ids()
+        }
+    }
+
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
     pub fn on_nested_call(&self, mysql: Active) {
