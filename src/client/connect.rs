@@ -201,7 +201,8 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// What a connect's error says; `None`: it is the application's business (access denied, unknown database…).
 fn trouble(number: u32) -> Option<Trouble> {
     match number {
-        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST, CR_SERVER_LOST_EXTENDED.
+        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
+        // CR_SERVER_LOST_EXTENDED.
         2002 | 2003 | 2005 | 2006 | 2013 | 2055 => Some(Trouble::Nobody),
         // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
         1053 | 3032 => Some(Trouble::GoingAway),
