@@ -97,7 +97,8 @@ impl Guest {
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
             let replayable = replayable && !statement.varies;
             // What the statement before it left can be had again only by replaying that one too.
-            let alone = statement.uses_previous && !(replayable && state.session.claims_ids());
+            let again = replayable && !statement.uses_outcome && state.session.claims_ids();
+            let alone = statement.uses_previous && !again;
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
@@ -254,6 +255,7 @@ impl Guest {
         match replay::replay(self, &entries) {
             Ok(()) => {
                 COUNTERS.replays.count();
+                self.state().session.on_replayed();
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
                 Next::Send
             }

@@ -27,6 +27,11 @@ pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
 }
 
+/// Does this thread connect a handle anew, and not for the first time?
+pub fn reconnecting() -> bool {
+    target().is_some() && question().is_some()
+}
+
 /// The question that this thread's connect belongs to.
 pub fn question() -> Option<u64> {
     QUESTION.try_with(Cell::get).ok().flatten()

@@ -19,7 +19,6 @@ pub(super) enum Function {
     /// LAST_INSERT_ID: `Previous` without an argument, a side effect with one.
     LastInsertId,
     GetLock,
-    ReleaseAllLocks,
     SideEffect,
     /// A stored or loaded function, or one that we never heard of.
     Unknown,
@@ -43,7 +42,6 @@ pub(super) fn lookup(name: &[u8]) -> Function {
         b"ROW_COUNT" | b"FOUND_ROWS" => Function::Previous,
         b"LAST_INSERT_ID" => Function::LastInsertId,
         b"GET_LOCK" => Function::GetLock,
-        b"RELEASE_ALL_LOCKS" => Function::ReleaseAllLocks,
         _ if found(SIDE_EFFECTS) => Function::SideEffect,
         _ => Function::Unknown,
     }
@@ -129,7 +127,7 @@ static VARYING: &[&str] = &[
 /// [`Function::SideEffect`]
 #[rustfmt::skip]
 static SIDE_EFFECTS: &[&str] = &[
-    "MASTER_GTID_WAIT", "MASTER_POS_WAIT", "NEXTVAL", "RELEASE_LOCK", "SETVAL", "SOURCE_POS_WAIT",
+    "MASTER_GTID_WAIT", "MASTER_POS_WAIT", "NEXTVAL", "RELEASE_ALL_LOCKS", "RELEASE_LOCK", "SETVAL", "SOURCE_POS_WAIT",
     "WAIT_FOR_EXECUTED_GTID_SET", "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS",
 ];
 
