@@ -118,6 +118,7 @@ pub const STATES: &[State] = &[
     restored("`SET autocommit`", &["query SET autocommit = 0"], "query SELECT @@autocommit"),
     restored("`mysql_autocommit`", &["autocommit 0"], "query SELECT @@autocommit"),
     restored("user variables from literals", &["query SET @a = 5, @`b c` := 'x''y'"], "query SELECT @a, @`b c`"),
+    restored("user variables from before `mysql_set_character_set`", &["query SET @a = 'é'", "character_set latin2"], "query SELECT HEX(@a), CHARSET(@a), CHAR_LENGTH(@a)"),
     pinned("user variables from data: `SET @a = (SELECT …)`", &["query SET @a = (SELECT MAX(n) FROM seed)"], "query SELECT @a"),
     pinned("user variables from data: `SELECT @a := …`", &["query SELECT @a := n FROM seed"], "query SELECT @a"),
     pinned("user variables from data: `SELECT … INTO @a`", &["query SELECT n INTO @a FROM seed"], "query SELECT @a"),

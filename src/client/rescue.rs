@@ -111,7 +111,13 @@ impl Guest {
                 return Next::Deliver(code);
             }
             COUNTERS.pinned.count();
-            say!(Warn, "{}: a session pinned by {pin} cannot be moved; it is reported lost", endpoint.name);
+            say!(
+                Warn,
+                "{}: error {} reaches the application and its connection is reported lost: the session is pinned by \
+                 {pin}, which no other server has",
+                endpoint.name,
+                fallen.original.number
+            );
             return self.deliver(&fallen.original, code, true);
         }
 

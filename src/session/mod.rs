@@ -66,7 +66,9 @@ impl Session {
             self.session_changed();
         }
         let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
-        self.previous.on_statement(statement.uses_insert_id, insert_id);
+        // What the later statements of a text generate is not told here.
+        let generates = statement.uses_insert_id || !statement.atomic && !statement.only_reads;
+        self.previous.on_statement(generates, insert_id);
         self.under_way = !statement.atomic && !statement.session.is_empty();
         let next = self.next_transaction.on_success(statement, text, in_transaction);
         if statement.transaction == Begin {
@@ -274,6 +276,7 @@ impl Session {
 
     /// Something was run that the log cannot hold (a prepared statement).
     pub fn on_unlogged(&mut self, in_transaction: bool) {
+        self.previous.on_statement(true, 0);
         if in_transaction {
             self.transaction.get_or_insert_default().spoil("a prepared statement");
         } else {
@@ -461,6 +464,88 @@ mod tests {
         assert!(session.pinned().is_some());
         session.on_unprepared(0x10);
         assert_eq!(session.pinned(), None);
+    }
+
+    fn run(session: &mut Session, text: &str) {
+        let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+        session.on_success(&statement, text.as_bytes(), DONE, false, NOW);
+    }
+
+    #[test]
+    fn a_temporary_table_is_let_go_in_the_database_that_it_was_made_in() {
+        let mut session = Session::default();
+        for text in ["USE a", "CREATE TEMPORARY TABLE t (n INT)", "USE b", "DROP TEMPORARY TABLE IF EXISTS t"] {
+            run(&mut session, text);
+            assert_eq!(session.pinned().is_some(), text != "USE a", "{text}");
+        }
+        run(&mut session, "DROP TEMPORARY TABLE a.t");
+        assert_eq!(session.pinned(), None);
+        run(&mut session, "CREATE TEMPORARY TABLE t (n INT)");
+        run(&mut session, "ALTER TABLE t RENAME TO u");
+        run(&mut session, "DROP TEMPORARY TABLE IF EXISTS t");
+        assert!(session.pinned().is_some(), "it goes by another name");
+    }
+
+    #[test]
+    fn a_statement_that_failed_half_way_pins_and_one_that_nobody_could_parse_does_not() {
+        let failed = |text: &str, number| {
+            let mut session = Session::default();
+            let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+            session.on_failure(&statement, text.as_bytes(), number, false, NOW);
+            session.pinned()
+        };
+        for text in ["SELECT a INTO @x FROM t", "CALL p()", "SELECT f(1)", "SELECT GET_LOCK('a', 1), g()", "FROBNICATE"]
+        {
+            assert!(failed(text, 1242).is_some(), "{text}");
+        }
+        assert_eq!(failed("SELECT a INTO @x FORM t", 1064), None);
+        assert_eq!(failed("CREATE TEMPORARY TABLE t (a INT)", 1050), None);
+        assert_eq!(failed("INSERT INTO t (a) VALUES (1)", 1062), None);
+    }
+
+    #[test]
+    fn a_later_statement_that_fails_leaves_open_what_those_behind_it_would_have_done() {
+        let mut session = Session::default();
+        run(&mut session, "SELECT 1; USE other");
+        session.on_further_failure();
+        assert!(session.pinned().is_some());
+        let mut session = Session::default();
+        run(&mut session, "SELECT 1; SELECT 2");
+        session.on_further_failure();
+        assert_eq!(session.pinned(), None);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_database_and_the_server_option_and_ends_every_pin() {
+        let mut session = Session::default();
+        session.on_server_option(0);
+        for text in ["USE shop", "SET @a = 1", "CALL p()", "CREATE TEMPORARY TABLE t (n INT)"] {
+            run(&mut session, text);
+        }
+        session.on_character_set(b"latin1");
+        session.on_reset();
+        assert_eq!(session.pinned(), None);
+        assert_eq!(session.to_reset(), Some(Some(&b"latin1"[..])));
+        assert_eq!(session.to_restore().collect::<Vec<_>>(), [Step::ServerOption(0), Step::Database(b"shop".to_vec())]);
+        session.on_change_user();
+        assert_eq!((session.to_reset(), session.to_restore().count()), (None, 1));
+    }
+
+    #[test]
+    fn a_character_set_that_hides_ascii_is_remembered_by_its_name() {
+        for text in ["SET NAMES gbk", "SET character_set_client = 'sjis'", "SET NAMES utf8mb4"] {
+            let mut session = Session::default();
+            run(&mut session, text);
+            assert_eq!(session.unsafe_charset(), text != "SET NAMES utf8mb4", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_transaction_that_began_unseen_holds_is_not_replayed() {
+        let mut session = Session::default();
+        session.on_began_unseen();
+        session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
+        assert!(session.transaction().unwrap().spoilt().is_some());
     }
 
     #[test]
