@@ -188,7 +188,8 @@ impl Guest {
         let charset = self.native.character_set();
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
-            ascii_unsafe_charset: ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
+            ascii_unsafe_charset: self.state().session.unsafe_charset()
+                || ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
         }
     }
 

@@ -124,6 +124,7 @@ fn uptime(guest: &Guest) -> Option<Duration> {
 /// table both say that there is nothing to be known.
 pub fn read_topology(guest: &Guest) -> Option<Topology> {
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
+    guest.state().session.on_question();
     let answer = guest.native.query(topology::QUESTION);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
@@ -138,6 +139,7 @@ pub fn read_topology(guest: &Guest) -> Option<Topology> {
 pub fn ask(guest: &Guest) -> Writability {
     // Without autocommit the library believes that any result set opens a transaction; this one does not.
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
+    guest.state().session.on_question();
     let answer = question(guest);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);

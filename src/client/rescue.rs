@@ -97,7 +97,8 @@ impl Guest {
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
             let replayable = replayable && !statement.varies;
             // What the statement before it left can be had again only by replaying that one too.
-            let alone = statement.uses_previous && !(replayable && state.session.claims_ids());
+            let again = replayable && !statement.uses_outcome && state.session.claims_ids();
+            let alone = statement.uses_previous && !again;
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
@@ -110,7 +111,13 @@ impl Guest {
                 return Next::Deliver(code);
             }
             COUNTERS.pinned.count();
-            say!(Warn, "{}: a session pinned by {pin} cannot be moved; it is reported lost", endpoint.name);
+            say!(
+                Warn,
+                "{}: error {} reaches the application and its connection is reported lost: the session is pinned by \
+                 {pin}, which no other server has",
+                endpoint.name,
+                fallen.original.number
+            );
             return self.deliver(&fallen.original, code, true);
         }
 
@@ -254,6 +261,7 @@ impl Guest {
         match replay::replay(self, &entries) {
             Ok(()) => {
                 COUNTERS.replays.count();
+                self.state().session.on_replayed();
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
                 Next::Send
             }

@@ -105,6 +105,7 @@ pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int
         guest.state().result = if rows { Pending::Announced(None) } else { Pending::None };
         if code > 0 {
             let failure = guest.native.failure();
+            guest.state().session.on_further_failure();
             if evidence::of_error(failure.number, &failure.text).is_some() {
                 let generation = guest.state().pulse.generation();
                 guest.endpoint().suspect(generation);

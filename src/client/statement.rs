@@ -1,13 +1,20 @@
 //! One statement on a protected handle: looked at before it is sent, judged after it was answered.
 
-use std::{ffi::c_int, sync::Arc, time::SystemTime};
+use std::{
+    ffi::c_int,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
 
 use super::{
     Call,
     handle::{Guest, Pending, Sent},
     layout::{
         native::{Active, Failure},
-        sys::SERVER_STATUS_IN_TRANS,
+        sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
     },
     probe::{self, Lent},
     replay,
@@ -19,11 +26,11 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Role, search::Writability},
+    endpoint::{Endpoint, Role, search::Writability},
     evidence,
     hooks::{decide, last_words::LastWords},
     session::transaction::Reply,
-    sql::{Statement, classify},
+    sql::{Statement, TransactionEffect, classify},
     verdict::Evidence,
 };
 
@@ -94,7 +101,13 @@ pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succ
     })
 }
 
-pub(super) const HARMLESS: Statement = Statement::reading();
+pub(super) static HARMLESS: Statement = Statement::reading();
+
+/// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
+/// can be asked another time.
+fn is_command(statement: &Statement) -> bool {
+    std::ptr::eq(statement, &HARMLESS)
+}
 
 /// A call that is never made twice (KILL, list functions): only looked after beforehand.
 pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
@@ -117,6 +130,18 @@ fn server_gone() -> Failure {
 
 fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
+}
+
+/// Once for a process: an application that does this does it on all its connections.
+fn say_of_overflow(endpoint: &Endpoint) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Relaxed) {
+        say!(
+            Warn,
+            "{}: a session sets more than is kept (1024 statements, 64 KiB): it, and others like it, will not be moved",
+            endpoint.name
+        );
+    }
 }
 
 /// How a real call ended.
@@ -167,8 +192,18 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
+        if self.state().session.misses(statement) {
+            say!(
+                Warn,
+                "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
+                 that has moved since; the connection is reported lost",
+                endpoint.name
+            );
+            return self.deliver(&server_gone(), 1, true);
+        }
         if endpoint.role() == Role::Unknown
             && !statement.uses_previous
+            && !is_command(statement)
             && !self.in_transaction()
             && std::mem::take(&mut self.state().ask_next)
             && probe::ask(self) == Writability::Writable
@@ -188,6 +223,7 @@ impl Guest {
             return Next::Send;
         }
         if !statement.uses_previous
+            && !is_command(statement)
             && endpoint.topology_is_due()
             && !self.in_transaction()
             && self.state().session.pinned().is_none()
@@ -284,12 +320,24 @@ impl Guest {
 
     fn succeeded(&self, text: &[u8], statement: &Statement) {
         let rows = self.native.field_count() > 0;
-        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
+        let status = self.native.server_status();
+        let in_transaction = status & SERVER_STATUS_IN_TRANS != 0;
         let affected = self.native.affected_rows();
         let mut state = self.state();
+        if in_transaction
+            && status & SERVER_STATUS_AUTOCOMMIT != 0
+            && statement.transaction != TransactionEffect::Begin
+            && state.session.transaction().is_none()
+        {
+            state.session.on_began_unseen();
+        }
+        let overflowed = state.session.overflowed();
         let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id: self.native.insert_id() } };
         let plain_read = rows && statement.only_reads && statement.atomic && !in_transaction;
         state.session.on_success(statement, text, reply, in_transaction, SystemTime::now());
+        if state.session.overflowed() && !overflowed {
+            say_of_overflow(self.endpoint());
+        }
         state.result = if rows {
             Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone()))))
         } else {

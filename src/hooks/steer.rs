@@ -39,6 +39,11 @@ pub fn is_the_endpoint(name: &CStr) -> bool {
     endpoint.is_some_and(|endpoint| endpoint.name.host.as_bytes().eq_ignore_ascii_case(name))
 }
 
+/// Does this thread connect a handle anew, and not for the first time?
+pub fn reconnecting() -> bool {
+    target().is_some() && question().is_some()
+}
+
 /// The question that this thread's connect belongs to.
 pub fn question() -> Option<u64> {
     QUESTION.try_with(Cell::get).ok().flatten()

@@ -20,6 +20,7 @@ pub type MYSQL_ROW = *mut *mut c_char;
 
 /// `server_status` bits (MySQL manual, "Status Flags").
 pub const SERVER_STATUS_IN_TRANS: c_uint = 1;
+pub const SERVER_STATUS_AUTOCOMMIT: c_uint = 2;
 pub const SERVER_MORE_RESULTS_EXIST: c_uint = 8;
 pub const SERVER_STATUS_NO_BACKSLASH_ESCAPES: c_uint = 512;
 
@@ -53,6 +54,8 @@ pub struct Api {
     pub mysql_options: unsafe extern "C" fn(*mut MYSQL, c_int, *const c_void) -> c_int,
     pub mysql_ping: unsafe extern "C" fn(*mut MYSQL) -> c_int,
     pub mysql_select_db: unsafe extern "C" fn(*mut MYSQL, *const c_char) -> c_int,
+    pub mysql_set_character_set: unsafe extern "C" fn(*mut MYSQL, *const c_char) -> c_int,
+    pub mysql_reset_connection: unsafe extern "C" fn(*mut MYSQL) -> c_int,
     pub mysql_set_server_option: unsafe extern "C" fn(*mut MYSQL, c_int) -> c_int,
     pub mysql_real_query: unsafe extern "C" fn(*mut MYSQL, *const c_char, c_ulong) -> c_int,
     pub mysql_store_result: unsafe extern "C" fn(*mut MYSQL) -> *mut MYSQL_RES,
