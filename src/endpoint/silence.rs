@@ -144,7 +144,9 @@ impl Endpoint {
         let (is_incumbent, misses) = {
             let mut state = self.lock();
             let is_incumbent = state.life.incumbent() == Some(server);
-            if traffic.alive() {
+            // What came before it missed says nothing.
+            let last_miss = state.silence.mute.get(&server).map(|mute| mute.checked.elapsed());
+            if traffic.alive() && last_miss.is_none_or(|ago| traffic.heard.is_some_and(|heard| heard < ago)) {
                 self.heard_again(&mut state, server);
                 return false;
             }
@@ -209,5 +211,29 @@ impl Endpoint {
         let named = state.life.named().iter().chain(green).map(|ip| SocketAddr::new(*ip, port));
         let not_it = |server: &SocketAddr| *server != incumbent;
         (named.filter(not_it).collect(), state.configured.addresses(port).into_iter().filter(not_it).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::name::Name;
+
+    #[test]
+    fn what_came_before_a_server_fell_silent_is_no_sign_of_life() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let server = SocketAddr::from(([127, 0, 0, 1], 1));
+        endpoint.seen_writable(server);
+        endpoint.suspect(1);
+        {
+            let mut state = endpoint.lock();
+            state.silence.missed(server);
+            endpoint.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable("no answer".to_owned())));
+        }
+        let heard = |ago| Traffic { heard: Some(ago), resending: false, waiting: true };
+        endpoint.has_fallen_silent(server, heard(Duration::from_millis(900)));
+        assert_eq!(endpoint.lock().life.phase(), Phase::Switching);
+        endpoint.has_fallen_silent(server, heard(Duration::ZERO));
+        assert_eq!(endpoint.lock().life.phase(), Phase::Suspect, "to be asked again");
     }
 }
