@@ -1,6 +1,6 @@
 # Everything that a fresh Debian 12 machine with Rust needs is installed by `setup`, which the other targets run first.
 
-.PHONY: setup build drill test soak
+.PHONY: setup build drill test soak bench
 
 TARGET = $${CARGO_TARGET_DIR:-target}
 
@@ -30,3 +30,8 @@ SOAK = --runs 200
 soak: build
 	fuzz/run.sh 300
 	$(TARGET)/release/pointsman soak $(SOAK)
+
+# What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
+bench: build
+	lab/setup/setup.sh bench
+	cargo run --release --locked --quiet -p pointsman-bench -- $(BENCH)

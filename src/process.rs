@@ -16,6 +16,7 @@ use crate::{
     control::{
         config,
         log::{Level::*, say},
+        option::Mode,
     },
     endpoint::{Endpoint, name::Name, silence::Traffic, tags::Tags},
     hooks::{current::current, raw, this_thread_is_ours},
@@ -72,6 +73,9 @@ impl Process {
 
     /// On the watcher's thread: every server that connections of this endpoint lead to, not only the incumbent.
     fn look_for_silence(&self, position: u16, endpoint: &Endpoint) {
+        if config().mode == Mode::Observe {
+            return;
+        }
         endpoint.end_overdue_questions(|fd, server| {
             if self.tags.is_tagged(fd) && raw::peer(fd) == Some(server) {
                 raw::shutdown(fd);
@@ -86,7 +90,8 @@ impl Process {
         });
         for server in servers {
             if endpoint.has_fallen_silent(server, self.traffic(endpoint, server)) {
-                self.cut_connections(&endpoint.name, server);
+                endpoint.gave_up(server);
+                self.cut_connections(position, endpoint, server);
             }
         }
     }
@@ -97,12 +102,12 @@ impl Process {
         let alive = self.tags.any(|fd, tag| {
             if tag.peer == server
                 && raw::peer(fd) == Some(server)
-                && let Some(seen) = raw::traffic(fd)
+                && let Some(seen) = raw::signs(fd)
             {
                 if raw::hung_up(fd) {
                     return false;
                 }
-                traffic.heard = Some(traffic.heard.map_or(seen.heard, |heard| heard.min(seen.heard)));
+                traffic.heard = [traffic.heard, seen.heard].into_iter().flatten().min();
                 traffic.resending |= seen.resent >= RESENT;
             }
             traffic.alive()
@@ -111,21 +116,21 @@ impl Process {
         traffic
     }
 
-    /// Ends the connections to a server that is gone without a word, so that whoever waits for an answer on one of them
-    /// learns that none will come. The descriptors stay the application's.
-    fn cut_connections(&self, name: &Name, server: SocketAddr) {
+    /// Ends the connections of an endpoint to a server that is gone without a word, so that whoever waits for an answer
+    /// on one of them learns that none will come. The descriptors stay the application's.
+    fn cut_connections(&self, position: u16, endpoint: &Endpoint, server: SocketAddr) {
         let mut cut = 0;
         self.tags.any(|fd, tag| {
-            if tag.peer == server && raw::peer(fd) == Some(server) {
+            if tag.endpoint == position && tag.peer == server && raw::peer(fd) == Some(server) {
                 raw::shutdown(fd);
                 self.tags.clear(fd);
-                self.untagged(tag.endpoint);
+                self.untagged(position);
                 cut += 1;
             }
             false
         });
         if cut > 0 {
-            say!(Warn, "{name}: {server} is silent: {cut} connections to it are given up");
+            say!(Warn, "{}: {server} is silent: {cut} connections to it are given up", endpoint.name);
         }
     }
 
@@ -180,9 +185,14 @@ impl Process {
         })
     }
 
+    /// Sees to it that DNS is asked for an endpoint's names at this pace, or at a quicker one that another endpoint wants.
     fn set_pace(&self, endpoint: &Endpoint, pace: Pace) {
-        if let Some(watcher) = self.watcher() {
-            watcher.set_pace(&endpoint.name.host, pace);
+        endpoint.want(pace);
+        let Some(watcher) = self.watcher() else { return };
+        let endpoints = || self.endpoints.iter().map_while(OnceBox::get);
+        for host in endpoint.hosts() {
+            let wanted = endpoints().filter(|endpoint| endpoint.seeks(&host)).map(Endpoint::wanted).max();
+            watcher.set_pace(&host, wanted.unwrap_or(pace));
         }
     }
 }
@@ -190,25 +200,18 @@ impl Process {
 /// On the watcher's thread.
 fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     let Some(process) = current() else { return };
-    let endpoints = || process.endpoints.iter().map_while(OnceBox::get);
+    let endpoints = || (0..).zip(process.endpoints.iter().map_while(OnceBox::get));
     // A failed lookup says nothing of where the writer is: the last answer stays.
     if let Ok(answer) = answer {
-        for endpoint in endpoints() {
-            let green = endpoint.on_green_answer(host, &answer.addresses);
-            let candidate = endpoint.on_candidate_answer(host, &answer.addresses);
-            if (green || candidate)
-                && endpoint.pace() == Pace::Idle
-                && let Some(watcher) = process.watcher()
-            {
-                // Asked for again with the next look at the table, or the next doubt.
-                watcher.set_pace(host, Pace::Idle);
+        for (_, endpoint) in endpoints() {
+            endpoint.on_green_answer(host, &answer.addresses);
+            endpoint.on_candidate_answer(host, &answer.addresses);
+            if endpoint.name.host == host {
+                endpoint.on_answer(answer.addresses.clone());
             }
         }
-        endpoints()
-            .filter(|endpoint| endpoint.name.host == host)
-            .for_each(|endpoint| endpoint.on_answer(answer.addresses.clone()));
     }
-    for (position, endpoint) in (0..).zip(endpoints()).filter(|(_, endpoint)| endpoint.name.host == host) {
+    for (position, endpoint) in endpoints().filter(|(_, endpoint)| endpoint.name.host == host) {
         process.look_for_silence(position, endpoint);
         process.set_pace(endpoint, endpoint.pace());
     }
@@ -227,18 +230,18 @@ pub fn traffic(endpoint: &Endpoint, server: SocketAddr) -> Traffic {
     current().map(|process| process.traffic(endpoint, server)).unwrap_or_default()
 }
 
-/// A server is gone without a word, and another one is the writer.
+/// A server is gone without a word, and another one is the writer, or nobody is waited for any more.
 pub fn give_up(name: &Name, silent: SocketAddr) {
-    if let Some(process) = current() {
-        process.cut_connections(name, silent);
+    let Some(process) = current() else { return };
+    let mut endpoints = (0..).zip(process.endpoints.iter().map_while(OnceBox::get));
+    if let Some((position, endpoint)) = endpoints.find(|(_, endpoint)| endpoint.name == *name) {
+        process.cut_connections(position, endpoint, silent);
     }
 }
 
-/// DNS has to be asked for another name too: a candidate's.
-pub fn watch(host: &str) {
-    if let Some(watcher) = current().and_then(Process::watcher) {
-        watcher.set_pace(host, Pace::Steady);
-    }
+/// Has a transaction on a server before that of `generation` been told an id, without knowing yet that it has to move?
+pub fn claims_are_open(endpoint: &Endpoint, generation: u64) -> bool {
+    current().is_some_and(|process| process.handles.any(|handle| handle.claims_ids_before(endpoint, generation)))
 }
 
 /// DNS has to be asked sooner for this endpoint, or may be asked less often.

@@ -21,6 +21,8 @@ fn set_up(lab: &Lab) {
 on_both! { set_up;
     a_transaction_that_a_failed_ddl_committed_is_not_run_again
     a_statement_that_needs_the_one_before_it_is_not_run_without_it
+    a_last_insert_id_is_not_answered_by_a_session_that_has_moved_since
+    a_transaction_that_began_in_the_middle_of_a_text_is_not_replayed_without_its_begin
     a_transaction_is_not_replayed_from_a_session_that_it_changed_itself
     a_refused_call_ends_its_transaction_and_says_so
     a_transaction_given_up_does_not_come_back
@@ -74,6 +76,41 @@ mod proofs {
         let child = "INSERT INTO t (v) VALUES (CONCAT('child of ', LAST_INSERT_ID()))";
         fails(puppet.query("a", child), &[1290]);
         assert_eq!(rows(lab, "shop.t"), "parent");
+    }
+
+    pub fn a_last_insert_id_is_not_answered_by_a_session_that_has_moved_since(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        for name in ["asks", "inserts"] {
+            puppet.connect(name);
+            fine(puppet.query(name, "INSERT INTO t (v) VALUES ('parent')"));
+        }
+        puppet.connect("other");
+        switch(lab);
+        fine(puppet.query("other", "INSERT INTO t (v) VALUES ('other')"));
+        for name in ["asks", "inserts"] {
+            assert_eq!(puppet.query(name, "SELECT @@server_id"), server_id(lab, Side::Green));
+        }
+        fails(puppet.query("asks", "INSERT INTO t (v) VALUES (CONCAT('child of ', LAST_INSERT_ID()))"), &[2006, 2013]);
+        fine(puppet.query("inserts", "INSERT INTO t (v) VALUES ('parent on green')"));
+        assert_eq!(
+            puppet.query("inserts", "SELECT v FROM t WHERE id = LAST_INSERT_ID()"),
+            "ok (('parent on green',),)"
+        );
+        assert_eq!(rows(lab, "shop.t"), "parent,parent,other,parent on green");
+        assert!(puppet.stderr().contains("asks for what the one before it left"), "{}", puppet.stderr());
+    }
+
+    pub fn a_transaction_that_began_in_the_middle_of_a_text_is_not_replayed_without_its_begin(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        fine(puppet.ask("a", "call", "set_server_option 0"));
+        fine(puppet.query("a", "SELECT 1; START TRANSACTION"));
+        fine(puppet.ask("a", "call", "next_result"));
+        fine(puppet.query("a", "INSERT INTO t (v) VALUES ('first')"));
+        switch(lab);
+        fails(puppet.query("a", "INSERT INTO t (v) VALUES ('second')"), &[1213]);
+        fine(puppet.query("a", "ROLLBACK"));
+        assert_eq!(rows(lab, "shop.t"), "NULL");
     }
 
     pub fn a_transaction_is_not_replayed_from_a_session_that_it_changed_itself(lab: &Lab) {

@@ -7,6 +7,7 @@ pub mod proxy;
 pub mod puppet;
 pub mod relay;
 pub mod run;
+pub mod states;
 
 use std::{
     path::PathBuf,

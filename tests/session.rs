@@ -17,6 +17,7 @@ on_both! { set_up;
     a_commit_refused_as_read_only_is_replayed
     a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
     a_session_whose_pin_was_released_moves
+    a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
     a_connect_during_the_switchover_waits_for_the_writer
     dns_naming_another_server_moves_nobody_off_a_writable_one
     a_process_that_began_on_the_demoted_server_follows_dns
@@ -168,6 +169,22 @@ mod proofs {
         assert!(puppet.query("a", "UNLOCK TABLES").starts_with("ok"));
         switch(lab);
         assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+    }
+
+    pub fn a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        for name in ["a", "b"] {
+            puppet.connect(name);
+            for n in 0..1025 {
+                assert_eq!(puppet.query(name, &format!("SET @v{n} = {n}")), "ok (0, 0)");
+            }
+        }
+        assert_eq!(puppet.stderr().matches("sets more than is kept").count(), 1, "{}", puppet.stderr());
+        switch(lab);
+        assert_eq!(puppet.query("a", "SELECT @v1024"), "ok ((1024,),)");
+        let refused = puppet.query("a", "INSERT INTO t (v) VALUES ('y')");
+        assert!(refused.starts_with("error 1290 "), "{refused}");
+        assert!(puppet.stderr().contains("pinned by more SET statements than are kept"), "{}", puppet.stderr());
     }
 
     pub fn a_connect_during_the_switchover_waits_for_the_writer(lab: &Lab) {

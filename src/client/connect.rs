@@ -24,12 +24,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{
-        Endpoint, Role,
-        handshakes::Handshake,
-        name::Name,
-        search::{Trouble, Writability},
-    },
+    endpoint::{Endpoint, Role, connects::Trouble, handshakes::Handshake, name::Name, search::Writability},
     hooks::{self, current, decide, steer},
     process::Process,
 };
@@ -68,11 +63,12 @@ pub fn real_connect(
     let flags = if plan.defended() { CLIENT_REMEMBER_OPTIONS } else { 0 };
     let mut to = None;
     loop {
-        let turn = decide(|| plan.turn()).flatten();
+        let turn = decide(|| plan.turn(call, mysql, began)).flatten();
         let steered = steer::towards(plan.position, to, None);
         let connected = real(flags);
         drop(steered);
-        drop(turn);
+        // A contended lock changes `errno`.
+        decide(|| drop(turn));
         if !connected.is_null() {
             decide(|| plan.connected(call, mysql));
             return connected;
@@ -140,7 +136,7 @@ impl Plan {
         let pulse = self.endpoint.pulse();
         let here = self.endpoint.incumbent() == guest.state().peer;
         if pulse.circuit_open() || !here || self.endpoint.asks_before_sending() {
-            let mut lent = Lent::new(guest).just_answered();
+            let mut lent = Lent::new(guest);
             let deadline = self.deadline(&guest.native, Instant::now());
             if guest.writer(&mut lent, deadline).is_none() {
                 say!(Info, "{}: connected without a verified writer", self.endpoint.name);
@@ -169,8 +165,9 @@ impl Plan {
     }
 
     /// A connect counts among the logins that come a few at a time, while many come back at once.
-    fn turn(&self) -> Option<Handshake<'static>> {
-        if self.defended() { self.endpoint.handshake_in_a_storm() } else { None }
+    fn turn(&self, call: Call, mysql: Active, began: Instant) -> Option<Handshake<'static>> {
+        let deadline = call.native(mysql).and_then(|native| self.deadline(&native, began));
+        if self.defended() { self.endpoint.handshake_in_a_storm(deadline) } else { None }
     }
 
     /// The connect, to `to` or to where DNS led, failed. Waits a moment and says whether it is to be tried again.
@@ -180,7 +177,11 @@ impl Plan {
         }
         let native = call.native(mysql)?;
         let number = native.error_number();
-        let trouble = trouble(number)?;
+        let trouble = match trouble(number)? {
+            // Of some other server under the name this says nothing of the writer.
+            Trouble::GoingAway if to.is_none() && !self.endpoint.is_where_dns_leads() => Trouble::Nobody,
+            trouble => trouble,
+        };
         if to.is_none()
             && trouble == Trouble::Nobody
             && let Some(incumbent) = self.endpoint.writer_beside_dns(began.elapsed() < AT_ONCE)
@@ -200,7 +201,8 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 /// What a connect's error says; `None`: it is the application's business (access denied, unknown database…).
 fn trouble(number: u32) -> Option<Trouble> {
     match number {
-        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST, CR_SERVER_LOST_EXTENDED.
+        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
+        // CR_SERVER_LOST_EXTENDED.
         2002 | 2003 | 2005 | 2006 | 2013 | 2055 => Some(Trouble::Nobody),
         // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
         1053 | 3032 => Some(Trouble::GoingAway),

@@ -164,6 +164,14 @@ impl Handle {
         }
     }
 
+    /// Has its open transaction been told an id, on a server before that of `generation`?
+    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> bool {
+        std::ptr::eq(self.endpoint, endpoint) && {
+            let state = self.lock();
+            state.pulse.generation() < generation && state.session.claims_ids()
+        }
+    }
+
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
     pub fn on_nested_call(&self, mysql: Active) {
@@ -243,7 +251,8 @@ impl Guest {
         let charset = self.native.character_set();
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
-            ascii_unsafe_charset: ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
+            ascii_unsafe_charset: self.state().session.unsafe_charset()
+                || ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
         }
     }
 

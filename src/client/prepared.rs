@@ -67,7 +67,9 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         if code == 0 {
             // Prepared by a way that we do not see.
             decide(|| {
-                guest.succeeded(UNKNOWN, &HARMLESS, Reply::Pending, Pending::None);
+                // It may have generated an id.
+                let class = Statement { uses_insert_id: true, ..Statement::reading() };
+                guest.succeeded(UNKNOWN, &class, Reply::Pending, Pending::None);
                 guest.pin(Pin::Unclear);
             });
         }

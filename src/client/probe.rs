@@ -27,24 +27,20 @@ pub struct Lent<'a> {
     pub fresh: bool,
     /// After a reconnect to the same server, its connection ids began anew.
     pub restarted: bool,
-    answered: Option<Instant>,
 }
-
-/// A server that answered this long ago may be asked on the same connection without a sign of life.
-const LATELY: Duration = Duration::from_secs(1);
 
 /// A login that takes longer will not come to an end.
 const LOGIN_WITHIN: Duration = Duration::from_secs(3);
 
 impl<'a> Lent<'a> {
     pub fn new(guest: &'a Guest) -> Self {
-        Lent { guest, fresh: false, restarted: false, answered: None }
+        Lent { guest, fresh: false, restarted: false }
     }
 
-    /// Its server has just refused a statement on it, so it is alive.
-    pub fn just_answered(mut self) -> Self {
-        self.answered = Some(Instant::now());
-        self
+    /// As `dial`, after others that want to log in too: the search's own logins go before.
+    pub fn dial_in_turn(&mut self, to: SocketAddr, deadline: Option<Instant>) -> Result<(), Undialled> {
+        let _turn = self.guest.endpoint().handshake(deadline);
+        self.dial(to)
     }
 }
 
@@ -57,10 +53,6 @@ impl Prober for Lent<'_> {
         self.guest.native.fd()
     }
 
-    fn answered_lately(&self) -> bool {
-        self.answered.is_some_and(|at| at.elapsed() < LATELY)
-    }
-
     fn others_are_alive_at(&self, server: SocketAddr) -> bool {
         let own = self.guest.native.fd();
         current::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
@@ -70,7 +62,6 @@ impl Prober for Lent<'_> {
         let native = &self.guest.native;
         let before = (self.guest.state().peer, native.thread_id());
         let endpoint = self.guest.endpoint();
-        let turn = endpoint.handshake();
         let question = endpoint.asking(to, None, LOGIN_WITHIN);
         let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
         if !self.fresh {
@@ -79,7 +70,6 @@ impl Prober for Lent<'_> {
         let outcome = native.reconnect();
         drop(steered);
         drop(question);
-        drop(turn);
         // A login that succeeded and was lost right after has replaced the session all the same.
         if outcome.is_ok() || native.thread_id() != before.1 {
             COUNTERS.moves.count();
@@ -98,7 +88,6 @@ impl Prober for Lent<'_> {
             let client = matches!(failure.number, 2000..=2999 | 5000..=5999) || evidence::is_loss(failure.number);
             if client { Undialled::Unreachable(why) } else { Undialled::Refused(why) }
         })?;
-        self.answered = Some(Instant::now());
         let mut state = self.guest.state();
         let connected_for = std::mem::replace(&mut state.since, Instant::now()).elapsed();
         let id = state.thread;
@@ -116,11 +105,7 @@ impl Prober for Lent<'_> {
     }
 
     fn ask(&mut self) -> Writability {
-        let answer = ask(self.guest);
-        if answer != Writability::Lost {
-            self.answered = Some(Instant::now());
-        }
-        answer
+        ask(self.guest)
     }
 }
 
@@ -155,6 +140,7 @@ fn uptime(guest: &Guest) -> Option<Duration> {
 /// table both say that there is nothing to be known.
 pub fn read_topology(guest: &Guest) -> Option<Topology> {
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
+    guest.state().session.on_question();
     let answer = guest.native.query(topology::QUESTION);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
@@ -169,6 +155,7 @@ pub fn read_topology(guest: &Guest) -> Option<Topology> {
 pub fn ask(guest: &Guest) -> Writability {
     // Without autocommit the library believes that any result set opens a transaction; this one does not.
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
+    guest.state().session.on_question();
     let answer = question(guest);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);

@@ -14,10 +14,9 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
-    endpoint::search::Prober,
     evidence,
     sql::Statement,
-    verdict::{Action, Class, Incumbent, Session, verdict},
+    verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
 };
 
 impl Guest {
@@ -32,16 +31,23 @@ impl Guest {
         }
         let replayable =
             !statement.varies && self.state().session.transaction().is_some_and(|log| log.spoilt().is_none());
-        let own = self.state().peer;
+        let (own, since) = {
+            let state = self.state();
+            (state.peer, state.since)
+        };
+        let servers = in_order(endpoint.replicas(), own, fallen.evidence);
         let mut lent = Lent::new(self);
-        // The same one first: a rotating name says nothing of where a connection should be.
-        let mut tried: Vec<SocketAddr> = own.into_iter().collect();
-        tried.extend(endpoint.replicas().into_iter().filter(|server| Some(*server) != own));
-        let mut dials = |servers: &[SocketAddr]| servers.iter().copied().find(|server| lent.dial(*server).is_ok());
-        let Some(found) = dials(&tried).or_else(|| dials(&endpoint.other_replicas(&tried))) else {
+        let deadline = self.deadline();
+        let mut dials = |servers: &[SocketAddr]| {
+            servers.iter().copied().find(|server| lent.dial_in_turn(*server, deadline).is_ok())
+        };
+        let found = dials(&servers).or_else(|| dials(&endpoint.other_replicas(&servers)));
+        let Some(found) = found else {
+            // A login may have succeeded and been lost: the session on it is nobody's.
+            let lost = lost || lent.fresh && replay::restore(self).is_err();
             return self.deliver(&fallen.original, fallen.code, lost);
         };
-        let healthy = own == Some(found) && !lent.restarted;
+        let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
         let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
         let action = verdict(fallen.evidence, Class::of(statement), session, incumbent);
@@ -61,5 +67,36 @@ impl Guest {
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             _ => self.surface(fallen, healthy, false),
         }
+    }
+}
+
+/// Which replicas are tried, and in which order; `named` begins with what DNS names now.
+fn in_order(named: Vec<SocketAddr>, own: Option<SocketAddr>, evidence: Evidence) -> Vec<SocketAddr> {
+    let Some(own) = own.filter(|own| named.is_empty() || named.contains(own)) else { return named };
+    if evidence == Evidence::NotSent {
+        // As a pool would that connects anew.
+        return if named.is_empty() { vec![own] } else { named };
+    }
+    // A statement that was cut off: its server is asked first, since that may have been a KILL.
+    let others = named.into_iter().filter(|server| *server != own);
+    std::iter::once(own).chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dns_decides_where_an_ended_connection_goes_and_its_own_replica_whether_a_statement_was_killed() {
+        let [one, two, gone] = [1, 2, 3].map(|last| SocketAddr::from(([10, 0, 0, last], 3306)));
+        for (own, evidence, order) in [
+            (two, Evidence::NotSent, vec![one, two]),
+            (two, Evidence::Unknown, vec![two, one]),
+            (gone, Evidence::NotSent, vec![one, two]),
+            (gone, Evidence::Unknown, vec![one, two]),
+        ] {
+            assert_eq!(in_order(vec![one, two], Some(own), evidence), order, "{own}, {evidence:?}");
+        }
+        assert_eq!(in_order(vec![], Some(two), Evidence::NotSent), [two], "DNS has not answered yet");
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     evidence,
     session::{
         execution::Act,
+        journal::Step,
         transaction::{Digesting, Entry, Reply},
     },
     verdict::Evidence,
@@ -20,19 +21,25 @@ use crate::{
 
 /// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.
 pub fn restore(guest: &Guest) -> Result<(), Failure> {
-    let (database, option, statements) = {
-        let state = guest.state();
-        let statements: Vec<Vec<u8>> = state.session.to_restore().map(<[u8]>::to_vec).collect();
-        (state.session.database().map(<[u8]>::to_vec), state.session.server_option(), statements)
+    let (reset, steps) = {
+        let mut state = guest.state();
+        state.session.on_move();
+        let reset = state.session.to_reset().map(|name| name.map(<[u8]>::to_vec));
+        (reset, state.session.to_restore().collect::<Vec<_>>())
     };
-    if let Some(database) = database {
-        guest.native.select_db(&database)?;
+    if let Some(character_set) = reset {
+        if let Some(name) = character_set {
+            guest.native.set_character_set(&name)?;
+        }
+        guest.native.reset_connection()?;
     }
-    if let Some(option) = option {
-        guest.native.set_server_option(option)?;
-    }
-    for statement in statements {
-        guest.native.query(&statement)?;
+    for step in steps {
+        match step {
+            Step::Text(text) => drop(guest.native.query(&text)?),
+            Step::Database(name) => guest.native.select_db(&name)?,
+            Step::CharacterSet(name) => guest.native.set_character_set(&name)?,
+            Step::ServerOption(option) => guest.native.set_server_option(option)?,
+        }
     }
     prepare_all(guest)
 }

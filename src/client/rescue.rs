@@ -98,7 +98,8 @@ impl Guest {
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
             let replayable = replayable && !statement.varies;
             // What the statement before it left can be had again only by replaying that one too.
-            let alone = statement.uses_previous && !(replayable && state.session.claims_ids());
+            let again = replayable && !statement.uses_outcome && state.session.claims_ids();
+            let alone = statement.uses_previous && !again;
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
@@ -111,21 +112,26 @@ impl Guest {
                 return Next::Deliver(code);
             }
             COUNTERS.pinned.count();
-            say!(Warn, "{}: a session pinned by {pin} cannot be moved; it is reported lost", endpoint.name);
+            say!(
+                Warn,
+                "{}: error {} reaches the application and its connection is reported lost: the session is pinned by \
+                 {pin}, which no other server has",
+                endpoint.name,
+                fallen.original.number
+            );
             return self.deliver(&fallen.original, code, true);
         }
 
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
-        let turn = self.state().session.claims_ids().then(|| endpoint.replay_begins());
+        let claims_ids = self.state().session.claims_ids();
+        let turn = claims_ids.then(|| endpoint.replay_begins());
         let mut lent = Lent::new(self);
-        if !evidence::ends_connection(evidence) {
-            lent = lent.just_answered();
-        }
         let Some(found) = self.writer(&mut lent, self.deadline()) else {
             return self.give_up(&lent, &fallen);
         };
         let (peer, since) = peer;
-        let healthy = peer == Some(found.address) && !lent.restarted && !endpoint.was_unreachable_after(since);
+        let gone = endpoint.was_unreachable_after(found.address, since);
+        let healthy = peer == Some(found.address) && !lent.restarted && !gone;
         if healthy && evidence == Evidence::ReadOnly {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * *attempts);
@@ -177,7 +183,8 @@ impl Guest {
     /// in the middle of a switchover. If DNS leads elsewhere by now, that server is asked, once; nothing is held.
     fn look_where_dns_leads(&self, original: &Failure) {
         let endpoint = self.endpoint();
-        let Some(elsewhere) = endpoint.named_other_than(self.state().peer) else { return };
+        let peer = self.state().peer;
+        let Some(elsewhere) = endpoint.named_other_than(peer) else { return };
         let movable = !self.in_transaction() && self.state().session.pinned().is_none();
         if !movable || self.state().looked_at.replace(elsewhere) == Some(elsewhere) {
             return;
@@ -203,7 +210,7 @@ impl Guest {
             if lent.address() == Some(found.address) {
                 return Some(found);
             }
-            match lent.dial(found.address) {
+            match lent.dial_in_turn(found.address, deadline) {
                 Ok(()) => return Some(found),
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
@@ -255,6 +262,7 @@ impl Guest {
         match replay::replay(self, &entries) {
             Ok(()) => {
                 COUNTERS.replays.count();
+                self.state().session.on_replayed();
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
                 Next::Send
             }

@@ -37,7 +37,8 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
             let failure = guest.native.failure();
             let Some(evidence) = evidence::of_error(failure.number, &failure.text) else { return false };
             let Pending::Announced(Some(read)) = announced else {
-                guest.endpoint().suspect(guest.state().pulse.generation());
+                let generation = guest.state().pulse.generation();
+                guest.endpoint().suspect(generation);
                 return false;
             };
             loop {
@@ -104,6 +105,7 @@ pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int
         guest.state().result = if rows { Pending::Announced(None) } else { Pending::None };
         if code > 0 {
             let failure = guest.native.failure();
+            guest.state().session.on_further_failure();
             if evidence::of_error(failure.number, &failure.text).is_some() {
                 let generation = guest.state().pulse.generation();
                 guest.endpoint().suspect(generation);

@@ -7,7 +7,7 @@ use super::{
     layout::native::{Active, ActiveStatement},
     statement::harmless,
 };
-use crate::hooks::{self, current, decide};
+use crate::hooks::{self, current, decide, steer};
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
@@ -19,9 +19,23 @@ pub fn close(call: Call, mysql: Active, real: impl Fn()) {
     real();
 }
 
-/// `mysql_change_user`, `mysql_reset_connection`: the server forgets the session, and so do we.
-pub fn fresh_session(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.forget())
+/// `mysql_change_user`: the server forgets the session, and so do we.
+pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
+    harmless(call, mysql, real, |guest| guest.state().session.on_change_user())
+}
+
+/// `mysql_reset_connection`: the server forgets most of it.
+pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
+    harmless(call, mysql, real, |guest| guest.state().session.on_reset())
+}
+
+/// `mysql_set_character_set`. While a handle is reconnected, the library itself calls it, so that a session begins with
+/// the character set that its last one ended with: it is to begin as its last one began.
+pub fn set_character_set(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_int) -> c_int {
+    if call.nested() && steer::reconnecting() {
+        return 0;
+    }
+    harmless(call, mysql, real, |guest| guest.state().session.on_character_set(name))
 }
 
 /// `mysql_set_server_option`.

@@ -1,13 +1,20 @@
 //! One statement on a protected handle: looked at before it is sent, judged after it was answered.
 
-use std::{ffi::c_int, sync::Arc, time::SystemTime};
+use std::{
+    ffi::c_int,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::SystemTime,
+};
 
 use super::{
     Call,
     handle::{Guest, Pending, Sent},
     layout::{
         native::{Active, Failure},
-        sys::SERVER_STATUS_IN_TRANS,
+        sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
     },
     probe::{self, Lent},
     replay,
@@ -19,14 +26,11 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{
-        Role,
-        search::{Prober, Writability},
-    },
+    endpoint::{Endpoint, Role, search::Writability},
     evidence,
     hooks::{decide, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},
-    sql::{SessionEffect, Statement, classify},
+    sql::{SessionEffect, Statement, TransactionEffect, classify},
     verdict::Evidence,
 };
 
@@ -97,7 +101,13 @@ pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succ
     })
 }
 
-pub(super) const HARMLESS: Statement = Statement::reading();
+pub(super) static HARMLESS: Statement = Statement::reading();
+
+/// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
+/// can be asked another time.
+fn is_command(statement: &Statement) -> bool {
+    std::ptr::eq(statement, &HARMLESS)
+}
 
 /// A call that is never made twice (KILL, list functions): only looked after beforehand.
 pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
@@ -120,6 +130,18 @@ fn server_gone() -> Failure {
 
 pub(super) fn evidence_of(failure: &Failure) -> Option<Evidence> {
     evidence::of_error(failure.number, &failure.text)
+}
+
+/// Once for a process: an application that does this does it on all its connections.
+fn say_of_overflow(endpoint: &Endpoint) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Relaxed) {
+        say!(
+            Warn,
+            "{}: a session sets more than is kept (1024 statements, 64 KiB): it, and others like it, will not be moved",
+            endpoint.name
+        );
+    }
 }
 
 /// How a real call ended.
@@ -181,12 +203,22 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
+        if self.state().session.misses(statement) {
+            say!(
+                Warn,
+                "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
+                 that has moved since; the connection is reported lost",
+                endpoint.name
+            );
+            return self.deliver(&server_gone(), 1, true);
+        }
         if endpoint.role() == Role::Unknown
             && !statement.uses_previous
+            && !is_command(statement)
             && !self.in_transaction()
             && std::mem::take(&mut self.state().ask_next)
             && probe::ask(self) == Writability::Writable
-            && let Some(peer) = self.state().peer
+            && let Some(peer) = { self.state().peer }
         {
             endpoint.seen_writable(peer);
         }
@@ -202,6 +234,7 @@ impl Guest {
             return Next::Send;
         }
         if !statement.uses_previous
+            && !is_command(statement)
             && endpoint.topology_is_due()
             && !self.in_transaction()
             && self.state().session.pinned().is_none()
@@ -219,7 +252,9 @@ impl Guest {
         }
         // With the circuit open nothing waits: it is one look, at most once a second.
         let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
-        let elsewhere = !pulse.circuit_open() && self.state().peer != endpoint.incumbent();
+        // One lock after the other: the endpoint's comes before a handle's.
+        let peer = self.state().peer;
+        let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
         if must_ask || elsewhere {
             return self.follow(must_ask);
         } else if !pulse.unsettled() {
@@ -242,7 +277,7 @@ impl Guest {
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
-            Some(target) if lent.dial(target).is_ok() => true,
+            Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
                 self.writer(&mut lent, self.deadline()).is_some()
@@ -315,7 +350,18 @@ impl Guest {
             && self.endpoint().role() == Role::Unknown;
         let in_transaction = self.status_in_transaction();
         let mut state = self.state();
+        if in_transaction
+            && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0
+            && statement.transaction != TransactionEffect::Begin
+            && state.session.transaction().is_none()
+        {
+            state.session.on_began_unseen();
+        }
+        let overflowed = state.session.overflowed();
         state.session.on_success(statement, ran, reply, in_transaction, SystemTime::now());
+        if state.session.overflowed() && !overflowed {
+            say_of_overflow(self.endpoint());
+        }
         state.result = pending;
         state.ask_next |= changed;
     }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Endpoint, name::Name};
-use crate::{control::option::Candidate, process};
+use crate::control::option::Candidate;
 
 /// The configured candidates of one endpoint.
 #[derive(Clone, Debug, Default)]
@@ -25,9 +25,9 @@ impl Known {
         known
     }
 
-    /// Sees to it that DNS is asked for the names among them.
-    pub fn watch(&self) {
-        self.hosts.iter().for_each(|(host, _)| process::watch(host));
+    /// The names among them, for which DNS has to be asked.
+    pub fn hosts(&self) -> Vec<String> {
+        self.hosts.iter().map(|(host, _)| host.clone()).collect()
     }
 
     /// In the order of the configuration, names after addresses.
@@ -38,11 +38,11 @@ impl Known {
 }
 
 impl Endpoint {
-    /// DNS answered for some name. Returns whether it is that of a configured candidate of this endpoint.
-    pub fn on_candidate_answer(&self, host: &str, addresses: &[IpAddr]) -> bool {
+    /// DNS answered for some name, perhaps that of a configured candidate.
+    pub fn on_candidate_answer(&self, host: &str, addresses: &[IpAddr]) {
         let mut state = self.lock();
-        let ours = state.configured.hosts.iter_mut().find(|(name, _)| name == host);
-        ours.map(|(_, known)| *known = addresses.to_vec()).is_some()
+        let ours = state.configured.hosts.iter_mut().filter(|(name, _)| name == host);
+        ours.for_each(|(_, known)| *known = addresses.to_vec());
     }
 }
 

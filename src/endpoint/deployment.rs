@@ -34,7 +34,8 @@ impl Endpoint {
         if let Some(topology) = &topology
             && topology.target.0 != self.name.host
         {
-            process::watch(&topology.target.0);
+            self.seek_host(&topology.target.0);
+            process::set_pace(self, self.wanted());
         }
         if state.deployment.topology == topology {
             return;
@@ -49,14 +50,12 @@ impl Endpoint {
         state.deployment.topology = topology;
     }
 
-    /// DNS answered for the name of the deployment's green. Returns whether it is this one's.
-    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) -> bool {
+    /// DNS answered for some name, perhaps that of the deployment's green.
+    pub fn on_green_answer(&self, host: &str, addresses: &[IpAddr]) {
         let mut state = self.lock();
         let green = state.deployment.topology.as_ref().map(|topology| topology.target.0.as_str());
-        let ours = green == Some(host) && host != self.name.host;
-        if ours {
+        if green == Some(host) && host != self.name.host {
             state.deployment.addresses = addresses.to_vec();
         }
-        ours
     }
 }

@@ -13,6 +13,8 @@ const HANGS: Duration = Duration::from_secs(3);
 
 /// Logins under way at a server that has just become the writer: more at once would be a storm on it.
 const HANDSHAKES: usize = 32;
+/// Of these one is the search's, which everybody else waits for.
+const FOR_ALL: usize = HANDSHAKES - 1;
 
 /// How long after a move the application's own connects count as part of the storm.
 const STORM: Duration = Duration::from_secs(10);
@@ -21,14 +23,14 @@ const STORM: Duration = Duration::from_secs(10);
 pub struct Handshake<'a>(&'a Endpoint, Instant);
 
 impl Endpoint {
-    /// Waits until fewer than 32 logins to this endpoint are in flight.
-    pub fn handshake(&self) -> Handshake<'_> {
+    /// Waits until fewer than 32 logins to this endpoint are in flight, until `deadline` or `hold_max` at most.
+    pub fn handshake(&self, deadline: Option<Instant>) -> Handshake<'_> {
         let until = Instant::now() + config().hold_max;
+        let until = deadline.map_or(until, |deadline| until.min(deadline));
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            let free = under_way(&state, now).count() < HANDSHAKES;
-            if free || now >= until {
+            if under_way(&state, now).count() < FOR_ALL || now >= until {
                 state.handshakes.push(now);
                 return Handshake(self, now);
             }
@@ -42,13 +44,13 @@ impl Endpoint {
     }
 
     /// The turn of a connect that the application makes: it waits only in a storm, when everybody comes back at once.
-    pub fn handshake_in_a_storm(&self) -> Option<Handshake<'_>> {
+    pub fn handshake_in_a_storm(&self, deadline: Option<Instant>) -> Option<Handshake<'_>> {
         let storm = {
             let state = self.lock();
             let moved = state.moved_at.is_some_and(|at| at.elapsed() < STORM);
             moved || state.life.unsettled()
         };
-        storm.then(|| self.handshake())
+        storm.then(|| self.handshake(deadline))
     }
 }
 
@@ -79,18 +81,18 @@ mod tests {
     }
 
     #[test]
-    fn the_login_after_the_32nd_waits_until_one_of_them_is_through() {
+    fn one_login_too_many_waits_until_another_is_through() {
         let endpoint = endpoint();
-        let mut under_way: Vec<_> = (0..HANDSHAKES).map(|_| endpoint.handshake()).collect();
+        let mut under_way: Vec<_> = (0..FOR_ALL).map(|_| endpoint.handshake(None)).collect();
         thread::scope(|scope| {
             let one_more = scope.spawn(|| {
-                let turn = endpoint.handshake();
+                let turn = endpoint.handshake(None);
                 let at_once = endpoint.lock().handshakes.len();
                 drop(turn);
                 at_once
             });
             under_way.pop();
-            assert_eq!(one_more.join().unwrap(), HANDSHAKES);
+            assert_eq!(one_more.join().unwrap(), FOR_ALL);
         });
     }
 
@@ -98,16 +100,16 @@ mod tests {
     fn logins_that_hang_do_not_keep_the_next_one_out() {
         let endpoint = endpoint();
         let long_ago = Instant::now().checked_sub(HANGS).unwrap();
-        endpoint.lock().handshakes = vec![long_ago; HANDSHAKES];
-        drop(endpoint.handshake());
+        endpoint.lock().handshakes = vec![long_ago; FOR_ALL];
+        drop(endpoint.handshake(None));
     }
 
     #[test]
     fn the_applications_own_connects_wait_only_after_a_move() {
         let endpoint = endpoint();
         endpoint.seen_writable(SocketAddr::from(([10, 0, 0, 1], 3306)));
-        assert!(endpoint.handshake_in_a_storm().is_none());
+        assert!(endpoint.handshake_in_a_storm(None).is_none());
         endpoint.lock().moved_at = Some(Instant::now());
-        assert!(endpoint.handshake_in_a_storm().is_some());
+        assert!(endpoint.handshake_in_a_storm(None).is_some());
     }
 }

@@ -42,6 +42,8 @@ pub struct Life {
     /// When DNS answered last.
     answered_at: Option<Instant>,
     recheck_at: Option<Instant>,
+    /// What DNS said when the incumbent was adopted without it: only another answer can speak against the incumbent.
+    adopted_against: Option<Vec<IpAddr>>,
 }
 
 impl Life {
@@ -59,6 +61,7 @@ impl Life {
             left_out_since: None,
             answered_at: None,
             recheck_at: None,
+            adopted_against: None,
         }
     }
 
@@ -87,9 +90,10 @@ impl Life {
         self.phase != Phase::Steady && !self.circuit_open
     }
 
-    /// Since when DNS leaves the incumbent out.
-    pub fn left_out_since(&self) -> Option<Instant> {
-        self.left_out_since
+    /// Was the incumbent verified, or DNS asked for it, within the last moments, and does DNS not name another steadily?
+    pub fn is_watched(&self, now: Instant, settle: Duration) -> bool {
+        let lately = |moment: Option<Instant>| moment.is_some_and(|at| now.duration_since(at) <= DNS_GAP);
+        (lately(self.answered_at) || lately(self.verified_at)) && !self.name_has_moved(now, settle)
     }
 
     /// Verified at or after `moment`: whoever began to doubt before that may rely on it.
@@ -97,9 +101,21 @@ impl Life {
         self.phase != Phase::Switching && !self.failed && self.verified_at.is_some_and(|at| at >= moment)
     }
 
-    /// When waiting ends for everybody.
-    pub fn hold_until(&self, now: Instant, hold_max: Duration) -> Instant {
-        self.switching_since.unwrap_or(now) + hold_max
+    /// When the incumbent was found unfit.
+    pub fn switching_since(&self) -> Option<Instant> {
+        self.switching_since
+    }
+
+    /// An incumbent that could not be reached is heard of again; it has to be asked. Returns whether that is news.
+    pub fn on_heard_again(&mut self) -> bool {
+        let news = self.phase == Phase::Switching;
+        if news {
+            self.phase = Phase::Suspect;
+            self.failed = true;
+            self.switching_since = None;
+            self.recheck_at = None;
+        }
+        news
     }
 
     /// A fresh DNS answer. Returns whether the set of addresses changed.
@@ -115,8 +131,11 @@ impl Life {
         if changed {
             self.last_pass = None;
         }
+        if self.adopted_against.as_ref().is_some_and(|then| *then != self.named) {
+            self.adopted_against = None;
+        }
         match self.incumbent {
-            Some(incumbent) if !self.named.contains(&incumbent.ip()) => {
+            Some(incumbent) if !self.named.contains(&incumbent.ip()) && self.adopted_against.is_none() => {
                 let since = *self.left_out_since.get_or_insert(now);
                 if changed || since == now {
                     self.recheck_at = Some(now);
@@ -226,6 +245,7 @@ impl Life {
         self.phase = Phase::Steady;
         self.left_out_since = None;
         self.recheck_at = None;
+        self.adopted_against = (!self.named.contains(&address.ip())).then(|| self.named.clone());
     }
 
     /// `hold_max` has passed without a writer: nobody is held again until one was verified.
@@ -294,6 +314,38 @@ mod tests {
         life.adopt(address(2), now);
         life.on_failure(1);
         assert_eq!(life.phase(), Phase::Steady);
+    }
+
+    #[test]
+    fn an_answer_that_was_there_before_a_candidate_was_adopted_does_not_lead_back_to_the_old_writer() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        life.on_incumbent_unfit(now);
+        life.adopt(address(2), now);
+        for second in 1..=40 {
+            life.on_answer(vec![address(1).ip()], later(now, second));
+            assert!(!life.may_adopt(address(1), true, later(now, second), SETTLE) && !life.unsettled(), "{second}");
+        }
+        life.on_answer(vec![address(3).ip()], later(now, 41));
+        assert_eq!(life.phase(), Phase::Suspect, "another answer is news");
+    }
+
+    #[test]
+    fn an_incumbent_that_is_heard_again_is_asked_by_the_next_statement() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        assert!(!life.on_heard_again());
+        life.on_incumbent_unfit(now);
+        assert!(life.on_heard_again() && life.asks_before_sending(now));
+        life.on_answer(vec![address(1).ip()], now);
+        assert_eq!(life.phase(), Phase::Suspect, "DNS cannot clear it");
+    }
+
+    #[test]
+    fn a_writer_that_nobody_has_watched_for_long_is_not_relied_on() {
+        let now = Instant::now();
+        let life = steady_on(1, now);
+        assert!(life.is_watched(later(now, 5), SETTLE) && !life.is_watched(later(now, 60), SETTLE));
     }
 
     #[test]
@@ -374,7 +426,6 @@ mod tests {
         let mut life = steady_on(1, now);
         life.on_failure(1);
         assert!(life.on_incumbent_unfit(now) && life.unsettled());
-        assert_eq!(life.hold_until(later(now, 3), SETTLE), now + SETTLE, "everybody's limit is the first one's");
         assert!(life.fail_open() && !life.fail_open());
         assert!(!life.unsettled());
         assert!(life.may_look(now) && !life.may_look(now) && life.may_look(later(now, 1)));

@@ -5,11 +5,13 @@
 //! across a blocking call.
 
 mod candidates;
+pub mod connects;
 mod deployment;
 pub mod handshakes;
 pub mod life;
 pub mod name;
 mod pool;
+mod questions;
 mod reach;
 pub mod search;
 pub mod silence;
@@ -57,6 +59,11 @@ pub struct Endpoint {
     pulse: AtomicU64,
     /// Live tagged sockets: while there are none, DNS is not asked.
     pub tagged: AtomicU32,
+    /// The [`Pace`] at which DNS is to be asked for its names.
+    wanted: AtomicU8,
+    /// Names besides its own that DNS is asked for: candidates'. A lock of its own: the names of all endpoints are
+    /// looked through while one endpoint's state is locked.
+    sought: Mutex<Vec<String>>,
     state: Mutex<State>,
     made: Instant,
     /// When the topology table may be asked again, in ms since `made`.
@@ -78,11 +85,12 @@ struct State {
     /// When each login that is under way began.
     handshakes: Vec<Instant>,
     silence: silence::Known,
+    questions: questions::Questions,
     deployment: topology::Known,
     configured: candidates::Known,
     pool: pool::Pool,
-    /// When the incumbent could not be reached last.
-    unreachable_at: Option<Instant>,
+    /// Since when callers are held without a longer pause, and when one was held last.
+    held: Option<(Instant, Instant)>,
     /// When another server was adopted last.
     moved_at: Option<Instant>,
     /// Of one process among many that look for the same writer.
@@ -119,6 +127,8 @@ impl Endpoint {
             learning: AtomicU8::new(0),
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
+            wanted: AtomicU8::new(Pace::Idle as u8),
+            sought: Mutex::new(configured.hosts()),
             state: Mutex::new(State {
                 life: Life::new(),
                 probing: None,
@@ -126,10 +136,11 @@ impl Endpoint {
                 replaying: 0,
                 handshakes: Vec::new(),
                 silence: silence::Known::default(),
+                questions: questions::Questions::default(),
                 deployment: topology::Known::default(),
                 configured,
                 pool: pool::Pool::default(),
-                unreachable_at: None,
+                held: None,
                 moved_at: None,
                 jitter: Jitter::new(),
             }),
@@ -163,7 +174,6 @@ impl Endpoint {
             state.life.adopt(address, Instant::now());
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
-            state.configured.watch();
             say!(Info, "{}: protected, writer is {address}", self.name);
         }
     }
@@ -192,12 +202,24 @@ impl Endpoint {
     }
 
     /// The writer, for a connect that DNS led to nobody: DNS may be wrong, or silent. Not known to lead there either, or
-    /// `cheap` to try.
+    /// `cheap` to try; and somebody must have watched it lately, since the name may have moved meanwhile.
     pub fn writer_beside_dns(&self, cheap: bool) -> Option<SocketAddr> {
+        let (incumbent, watched) = {
+            let state = self.lock();
+            let incumbent = state.life.incumbent().filter(|_| !state.life.circuit_open())?;
+            let worth = cheap || !state.life.named().contains(&incumbent.ip());
+            if !worth || state.silence.is_mute(incumbent) {
+                return None;
+            }
+            (incumbent, state.life.is_watched(Instant::now(), config().settle))
+        };
+        (watched || crate::process::traffic(self, incumbent).heard.is_some()).then_some(incumbent)
+    }
+
+    /// Does DNS lead to the incumbent and to nobody else?
+    pub fn is_where_dns_leads(&self) -> bool {
         let state = self.lock();
-        let incumbent = state.life.incumbent().filter(|_| !state.life.circuit_open())?;
-        let worth = cheap || !state.life.named().contains(&incumbent.ip());
-        (worth && !Self::is_mute(&state, incumbent)).then_some(incumbent)
+        state.life.incumbent().is_some_and(|incumbent| state.life.named() == [incumbent.ip()])
     }
 
     /// An address that DNS names now, if it does not name `address` any more.
@@ -249,7 +271,9 @@ impl Endpoint {
 
     fn pace_in(&self, state: &State) -> Pace {
         if self.role() == Role::Writer && state.life.unsettled() {
-            if state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
+            let held = state.held.is_some_and(|(_, last)| last.elapsed() < config().hold_max);
+            let sought = held || state.life.incumbent().is_some_and(|incumbent| state.silence.is_mute(incumbent));
+            if sought && state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
         } else if state.pool.is_sought() {
             Pace::Urgent
         } else if self.tagged.load(Relaxed) > 0 {
@@ -259,6 +283,47 @@ impl Endpoint {
         }
     }
 
+    /// Asked of DNS, and how often: by this endpoint alone.
+    pub fn want(&self, pace: Pace) {
+        self.wanted.store(pace as u8, Release);
+    }
+
+    pub fn wanted(&self) -> Pace {
+        match self.wanted.load(Acquire) {
+            0 => Pace::Idle,
+            1 => Pace::Steady,
+            _ => Pace::Urgent,
+        }
+    }
+
+    /// Its own name, and its candidates'.
+    pub fn hosts(&self) -> Vec<String> {
+        let sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::once(&self.name.host).chain(sought.iter()).cloned().collect()
+    }
+
+    pub fn seeks(&self, host: &str) -> bool {
+        self.name.host == host
+            || self.sought.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == host)
+    }
+
+    /// DNS has to be asked for another name too.
+    fn seek_host(&self, host: &str) {
+        if !self.seeks(host) {
+            self.sought.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
+        }
+    }
+
+    /// Since when callers are held, of whom this is one. Those who were held long ago do not count.
+    fn held_since(state: &mut State, now: Instant) -> Instant {
+        let current = state.held.filter(|(_, last)| now.duration_since(*last) < config().hold_max);
+        let since = current.map_or(now, |(since, _)| since);
+        state.held = Some((since, now));
+        since
+    }
+
+    /// Locks are taken in this order: an endpoint's state, then tags and handles, then a handle's state, then the
+    /// watcher's. None is held while anything waits.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,9 +335,6 @@ impl Endpoint {
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.notify_all();
-            if life.unsettled() {
-                state.configured.watch();
-            }
         }
         // The pulse does not tell a suspicion from a switchover; DNS is asked far more often in the latter.
         crate::process::set_pace(self, self.pace_in(state));

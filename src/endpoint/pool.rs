@@ -11,7 +11,7 @@ use super::Endpoint;
 const RECENT: Duration = Duration::from_secs(60);
 
 /// A reader is not held; but its name may be about to leave out the replica that has just died.
-const SECOND: Duration = Duration::from_secs(1);
+const FOR_DNS: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(super) struct Pool {
@@ -36,12 +36,15 @@ impl Pool {
 impl Endpoint {
     /// Where a connection of a reader may go: what DNS names now first, then what it named lately.
     pub fn replicas(&self) -> Vec<SocketAddr> {
-        self.lock().pool.named.iter().map(|(ip, _)| SocketAddr::new(*ip, self.name.port)).collect()
+        let now = Instant::now();
+        let state = self.lock();
+        let recent = state.pool.named.iter().filter(|(_, at)| now.duration_since(*at) < RECENT);
+        recent.map(|(ip, _)| SocketAddr::new(*ip, self.name.port)).collect()
     }
 
     /// None of the replicas in `tried` is there. Waits a second at most for DNS to name others, and gives those.
     pub fn other_replicas(&self, tried: &[SocketAddr]) -> Vec<SocketAddr> {
-        let until = Instant::now() + SECOND;
+        let until = Instant::now() + FOR_DNS;
         self.seek(1);
         let others = loop {
             let mut others = self.replicas();

@@ -10,12 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Endpoint, State,
-    life::Phase,
-    reach::{LIMIT, greets},
-    topology::Topology,
-};
+use super::{Endpoint, State, life::Phase, silence::GAP, topology::Topology};
 use crate::control::{
     config,
     counters::COUNTERS,
@@ -28,8 +23,6 @@ pub trait Prober {
     fn address(&self) -> Option<SocketAddr>;
     /// Its socket.
     fn fd(&self) -> i32;
-    /// Its server has answered on it just now: it need not be asked for a sign of life first.
-    fn answered_lately(&self) -> bool;
     /// Connects to `to` and logs in as the application, or leaves everything as it was and says why.
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled>;
     /// Asks the connected server whether it accepts writes.
@@ -68,17 +61,6 @@ impl fmt::Display for Undialled {
     }
 }
 
-/// Why an application's connect failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// Nobody there, or nobody who speaks; no such name.
-    Nobody,
-    /// The server says that it is shutting down or offline.
-    GoingAway,
-    /// The server is there and lets this one not in: a locked account, too many connections.
-    Refused,
-}
-
 /// A verified writer. The prober that was lent may be connected to it, or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -87,7 +69,7 @@ pub struct Found {
 }
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
-const PROBE_EVERY: Duration = Duration::from_millis(100);
+pub(super) const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// How much longer somebody else waits before he takes the prober's place: it is connected where it has to be.
 const STICKY: Duration = Duration::from_millis(50);
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
@@ -96,10 +78,10 @@ const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
 const PATIENCE_RATIO: u32 = 2;
 /// A look at a few servers is over by then, unless one of them gives no answer.
 const STUCK: Duration = Duration::from_secs(3);
-/// How long it is known of a server that it gives no answer, without asking it again.
-const SILENT_FOR: Duration = Duration::from_secs(1);
-/// A server that takes longer to say whether it is read-only is looked away from.
+/// A server that takes longer to say whether it is read-only is looked away from; sooner when it is known not to be the
+/// writer, since others wait for another one.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// A login that failed after this long was waiting for an answer; a refusal comes at once.
 const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served.
@@ -120,16 +102,19 @@ impl Endpoint {
         let began = Instant::now();
         let mut ask_incumbent_at: Option<Instant> = None;
         let mut refused_since: Option<Instant> = None;
-        let (mut held, mut probed) = (false, false);
+        let (mut held, mut probed, mut looked) = (false, false, false);
         let mut state = self.lock();
         let found = loop {
             let now = Instant::now();
+            let limit = Self::held_since(&mut state, now) + config().hold_max;
+            if !looked && state.life.phase() == Phase::Switching {
+                crate::process::set_pace(self, self.pace_in(&state));
+            }
             if state.life.verified_since(began) {
                 break state.life.incumbent().map(|address| Found { address, generation: state.life.generation() });
             }
             let open = state.life.circuit_open();
-            let limit = state.life.hold_until(began, config().hold_max);
-            if !open && now >= limit {
+            if !open && now >= limit && (looked || state.probing.is_some()) {
                 self.fail_open(&mut state);
                 break None;
             }
@@ -160,6 +145,7 @@ impl Endpoint {
             (state, look) = self.pass(state, prober, &mut ask_incumbent_at);
             let every = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
+            looked = true;
             probed = look == Look::Done;
             refused_since = if probed { None } else { refused_since.or(Some(now)) };
             state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
@@ -179,7 +165,7 @@ impl Endpoint {
         found
     }
 
-    fn fail_open(&self, state: &mut State) {
+    pub(super) fn fail_open(&self, state: &mut State) {
         if state.life.fail_open() {
             COUNTERS.failed_open.count();
             say!(
@@ -191,7 +177,7 @@ impl Endpoint {
             );
             self.publish(state);
             // Whoever waits for a server that gives no answer waits no longer than the others.
-            if let Some(silent) = state.life.incumbent().filter(|incumbent| Self::is_mute(state, *incumbent)) {
+            if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
                 crate::process::give_up(&self.name, silent);
             }
         }
@@ -218,8 +204,7 @@ impl Endpoint {
         others.retain(|(server, _)| Some(*server) != incumbent);
         let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         // Another one of this process has just waited for it in vain.
-        let known_mute = incumbent.is_some_and(|incumbent| Self::is_mute(&state, incumbent))
-            && state.unreachable_at.is_some_and(|at| at.elapsed() < SILENT_FOR);
+        let known_mute = incumbent.is_some_and(|incumbent| state.silence.missed_lately(incumbent));
         drop(state);
 
         let mut incumbent_writable = false;
@@ -228,7 +213,8 @@ impl Endpoint {
             let connected = prober.address() == Some(incumbent);
             let due = !switching || ask_incumbent_at.map_or(!known_mute, |at| now >= at);
             let alone = others.is_empty() && green.is_empty();
-            if due || alone || connected && !known_mute {
+            // Whoever is still connected to it asks: nobody is left for another one on somebody else's word.
+            if due || alone || connected {
                 let answer = self.try_server(prober, incumbent);
                 let took = now.elapsed();
                 *ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
@@ -267,6 +253,7 @@ impl Endpoint {
                     if state.life.generation() != generation {
                         return (state, Look::Done);
                     }
+                    let vouched = vouched && !self.may_be_a_gap(&state);
                     if state.life.may_adopt(candidate, incumbent_writable, now, settle)
                         || vouched && state.life.may_adopt_configured(incumbent_writable)
                     {
@@ -299,11 +286,17 @@ impl Endpoint {
         (state, Look::Done)
     }
 
+    /// The incumbent is silent, and not for long: a gap in the network would look the same.
+    fn may_be_a_gap(&self, state: &State) -> bool {
+        let silent = state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent));
+        silent.is_some_and(|incumbent| state.silence.silent_for(incumbent) < GAP)
+    }
+
     /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
     fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = Instant::now();
-        let silent = unreached.or(state.life.incumbent().filter(|incumbent| Self::is_mute(state, *incumbent)));
-        let since = state.life.hold_until(now, Duration::ZERO);
+        let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
+        let since = state.life.switching_since().unwrap_or(now);
         state.life.adopt(candidate, now);
         state.moved_at = Some(now);
         say!(
@@ -326,7 +319,7 @@ impl Endpoint {
     /// `unreached`: it could not be asked. Otherwise it is read-only.
     pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
         if unreached.is_some() {
-            state.unreachable_at = Some(Instant::now());
+            state.silence.unreached(incumbent);
         }
         let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
         if state.life.on_incumbent_unfit(Instant::now()) {
@@ -342,24 +335,21 @@ impl Endpoint {
     }
 
     fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, Undialled> {
-        let connected = prober.address() == Some(server);
-        if !(connected && prober.answered_lately()) {
-            self.sign_of_life(server, connected)?;
-        }
-        if connected {
+        if prober.address() == Some(server) {
             match self.ask(prober, server) {
-                Writability::Lost if Self::is_mute(&self.lock(), server) => {
+                Writability::Lost if self.lock().silence.missed_lately(server) => {
                     return Err(Undialled::Unreachable("no answer".to_owned()));
                 }
                 Writability::Lost => {}
                 answer => return Ok(answer),
             }
         }
+        self.sign_of_life(server)?;
         let began = Instant::now();
         let dialled = prober.dial(server);
         match &dialled {
-            Ok(()) | Err(Undialled::Refused(_)) => self.heard(server),
-            Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.unheard(server),
+            Ok(()) | Err(Undialled::Refused(_)) => self.lock().silence.heard(server),
+            Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.lock().silence.missed(server),
             Err(Undialled::Unreachable(_)) => {}
         }
         dialled?;
@@ -370,52 +360,17 @@ impl Endpoint {
     }
 
     fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
-        let question = self.asking(server, Some(prober.fd()), ANSWER_WITHIN);
+        let patience = if self.is_switching() { UNFIT_ANSWER_WITHIN } else { ANSWER_WITHIN };
+        let question = self.asking(server, Some(prober.fd()), patience);
         let answer = prober.ask();
         drop(question);
         if answer != Writability::Lost {
-            self.heard(server);
+            self.lock().silence.heard(server);
         }
         answer
     }
 
-    /// A connect to a known writer's name failed. Waits a moment and says whether it is to be tried again.
-    pub fn connect_may_try_again(&self, trouble: Trouble, deadline: Option<Instant>) -> bool {
-        let Some(incumbent) = self.incumbent() else { return false };
-        if self.circuit_open() {
-            return false;
-        }
-        let unfit = match trouble {
-            Trouble::Refused => None,
-            Trouble::GoingAway => Some(Undialled::Refused("it is going away".to_owned())),
-            // Others of this process are served: it is the connect's own trouble.
-            Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
-            Trouble::Nobody => greets(incumbent, LIMIT).err().map(Undialled::Unreachable),
-        };
-        let mut state = self.lock();
-        let now = Instant::now();
-        if state.life.incumbent() != Some(incumbent) {
-            return true;
-        }
-        match unfit {
-            Some(unfit) => self.incumbent_unfit(&mut state, incumbent, Some(unfit)),
-            None if state.life.phase() != Phase::Switching && !state.deployment.is_moving() => return false,
-            None => {}
-        }
-        let limit = state.life.hold_until(now, config().hold_max);
-        if now >= limit {
-            self.fail_open(&mut state);
-            return false;
-        }
-        let until = deadline.map_or(limit, |deadline| limit.min(deadline));
-        if now >= until {
-            return false;
-        }
-        drop(self.wait(state, (2 * PROBE_EVERY).min(until - now)));
-        true
-    }
-
-    fn is_switching(&self) -> bool {
+    pub(super) fn is_switching(&self) -> bool {
         self.lock().life.phase() == Phase::Switching
     }
 
@@ -424,7 +379,7 @@ impl Endpoint {
         drop(self.wait(self.lock(), time));
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
+    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
         match self.changed.wait_timeout(state, time) {
             Ok((state, _)) => state,
             Err(poisoned) => poisoned.into_inner().0,

@@ -1,59 +1,80 @@
 //! Servers that fall silent: no refusal, no FIN, no answer. Nobody may be left to notice them, since every connection
-//! may be waiting for an answer that never comes. The watcher's thread looks, after each of its lookups.
+//! may be waiting for an answer that never comes. The watcher's thread looks, each second and after each lookup.
 //!
 //! A server that may be healthy is hardly ever asked for its greeting: a connection that ends there counts against
 //! `max_connect_errors` (MySQL manual, "Host Cache"), and past that the server refuses this host. What the kernel knows
 //! of the connections that are open anyway comes first.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use super::{
-    Endpoint, Role, State,
-    life::Phase,
-    reach::{self, greets},
-    search::Undialled,
-};
+use super::{Endpoint, Role, State, life::Phase, reach::greets, search::Undialled};
 use crate::control::config;
 
 /// Whoever was heard of within this is alive.
 const LATELY: Duration = Duration::from_secs(1);
 /// Before a long statement's server is asked for a sign of life again, doubled each time that it gave one.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
-/// Configured candidates are there at all times, so that they are says nothing: a short gap in the network is waited for.
-const GAP: Duration = Duration::from_secs(5);
+/// A short gap in the network is waited for, where no DNS answer says that the writer is elsewhere.
+pub(super) const GAP: Duration = Duration::from_secs(5);
+/// How long a gap explains that a connection ended: after that, somebody ended it.
+const EXPLAINS: Duration = Duration::from_secs(60);
+
+/// A server that gave no answer when it was asked for one.
+#[derive(Clone, Copy, Debug)]
+struct Mute {
+    since: Instant,
+    misses: u32,
+    /// When it missed last.
+    checked: Instant,
+}
 
 /// What is known of servers that do not answer.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Servers that gave no answer when they were asked for one: not to be waited for without a sign of life.
-    mute: BTreeSet<SocketAddr>,
-    /// The incumbent gives none, since then.
-    since: Option<Instant>,
-    /// When it was asked for one last, in vain.
-    checked: Option<Instant>,
-    /// Servers that gave one: not asked again before that moment, this pause after the last time.
+    mute: BTreeMap<SocketAddr, Mute>,
+    /// Servers that gave a sign of life: not asked for one before that moment, this pause after the last time.
     not_before: BTreeMap<SocketAddr, (Instant, Duration)>,
-    /// The suspicion of DNS (since when it leaves the incumbent out) for which a sign of life was asked for.
-    asked_for: Option<Instant>,
-    /// Who answered us last, and when.
-    heard: Option<(SocketAddr, Instant)>,
-    questions: Vec<Asked>,
-    /// Counts the questions.
-    asked: u64,
+    /// When a server could not be reached last.
+    unreachable: BTreeMap<SocketAddr, Instant>,
 }
 
-/// A question or a login of ours that is under way.
-#[derive(Debug)]
-struct Asked {
-    id: u64,
-    server: SocketAddr,
-    /// The socket, once there is one.
-    fd: Option<i32>,
-    until: Instant,
+impl Known {
+    pub fn is_mute(&self, server: SocketAddr) -> bool {
+        self.mute.contains_key(&server)
+    }
+
+    /// It gives no answer, for so long; zero if it is not known to be silent.
+    pub fn silent_for(&self, server: SocketAddr) -> Duration {
+        self.mute.get(&server).map(|mute| mute.since.elapsed()).unwrap_or_default()
+    }
+
+    /// Somebody has just waited for it in vain.
+    pub fn missed_lately(&self, server: SocketAddr) -> bool {
+        self.mute.get(&server).is_some_and(|mute| mute.checked.elapsed() < LATELY)
+    }
+
+    pub fn missed(&mut self, server: SocketAddr) {
+        let now = Instant::now();
+        let mute = self.mute.entry(server).or_insert(Mute { since: now, misses: 0, checked: now });
+        mute.misses += 1;
+        mute.checked = now;
+    }
+
+    pub fn heard(&mut self, server: SocketAddr) {
+        self.mute.remove(&server);
+    }
+
+    pub fn unreached(&mut self, server: SocketAddr) {
+        self.unreachable.insert(server, Instant::now());
+    }
+
+    fn misses(&self, server: SocketAddr) -> u32 {
+        self.mute.get(&server).map_or(0, |mute| mute.misses)
+    }
 }
 
 /// What the kernel knows of this process's connections to a server.
@@ -74,85 +95,32 @@ impl Traffic {
 }
 
 impl Endpoint {
-    /// Has the incumbent been unreachable after `moment`? A connection that is older did not end on purpose.
-    pub fn was_unreachable_after(&self, moment: Instant) -> bool {
-        self.lock().unreachable_at.is_some_and(|at| at > moment)
+    /// Has the server been unreachable after `moment`, and lately? A connection that is older did not end on purpose.
+    pub fn was_unreachable_after(&self, server: SocketAddr, moment: Instant) -> bool {
+        self.lock().silence.unreachable.get(&server).is_some_and(|at| *at > moment && at.elapsed() < EXPLAINS)
     }
 
-    /// The server answered just now.
-    pub(super) fn heard(&self, server: SocketAddr) {
+    /// Connections to the server were given up.
+    pub fn gave_up(&self, server: SocketAddr) {
+        self.lock().silence.unreached(server);
+    }
+
+    /// Before a login is risked on a server that gave no answer the last time, it must give a sign of life.
+    pub(super) fn sign_of_life(&self, server: SocketAddr) -> Result<(), Undialled> {
+        let misses = self.lock().silence.misses(server);
+        if misses == 0 {
+            return Ok(());
+        }
+        let answer = greets(server, misses);
         let mut state = self.lock();
-        state.silence.mute.remove(&server);
-        state.silence.heard = Some((server, Instant::now()));
-    }
-
-    /// The server gave no answer in time.
-    pub(super) fn unheard(&self, server: SocketAddr) {
-        self.lock().silence.mute.insert(server);
-    }
-
-    pub(super) fn is_mute(state: &State, server: SocketAddr) -> bool {
-        state.silence.mute.contains(&server)
-    }
-
-    /// Before a question is risked on a connection to `server`, or a login: it must give a sign of life if it gave none
-    /// the last time, and once for each suspicion that DNS raises.
-    pub(super) fn sign_of_life(&self, server: SocketAddr, connected: bool) -> Result<(), Undialled> {
-        let doubted = {
-            let mut state = self.lock();
-            let suspicion = state.life.left_out_since();
-            let heard = state.silence.heard.is_some_and(|(who, at)| who == server && at.elapsed() < LATELY);
-            let new = suspicion.is_some() && state.silence.asked_for != suspicion;
-            let doubted = connected && new && state.life.incumbent() == Some(server) && !heard;
-            if doubted {
-                state.silence.asked_for = suspicion;
-            }
-            let mute = Self::is_mute(&state, server);
-            if mute || doubted && !crate::process::traffic(self, server).alive() { Some(mute) } else { None }
-        };
-        let Some(mute) = doubted else { return Ok(()) };
-        match greets(server, if mute { reach::AGAIN } else { reach::LIMIT }) {
-            Ok(()) => {
-                self.heard(server);
-                Ok(())
-            }
+        match answer {
+            Ok(()) => state.silence.heard(server),
             Err(why) => {
-                self.unheard(server);
-                Err(Undialled::Unreachable(why))
+                state.silence.missed(server);
+                return Err(Undialled::Unreachable(why));
             }
         }
-    }
-
-    /// Something is asked of `server`; without an answer its connection is cut after `patience`. The libraries' own
-    /// limits are for the application to set, and it need not have set any.
-    pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
-        let mut state = self.lock();
-        state.silence.asked += 1;
-        let id = state.silence.asked;
-        state.silence.questions.push(Asked { id, server, fd, until: Instant::now() + patience });
-        Question { endpoint: self, id }
-    }
-
-    /// The question has got a socket.
-    pub fn question_is_on(&self, id: u64, fd: i32) {
-        let mut state = self.lock();
-        if let Some(asked) = state.silence.questions.iter_mut().find(|asked| asked.id == id) {
-            asked.fd = Some(fd);
-        }
-    }
-
-    /// On the watcher's thread: questions without an answer are ended.
-    pub fn end_overdue_questions(&self, cut: impl Fn(i32, SocketAddr)) {
-        let now = Instant::now();
-        // Under the lock: while a question stands, its socket is the asking handle's.
-        let mut state = self.lock();
-        let silence = &mut state.silence;
-        for asked in silence.questions.iter_mut().filter(|asked| now >= asked.until) {
-            if let Some(fd) = asked.fd.take() {
-                silence.mute.insert(asked.server);
-                cut(fd, asked.server);
-            }
-        }
+        Ok(())
     }
 
     /// On the watcher's thread: is `server` silent, so that the connections to it are to be cut and whoever waits for an
@@ -167,31 +135,37 @@ impl Endpoint {
 
     /// Only on the kernel's word, and only if there is another one that greets.
     fn replica_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
-        let silent = !traffic.alive() && traffic.resending && greets(server, reach::LIMIT).is_err();
-        silent && self.replicas().into_iter().any(|other| other != server && greets(other, reach::LIMIT).is_ok())
+        let silent = !traffic.alive() && traffic.resending && greets(server, 0).is_err();
+        silent && self.replicas().into_iter().any(|other| other != server && greets(other, 0).is_ok())
     }
 
     fn writer_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let now = Instant::now();
-        let to_ask = {
+        let (is_incumbent, misses) = {
             let mut state = self.lock();
             let is_incumbent = state.life.incumbent() == Some(server);
-            let doubted = !is_incumbent || state.life.phase() != Phase::Steady;
-            if traffic.alive() || !(traffic.resending || doubted && traffic.waiting) {
-                if is_incumbent {
-                    state.silence.since = None;
-                }
+            // What came before it missed says nothing.
+            let last_miss = state.silence.mute.get(&server).map(|mute| mute.checked.elapsed());
+            if traffic.alive() && last_miss.is_none_or(|ago| traffic.heard.is_some_and(|heard| heard < ago)) {
+                self.heard_again(&mut state, server);
+                return false;
+            }
+            // One of several servers under the name is doubted no more than the incumbent is.
+            let left = !is_incumbent && !state.life.named().contains(&server.ip());
+            let doubted = left || is_incumbent && state.life.phase() != Phase::Steady;
+            let mute = state.silence.is_mute(server);
+            if !(traffic.resending || doubted && traffic.waiting || is_incumbent && mute) {
                 return false;
             }
             if state.silence.not_before.get(&server).is_some_and(|(at, _)| now < *at) {
                 return false;
             }
-            let checked = state.silence.checked.is_some_and(|at| at.elapsed() < LATELY);
-            if is_incumbent && checked && Self::is_mute(&state, server) { None } else { Some(is_incumbent) }
+            let asked = mute && state.silence.missed_lately(server);
+            (is_incumbent, (!asked).then(|| state.silence.misses(server)))
         };
         // Nothing came from it for a second, and somebody waits.
-        if let Some(is_incumbent) = to_ask {
-            let answer = greets(server, reach::LIMIT);
+        if let Some(misses) = misses {
+            let answer = greets(server, misses);
             let mut state = self.lock();
             if is_incumbent != (state.life.incumbent() == Some(server)) {
                 return false;
@@ -200,74 +174,66 @@ impl Endpoint {
                 let before = state.silence.not_before.get(&server);
                 let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
                 state.silence.not_before.insert(server, (now + pause, pause));
-                state.silence.mute.remove(&server);
-                if is_incumbent {
-                    state.silence.since = None;
-                }
+                self.heard_again(&mut state, server);
                 return false;
             };
             state.silence.not_before.remove(&server);
-            state.silence.mute.insert(server);
-            if !is_incumbent {
-                // The writer is somewhere else: nothing that is still waited for will come of this one.
-                return true;
+            state.silence.missed(server);
+            if is_incumbent {
+                self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
             }
-            state.silence.checked = Some(Instant::now());
-            state.silence.since.get_or_insert(now);
-            self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
         }
-        let (silent, (elsewhere, configured)) = {
-            let state = self.lock();
-            (state.silence.since.map(|since| since.elapsed()).unwrap_or_default(), self.elsewhere(&state, server))
-        };
-        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server, reach::LIMIT).is_ok());
-        silent >= config().hold_max || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
+        let state = self.lock();
+        let silent = state.silence.silent_for(server);
+        if !is_incumbent {
+            // The writer is somewhere else: nothing that is still waited for will come of this one.
+            return traffic.resending || silent >= LATELY;
+        }
+        let (elsewhere, configured) = self.elsewhere(&state, server);
+        drop(state);
+        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server, 0).is_ok());
+        silent >= config().hold_max.max(GAP) || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
     }
 
-    /// Where the writer may be instead: by DNS or by a switchover that is under way, and by the configuration.
+    /// If it was silent: whether it is the writer still, the next statement asks.
+    fn heard_again(&self, state: &mut State, server: SocketAddr) {
+        let was_mute = state.silence.is_mute(server);
+        state.silence.heard(server);
+        if was_mute && state.life.incumbent() == Some(server) && state.life.on_heard_again() {
+            self.publish(state);
+        }
+    }
+
+    /// Where the writer may be instead: by DNS or by a switchover, and by the configuration.
     fn elsewhere(&self, state: &State, incumbent: SocketAddr) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
         let port = incumbent.port();
-        let green = if state.deployment.is_moving() { state.deployment.addresses.as_slice() } else { &[] };
+        let green = if state.deployment.leads_to_green() { state.deployment.addresses.as_slice() } else { &[] };
         let named = state.life.named().iter().chain(green).map(|ip| SocketAddr::new(*ip, port));
         let not_it = |server: &SocketAddr| *server != incumbent;
         (named.filter(not_it).collect(), state.configured.addresses(port).into_iter().filter(not_it).collect())
     }
 }
 
-/// Stands until its answer is there.
-pub struct Question<'a> {
-    endpoint: &'a Endpoint,
-    pub id: u64,
-}
-
-impl Drop for Question<'_> {
-    fn drop(&mut self) {
-        self.endpoint.lock().silence.questions.retain(|asked| asked.id != self.id);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
     use crate::endpoint::name::Name;
 
     #[test]
-    fn only_a_question_that_is_overdue_and_still_stands_is_ended_and_only_once() {
+    fn what_came_before_a_server_fell_silent_is_no_sign_of_life() {
         let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
-        let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
-        let cut = RefCell::new(Vec::new());
-        let end = || endpoint.end_overdue_questions(|fd, server| cut.borrow_mut().push((fd, server)));
-        let _patient = endpoint.asking(server(1), Some(7), Duration::from_secs(60));
-        let login = endpoint.asking(server(2), None, Duration::ZERO);
-        drop(endpoint.asking(server(3), Some(9), Duration::ZERO));
-        end();
-        assert_eq!(*cut.borrow(), [], "it has no socket yet");
-        endpoint.question_is_on(login.id, 8);
-        end();
-        end();
-        assert_eq!(*cut.borrow(), [(8, server(2))]);
-        assert!(Endpoint::is_mute(&endpoint.lock(), server(2)));
+        let server = SocketAddr::from(([127, 0, 0, 1], 1));
+        endpoint.seen_writable(server);
+        endpoint.suspect(1);
+        {
+            let mut state = endpoint.lock();
+            state.silence.missed(server);
+            endpoint.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable("no answer".to_owned())));
+        }
+        let heard = |ago| Traffic { heard: Some(ago), resending: false, waiting: true };
+        endpoint.has_fallen_silent(server, heard(Duration::from_millis(900)));
+        assert_eq!(endpoint.lock().life.phase(), Phase::Switching);
+        endpoint.has_fallen_silent(server, heard(Duration::ZERO));
+        assert_eq!(endpoint.lock().life.phase(), Phase::Suspect, "to be asked again");
     }
 }

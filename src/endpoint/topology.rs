@@ -66,8 +66,13 @@ pub struct Known {
 }
 
 impl Known {
-    /// A switchover is under way, or is over and its deployment still there.
+    /// A switchover is under way.
     pub fn is_moving(&self) -> bool {
+        self.topology.as_ref().is_some_and(|topology| topology.moving)
+    }
+
+    /// Green is, or is about to be, the writer.
+    pub fn leads_to_green(&self) -> bool {
         self.topology.as_ref().is_some_and(|topology| topology.moving || topology.irrevocable)
     }
 }

@@ -9,9 +9,16 @@ use std::{
 };
 
 use super::Endpoint;
+use crate::process;
 
 /// A replay that blocks on somebody's lock must not hold everybody else up for long.
 const LONGEST: Duration = Duration::from_secs(1);
+
+/// A transaction that has been told an id need not know yet that its server is gone: its application is about to send
+/// its next statement. For so long after a move it is waited for.
+const THINKS: Duration = Duration::from_millis(200);
+/// Nothing announces what such an application does.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// A transaction that will be replayed; from the moment that it was refused until it is through.
 pub struct Replaying<'a>(&'a Endpoint);
@@ -26,12 +33,15 @@ impl Endpoint {
     pub fn after_replays(&self) {
         let until = Instant::now() + LONGEST;
         let mut state = self.lock();
-        while state.replaying > 0 {
+        loop {
+            let moved = state.moved_at.is_some_and(|at| at.elapsed() < THINKS);
+            let to_come = moved && process::claims_are_open(self, state.life.generation());
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
             }
-            state = match self.changed.wait_timeout(state, left) {
+            let pause = if to_come { left.min(LOOK) } else { left };
+            state = match self.changed.wait_timeout(state, pause) {
                 Ok((state, _)) => state,
                 Err(poisoned) => PoisonError::into_inner(poisoned).0,
             };

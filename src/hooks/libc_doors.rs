@@ -1,7 +1,7 @@
 //! Doors of libc: the name lookup that is steered, and what keeps tags true.
 
 use std::{
-    ffi::{CString, c_char, c_int, c_uint},
+    ffi::{CStr, CString, c_char, c_int, c_uint},
     ptr,
 };
 
@@ -13,6 +13,10 @@ libc_doors! {
         result: *mut *mut libc::addrinfo) -> c_int, |real|
     {
         let Some(target) = steer::target() else { return real() };
+        // SAFETY: a C string by getaddrinfo's contract, if it is not null.
+        if node.is_null() || !steer::is_the_endpoint(unsafe { CStr::from_ptr(node) }) {
+            return real();
+        }
         // Scope ids are of no use here: endpoints' addresses come from DNS.
         let Ok(address) = CString::new(target.ip().to_string()) else { return real() };
         // SAFETY: addrinfo is plain data; zero is its documented default.

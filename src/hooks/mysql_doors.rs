@@ -81,18 +81,18 @@ mysql_doors! {
 
     fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string or null.
-        let text = [&b"SET NAMES "[..], unsafe { text(name) }].concat();
-        statement::query(call, active(mysql), &text, real)
+        let name = unsafe { text(name) };
+        session_calls::set_character_set(call, active(mysql), name, real)
     }
 
     fn mysql_change_user(mysql: *mut MYSQL, user: *const c_char, password: *const c_char, db: *const c_char)
         -> c_char, 1, |call, real|
     {
-        byte(session_calls::fresh_session(call, active(mysql), || c_int::from(real())))
+        byte(session_calls::change_user(call, active(mysql), || c_int::from(real())))
     }
 
     fn mysql_reset_connection(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        session_calls::fresh_session(call, active(mysql), real)
+        session_calls::reset_connection(call, active(mysql), real)
     }
 
     fn mysql_set_server_option(mysql: *mut MYSQL, option: c_int) -> c_int, FAILED, |call, real| {

@@ -60,23 +60,45 @@ pub fn hung_up(fd: i32) -> bool {
     ready == 1 && poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
-/// What the kernel knows of a TCP connection (tcp(7), `TCP_INFO`).
-pub struct Traffic {
-    /// How long ago something came from the peer.
-    pub heard: Duration,
+/// The beginning of `struct tcp_info` (linux/tcp.h, since 4.6; it only ever grows at its end).
+#[repr(C)]
+struct Info {
+    state: u8,
+    _congestion: u8,
+    /// Retransmissions in a row without an acknowledgement.
+    resent: u8,
+    _between: [u8; 49],
+    /// In milliseconds; before anything came, since the handshake.
+    since_data: u32,
+    _further: [u8; 72],
+    received: u64,
+    _segments: [u8; 8],
+    not_sent: u32,
+}
+
+fn info(fd: i32) -> Option<Info> {
+    // SAFETY: plain numbers, for which zero is a value.
+    let mut info: Info = unsafe { mem::zeroed() };
+    let mut length = mem::offset_of!(Info, not_sent) as libc::socklen_t + size_of::<u32>() as libc::socklen_t;
+    let whole = length;
+    // SAFETY: the kernel writes at most `length` bytes into `info`, in which every bit pattern is valid.
+    let failed =
+        unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length) } != 0;
+    (!failed && length == whole).then_some(info)
+}
+
+/// What the kernel knows of what passes over a TCP connection (tcp(7), `TCP_INFO`).
+pub struct Signs {
+    /// How long ago something came from the peer, if ever.
+    pub heard: Option<Duration>,
     /// How often in a row the same bytes were sent without an acknowledgement.
     pub resent: u8,
 }
 
-pub fn traffic(fd: i32) -> Option<Traffic> {
-    // SAFETY: tcp_info is plain data; the kernel writes at most `length` bytes into it.
-    let info = unsafe {
-        let mut info: libc::tcp_info = mem::zeroed();
-        let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
-        let failed = libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length);
-        (failed == 0).then_some(info)?
-    };
-    Some(Traffic { heard: Duration::from_millis(info.tcpi_last_data_recv.into()), resent: info.tcpi_retransmits })
+pub fn signs(fd: i32) -> Option<Signs> {
+    let info = info(fd)?;
+    let heard = (info.received > 0).then(|| Duration::from_millis(info.since_data.into()));
+    Some(Signs { heard, resent: info.resent })
 }
 
 /// A socket option that is an integer.
@@ -106,26 +128,11 @@ pub fn is_tcp(fd: i32) -> bool {
 /// that lives may be sent yet, even after its close. But when the kernel has given the connection up (RST, or nothing
 /// was acknowledged for too long), it has thrown away what it had not sent, and still knows how much that was.
 pub fn never_left(fd: i32) -> bool {
-    /// The beginning of `struct tcp_info` (linux/tcp.h, since 4.6; it only ever grows at its end).
-    #[repr(C)]
-    struct Info {
-        state: u8,
-        _between: [u8; 143],
-        not_sent: u32,
-    }
     const TCP_CLOSE: u8 = 7;
     // A FIN that was not sent counts as a byte.
     const FIN: u32 = 1;
-    let mut info = Info { state: 0, _between: [0; 143], not_sent: 0 };
-    let mut length = size_of::<Info>() as libc::socklen_t;
     // Of an MPTCP socket this would speak of one of its paths only.
-    if !is_tcp(fd) {
-        return false;
-    }
-    // SAFETY: the kernel writes at most `length` bytes into `info`, in which every bit pattern is valid.
-    let failed =
-        unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &mut length) } != 0;
-    !failed && length as usize == size_of::<Info>() && info.state == TCP_CLOSE && info.not_sent > FIN
+    is_tcp(fd) && info(fd).is_some_and(|info| info.state == TCP_CLOSE && info.not_sent > FIN)
 }
 
 /// Ends a connection without closing its descriptor, which belongs to the application.
@@ -260,6 +267,16 @@ pub mod tests {
     pub fn duplicate_over(old: i32, new: i32) {
         // SAFETY: any integers are allowed.
         assert_eq!(unsafe { libc::dup2(old, new) }, new);
+    }
+
+    #[test]
+    fn nothing_was_heard_on_a_connection_that_has_brought_no_byte() {
+        let ends = Ends::new();
+        let heard = || signs(ends.client.as_raw_fd()).unwrap().heard;
+        assert_eq!(heard(), None);
+        ends.server.as_ref().unwrap().write_all(b"x").unwrap();
+        (&ends.client).read_exact(&mut [0]).unwrap();
+        assert!(heard().is_some());
     }
 
     #[test]

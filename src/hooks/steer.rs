@@ -2,7 +2,11 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{cell::Cell, ffi::c_int, net::SocketAddr};
+use std::{
+    cell::Cell,
+    ffi::{CStr, c_int},
+    net::SocketAddr,
+};
 
 use super::{current, decide, floor};
 use crate::control::{config, option::Mode};
@@ -25,6 +29,19 @@ pub fn target() -> Option<SocketAddr> {
 /// The endpoint whose connection this thread opens just now.
 pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
+}
+
+/// Is this the name that this thread connects to? Its other lookups (an address to bind to, a plugin's) are not ours.
+pub fn is_the_endpoint(name: &CStr) -> bool {
+    let name = name.to_bytes();
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let endpoint = current::current().zip(connecting()).and_then(|(process, at)| process.endpoint_at(at));
+    endpoint.is_some_and(|endpoint| endpoint.name.host.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Does this thread connect a handle anew, and not for the first time?
+pub fn reconnecting() -> bool {
+    target().is_some() && question().is_some()
 }
 
 /// The question that this thread's connect belongs to.

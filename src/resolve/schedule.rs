@@ -83,11 +83,6 @@ impl Schedule {
         }
     }
 
-    /// Stops watching `name`; an answer still on its way is dropped.
-    pub fn forget(&mut self, name: &str) {
-        self.watched.remove(name);
-    }
-
     /// When the next name is due; none if all are idle or asked.
     pub fn next_due(&self) -> Option<Instant> {
         self.watched.values().filter_map(Watched::due).min()
@@ -271,15 +266,5 @@ mod tests {
         let question = schedule.take_due(now).remove(0);
         assert_eq!(schedule.settle(&question, Err(Failure::Timeout), now), Some(Err(Failure::Timeout)));
         assert!(schedule.next_due().is_some());
-    }
-
-    #[test]
-    fn an_answer_for_a_forgotten_name_is_dropped() {
-        let (mut schedule, now) = schedule();
-        schedule.set_pace("a", Pace::Steady, now);
-        let question = schedule.take_due(now).remove(0);
-        schedule.forget("a");
-        assert_eq!(schedule.settle(&question, found(5), now), None);
-        assert_eq!(schedule.next_due(), None);
     }
 }

@@ -31,7 +31,7 @@ pub const THREAD_NAME: &str = "pointsman-dns";
 const STACK: usize = 512 * 1024;
 
 /// Called on the watcher's thread with a watched name and what a lookup of it brought. No lock of the watcher is held:
-/// it may call the handle. While it runs, no other answer is delivered: it must not wait.
+/// it may call the handle. While it runs, no other answer is delivered.
 pub type OnAnswer = Box<dyn Fn(&str, Result<Answer, Failure>) + Send + Sync>;
 
 /// What is looked after besides DNS is looked after this often while a name is asked for, whatever its TTL.
@@ -104,11 +104,6 @@ impl Watcher {
         if self.shared.lock().set_pace(name, pace, Instant::now()) {
             self.shared.changed.notify_one();
         }
-    }
-
-    /// Stops watching `name`, for good. An answer that is just being delivered may still arrive.
-    pub fn forget(&self, name: &str) {
-        self.shared.lock().forget(name);
     }
 }
 

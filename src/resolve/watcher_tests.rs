@@ -328,24 +328,6 @@ fn a_callback_that_panics_does_not_end_the_watch() {
 }
 
 #[test]
-fn a_forgotten_name_is_not_asked_again() {
-    let dns = TestDns::start();
-    dns.set("orders.test", addresses(&["10.0.0.7"], 5));
-    dns.set("other.test", addresses(&["10.0.0.9"], 5));
-    let (watcher, heard) = asking(&dns);
-    watcher.set_pace("orders.test", Pace::Urgent);
-    heard.wait_for_address("orders.test", "10.0.0.7");
-    watcher.forget("orders.test");
-    // One question may be on its way; what comes after another name's first answer would be one too many.
-    watcher.set_pace("other.test", Pace::Urgent);
-    heard.wait_for_address("other.test", "10.0.0.9");
-    heard.clear();
-    let before = dns.asked("orders.test");
-    dns.wait_until_asked("other.test", 5);
-    assert_eq!(dns.asked("orders.test"), before);
-}
-
-#[test]
 fn a_fork_at_any_moment_leaves_the_parent_watching_and_lets_the_child_watch_anew() {
     let dns = TestDns::start();
     dns.set("orders.test", addresses(&["10.0.0.7"], 5));

@@ -6,28 +6,44 @@
 pub mod execution;
 pub mod journal;
 mod named;
+mod next;
+mod pins;
 pub mod prepared;
+mod previous;
+#[cfg(test)]
+mod properties;
 pub mod transaction;
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::time::SystemTime;
 
-use crate::sql::{Pin, SessionEffect, Statement, TransactionEffect};
+use crate::sql::{Name, Pin, SessionEffect, Statement, TransactionEffect};
 use execution::Ran;
-use journal::Journal;
+use journal::{Journal, Refusal, Step};
 use named::NamedStatements;
+use next::Next;
+use pins::Pins;
 use prepared::Statements;
+use previous::Previous;
 use transaction::{Digest, Log, Reply};
 
 #[derive(Clone, Debug, Default)]
 pub struct Session {
     /// The current database, if it was chosen after the connect.
     database: Option<Vec<u8>>,
-    journal: Journal,
-    /// `SET TRANSACTION` for the next transaction only.
-    next_transaction: Option<Vec<u8>>,
+    /// `mysql_reset_connection` was called, when the library had this character set.
+    reset: Option<Option<Vec<u8>>>,
+    /// What the library was told its character set is (`mysql_set_character_set`).
+    character_set: Option<Vec<u8>>,
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
-    pins: BTreeSet<Pin>,
+    journal: Journal,
+    next_transaction: Next,
+    previous: Previous,
+    pins: Pins,
+    /// The text that is being answered has several statements, and leaves something.
+    under_way: bool,
+    /// A SET made of a character set what the classifier cannot read bytewise.
+    unsafe_charset: bool,
     /// SQL-level PREPARE.
     named: NamedStatements,
     /// Live prepared statements.
@@ -60,46 +76,83 @@ impl Session {
         if leaves_something {
             self.session_changed();
         }
-        let next = self.next_transaction.take();
+        let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
+        // What the later statements of a text generate is not told here.
+        let generates = statement.uses_insert_id || !statement.atomic && !statement.only_reads;
+        self.previous.on_statement(generates, insert_id);
+        self.under_way = !statement.atomic && !statement.session.is_empty();
+        let next = self.next_transaction.on_success(statement, ran.whole_text(), in_transaction);
+        if statement.transaction == Begin {
+            // MySQL manual, LOCK TABLES: beginning a transaction releases table locks.
+            self.pins.unpin(Pin::TableLock);
+        }
         for effect in &statement.session {
-            match effect {
-                SessionEffect::Use(name) => self.database = Some(name.clone()),
-                SessionEffect::Journal => {
-                    let kept = ran.whole_text().is_some_and(|text| {
-                        self.prepared.on_set(text);
-                        self.journal.push(text)
-                    });
-                    if !kept {
-                        self.pins.insert(Pin::Unclear);
-                    }
-                }
-                SessionEffect::Autocommit(_) => {}
-                SessionEffect::NextTransaction => match ran.whole_text() {
-                    Some(text) => self.next_transaction = Some(text.to_vec()),
-                    None => {
-                        self.pins.insert(Pin::Unclear);
-                    }
-                },
-                SessionEffect::PrepareSql(name, text) => {
-                    let database = self.database.as_deref();
-                    let kept = ran.whole_text().is_some_and(|prepare| {
-                        self.named.prepared((name, text.as_deref()), prepare, database, &mut self.journal)
-                    });
-                    if !kept {
-                        self.pins.insert(Pin::PreparedSql);
-                    }
-                }
-                SessionEffect::Deallocate(name) => self.named.deallocated(name, &mut self.journal),
-                SessionEffect::Execute(_) => {}
-                SessionEffect::Pin(pin) => {
-                    self.pins.insert(*pin);
-                }
-                SessionEffect::Unpin(pin) => {
-                    self.pins.remove(pin);
-                }
-            }
+            self.leave(effect, ran);
         }
         self.log(statement, ran, reply, in_transaction, next, moment);
+    }
+
+    fn leave(&mut self, effect: &SessionEffect, ran: Ran<'_>) {
+        match effect {
+            SessionEffect::Use(name) => self.uses(name),
+            SessionEffect::Journal => match ran.whole_text() {
+                Some(text) => {
+                    self.unsafe_charset |= names_an_unsafe_charset(text);
+                    self.prepared.on_set(text);
+                    self.keep(Step::Text(text.to_vec()));
+                }
+                None => self.pins.pin(Pin::Unclear),
+            },
+            SessionEffect::Autocommit(_) | SessionEffect::NextTransaction | SessionEffect::Execute(_) => {}
+            SessionEffect::PrepareSql(name, text) => {
+                let database = self.database.as_deref();
+                let kept = ran.whole_text().is_some_and(|prepare| {
+                    self.named.prepared((name, text.as_deref()), prepare, database, &mut self.journal)
+                });
+                if !kept {
+                    self.pins.pin(if self.overflowed() { Pin::Unclear } else { Pin::PreparedSql });
+                }
+            }
+            SessionEffect::Deallocate(name) => self.named.deallocated(name, &mut self.journal),
+            SessionEffect::Pin(pin) => self.pins.pin(*pin),
+            SessionEffect::Unpin(pin) => self.pins.unpin(*pin),
+            // A prepared statement's tables are those of the database that it was prepared in.
+            SessionEffect::Hold(pin @ Pin::TemporaryTable, Name { qualifier: None, .. })
+                if self.may_mean_another(ran) =>
+            {
+                self.pins.pin(*pin);
+            }
+            SessionEffect::Release(Pin::TemporaryTable, Name { qualifier: None, .. }) if self.may_mean_another(ran) => {
+            }
+            SessionEffect::Hold(pin, name) => self.pins.hold(*pin, self.resolved(*pin, name)),
+            SessionEffect::Release(pin, name) => self.pins.release(*pin, &self.resolved(*pin, name)),
+            SessionEffect::Rename(pin) => self.pins.rename(*pin),
+        }
+    }
+
+    fn may_mean_another(&self, ran: Ran<'_>) -> bool {
+        matches!(ran, Ran::Execution { .. }) && !self.prepared.belong_to(self.database.as_deref())
+    }
+
+    fn uses(&mut self, database: &[u8]) {
+        self.database = Some(database.to_vec());
+        self.keep(Step::Database(database.to_vec()));
+    }
+
+    /// A table's name in the database that is current, as far as it is known: under the one of the connect it stays
+    /// without.
+    fn resolved(&self, pin: Pin, name: &Name) -> Name {
+        let qualifier = match pin {
+            Pin::TemporaryTable => name.qualifier.clone().or_else(|| self.database.clone()),
+            _ => None,
+        };
+        Name { qualifier, ..name.clone() }
+    }
+
+    fn keep(&mut self, step: Step) {
+        if self.journal.push(step).is_err() {
+            self.pins.pin(Pin::Unclear);
+        }
     }
 
     fn log(
@@ -108,7 +161,7 @@ impl Session {
         ran: Ran<'_>,
         reply: Reply,
         in_transaction: bool,
-        next: Option<Vec<u8>>,
+        next: Next,
         moment: SystemTime,
     ) {
         match statement.transaction {
@@ -119,8 +172,12 @@ impl Session {
                 }
                 let log = self.transaction.get_or_insert_with(|| {
                     let mut log = Log::default();
-                    if let Some(next) = next {
-                        log.push(&next, Reply::Done { affected: 0, insert_id: 0 }, moment);
+                    match next {
+                        Next::Set(texts) => texts.iter().for_each(|text| {
+                            log.push(text, Reply::Done { affected: 0, insert_id: 0 }, moment);
+                        }),
+                        Next::Unclear => log.spoil("a SET TRANSACTION that it may have used or not"),
+                        Next::Default => {}
                     }
                     log
                 });
@@ -128,7 +185,7 @@ impl Session {
                     log.spoil("a function whose value changes");
                 }
                 // Within the log, the statement before it is replayed too.
-                if statement.uses_previous && !log.claims_ids() {
+                if statement.uses_outcome || statement.uses_insert_id && !log.claims_ids() {
                     log.spoil("a statement that depends on the one before it");
                 }
                 if !statement.atomic {
@@ -161,6 +218,10 @@ impl Session {
                 self.named.deallocated(name, &mut self.journal);
             }
         }
+        self.on_failed_effects(statement, number);
+        if !in_transaction {
+            self.next_transaction.on_failure();
+        }
         // ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK: the whole transaction was rolled back.
         if matches!(number, 1213 | 1614) {
             self.transaction = None;
@@ -182,6 +243,36 @@ impl Session {
             }
         }
         false
+    }
+
+    /// What a statement may have done before it failed.
+    fn on_failed_effects(&mut self, statement: &Statement, number: u32) {
+        self.under_way = false;
+        // ER_PARSE_ERROR of one statement: nothing was executed.
+        if number == 1064 && statement.atomic {
+            return;
+        }
+        for effect in &statement.session {
+            match effect {
+                SessionEffect::Pin(pin @ (Pin::UserVariable | Pin::UserLock | Pin::Call | Pin::Unclear)) => {
+                    self.pins.pin(*pin);
+                }
+                SessionEffect::Hold(pin @ Pin::UserLock, _) => self.pins.pin(*pin),
+                _ => {}
+            }
+        }
+    }
+
+    /// A later statement of the text that is being answered failed: those behind it were not executed.
+    pub fn on_further_failure(&mut self) {
+        if std::mem::take(&mut self.under_way) {
+            self.pins.pin(Pin::Unclear);
+        }
+    }
+
+    /// The statement is in a transaction that no statement of ours began, though autocommit is on.
+    pub fn on_began_unseen(&mut self) {
+        self.transaction.get_or_insert_default().spoil("a transaction that began unseen");
     }
 
     /// A replay starts from the session as it is in the end: right only if it did not change on the way.
@@ -210,22 +301,83 @@ impl Session {
     /// `mysql_select_db`.
     pub fn on_database(&mut self, name: &[u8]) {
         self.session_changed();
-        self.database = Some(name.to_vec());
+        self.uses(name);
+    }
+
+    /// `mysql_set_character_set`.
+    pub fn on_character_set(&mut self, name: &[u8]) {
+        self.session_changed();
+        self.unsafe_charset |= names_an_unsafe_charset(name);
+        self.prepared.on_set(&[b"SET NAMES ", name].concat());
+        self.character_set = Some(name.to_vec());
+        self.keep(Step::CharacterSet(name.to_vec()));
     }
 
     /// `mysql_set_server_option`.
     pub fn on_server_option(&mut self, option: i32) {
         self.session_changed();
         self.server_option = Some(option);
+        self.keep(Step::ServerOption(option));
     }
 
-    pub fn server_option(&self) -> Option<i32> {
-        self.server_option
-    }
-
-    /// `mysql_change_user`, `mysql_reset_connection`, or the library connected anew by itself.
+    /// The library connected anew by itself.
     pub fn forget(&mut self) {
         *self = Session::default();
+    }
+
+    /// `mysql_change_user`: as after a login, but for the server option.
+    pub fn on_change_user(&mut self) {
+        let option = self.server_option;
+        self.forget();
+        if let Some(option) = option {
+            self.on_server_option(option);
+        }
+    }
+
+    /// `mysql_reset_connection`: the server forgets all but the database, and what the init command did; the library
+    /// keeps its character set.
+    pub fn on_reset(&mut self) {
+        let character_set = self.character_set.take();
+        let mut fresh = Session { reset: Some(character_set.clone()), character_set, ..Session::default() };
+        if let Some(option) = self.server_option {
+            fresh.on_server_option(option);
+        }
+        if let Some(database) = self.database.take() {
+            fresh.uses(&database);
+        }
+        *self = fresh;
+    }
+
+    /// The session is being rebuilt on another connection.
+    pub fn on_move(&mut self) {
+        self.previous.on_move();
+    }
+
+    /// A question of ours was answered on its connection.
+    pub fn on_question(&mut self) {
+        self.previous.on_question();
+    }
+
+    /// The open transaction was replayed, with all its ids.
+    pub fn on_replayed(&mut self) {
+        if self.claims_ids() {
+            self.previous.on_ids_again();
+        }
+    }
+
+    /// The statement asks for what another connection or statement left.
+    pub fn misses(&self, statement: &Statement) -> bool {
+        statement.uses_previous && self.previous.is_missed_by(statement)
+    }
+
+    /// Texts beyond ASCII cannot be read bytewise any more, as far as is known.
+    pub fn unsafe_charset(&self) -> bool {
+        self.unsafe_charset
+    }
+
+    /// More is set than is kept.
+    pub fn overflowed(&self) -> bool {
+        self.journal.refusal() == Some(Refusal::Overflow)
     }
 
     /// The transaction is gone (rolled back, victim).
@@ -241,7 +393,7 @@ impl Session {
 
     /// Something happened on this connection that we did not see.
     pub fn pin(&mut self, pin: Pin) {
-        self.pins.insert(pin);
+        self.pins.pin(pin);
     }
 
     /// What cannot be rebuilt, if anything.
@@ -249,25 +401,29 @@ impl Session {
         if let Some(pin) = self.pins.first() {
             return Some(match pin {
                 Pin::TemporaryTable => "a temporary table",
-                Pin::UserLock => "GET_LOCK",
+                Pin::UserLock => "a lock taken with GET_LOCK",
                 Pin::TableLock => "LOCK TABLES",
                 Pin::GlobalLock => "a global lock",
                 Pin::Xa => "an XA transaction",
                 Pin::Handler => "an open HANDLER",
                 Pin::UserVariable => "a user variable set from data",
                 Pin::PreparedSql => "an SQL PREPARE",
-                Pin::Call => "a CALL",
-                Pin::Unclear if self.journal.overflowed() => "more SET statements than are kept",
+                Pin::Call => "a CALL or a stored function, which may have changed it",
+                Pin::Unclear if self.overflowed() => "more SET statements than are kept (1024, or 64 KiB)",
+                Pin::Unclear if self.journal.refusal().is_some() => "a collation that its first database gave it",
                 Pin::Unclear => "a statement whose effect on the session is not clear",
             });
         }
         if self.unclear {
             return Some("a transaction of which nobody knows whether it is open");
         }
-        if !self.named.belong_to(self.database()) {
-            return Some("an SQL PREPARE in another database");
+        if self.next_transaction == Next::Unclear {
+            return Some("a SET TRANSACTION of which nobody knows whether it was used");
         }
-        self.prepared.pinned(self.database())
+        if !self.named.can_be_restored_in(self.database.as_deref()) {
+            return Some("an SQL PREPARE in the database of the connect, which is not the current one any more");
+        }
+        self.prepared.pinned(self.database.as_deref())
     }
 
     /// What EXECUTE of this name runs, as far as that is known.
@@ -279,14 +435,22 @@ impl Session {
         self.transaction.as_ref()
     }
 
-    pub fn database(&self) -> Option<&[u8]> {
-        self.database.as_deref()
+    /// What a fresh session needs before the steps: `mysql_reset_connection`, with the library's character set then.
+    pub fn to_reset(&self) -> Option<Option<&[u8]>> {
+        self.reset.as_ref().map(Option::as_deref)
     }
 
-    /// What is to be run on a fresh session, in this order, after the database was chosen.
-    pub fn to_restore(&self) -> impl Iterator<Item = &[u8]> {
-        self.journal.statements().chain(self.next_transaction.as_deref())
+    /// What is to be done to a fresh session, in this order.
+    pub fn to_restore(&self) -> impl Iterator<Item = Step> {
+        let next = self.next_transaction.texts().iter().map(|text| Step::Text(text.clone()));
+        self.journal.steps().cloned().chain(next)
     }
+}
+
+/// The character sets of [`crate::sql::Dialect::ascii_unsafe_charset`].
+fn names_an_unsafe_charset(text: &[u8]) -> bool {
+    let names = |word: &str| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
+    ["sjis", "cp932", "big5", "gbk", "gb18030"].into_iter().any(names)
 }
 
 #[cfg(test)]
@@ -298,16 +462,7 @@ mod tests {
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
 
     fn plain(transaction: TransactionEffect, session: Vec<SessionEffect>) -> Statement {
-        Statement {
-            only_reads: false,
-            vouched: false,
-            atomic: true,
-            uses_previous: false,
-            varies: false,
-            streams: false,
-            transaction,
-            session,
-        }
+        Statement { only_reads: false, transaction, session, ..Statement::reading() }
     }
 
     fn write() -> Statement {
@@ -333,8 +488,9 @@ mod tests {
                 NOW,
             );
         }
-        assert_eq!(session.database(), Some(&b"shop"[..]));
-        assert_eq!(session.to_restore().collect::<Vec<_>>(), [&b"SET NAMES utf8mb4"[..], b"SET time_zone = '+00:00'"]);
+        let text = |text: &str| Step::Text(text.into());
+        let steps = [Step::Database(b"shop".to_vec()), text("SET NAMES utf8mb4"), text("SET time_zone = '+00:00'")];
+        assert_eq!(session.to_restore().collect::<Vec<_>>(), steps);
     }
 
     #[test]
@@ -357,6 +513,88 @@ mod tests {
         assert_eq!((session.pinned(), session.to_restore().count()), (None, 1));
         session.on_success(&set, Ran::Execution { text, values: None }, DONE, false, NOW);
         assert!(session.pinned().is_some());
+    }
+
+    fn run(session: &mut Session, text: &str) {
+        let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+        session.on_success(&statement, text.as_bytes(), DONE, false, NOW);
+    }
+
+    #[test]
+    fn a_temporary_table_is_let_go_in_the_database_that_it_was_made_in() {
+        let mut session = Session::default();
+        for text in ["USE a", "CREATE TEMPORARY TABLE t (n INT)", "USE b", "DROP TEMPORARY TABLE IF EXISTS t"] {
+            run(&mut session, text);
+            assert_eq!(session.pinned().is_some(), text != "USE a", "{text}");
+        }
+        run(&mut session, "DROP TEMPORARY TABLE a.t");
+        assert_eq!(session.pinned(), None);
+        run(&mut session, "CREATE TEMPORARY TABLE t (n INT)");
+        run(&mut session, "ALTER TABLE t RENAME TO u");
+        run(&mut session, "DROP TEMPORARY TABLE IF EXISTS t");
+        assert!(session.pinned().is_some(), "it goes by another name");
+    }
+
+    #[test]
+    fn a_statement_that_failed_half_way_pins_and_one_that_nobody_could_parse_does_not() {
+        let failed = |text: &str, number| {
+            let mut session = Session::default();
+            let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+            session.on_failure(&statement, text.as_bytes(), number, false, NOW);
+            session.pinned()
+        };
+        for text in ["SELECT a INTO @x FROM t", "CALL p()", "SELECT f(1)", "SELECT GET_LOCK('a', 1), g()", "FROBNICATE"]
+        {
+            assert!(failed(text, 1242).is_some(), "{text}");
+        }
+        assert_eq!(failed("SELECT a INTO @x FORM t", 1064), None);
+        assert_eq!(failed("CREATE TEMPORARY TABLE t (a INT)", 1050), None);
+        assert_eq!(failed("INSERT INTO t (a) VALUES (1)", 1062), None);
+    }
+
+    #[test]
+    fn a_later_statement_that_fails_leaves_open_what_those_behind_it_would_have_done() {
+        let mut session = Session::default();
+        run(&mut session, "SELECT 1; USE other");
+        session.on_further_failure();
+        assert!(session.pinned().is_some());
+        let mut session = Session::default();
+        run(&mut session, "SELECT 1; SELECT 2");
+        session.on_further_failure();
+        assert_eq!(session.pinned(), None);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_database_and_the_server_option_and_ends_every_pin() {
+        let mut session = Session::default();
+        session.on_server_option(0);
+        for text in ["USE shop", "SET @a = 1", "CALL p()", "CREATE TEMPORARY TABLE t (n INT)"] {
+            run(&mut session, text);
+        }
+        session.on_character_set(b"latin1");
+        session.on_reset();
+        assert_eq!(session.pinned(), None);
+        assert_eq!(session.to_reset(), Some(Some(&b"latin1"[..])));
+        assert_eq!(session.to_restore().collect::<Vec<_>>(), [Step::ServerOption(0), Step::Database(b"shop".to_vec())]);
+        session.on_change_user();
+        assert_eq!((session.to_reset(), session.to_restore().count()), (None, 1));
+    }
+
+    #[test]
+    fn a_character_set_that_hides_ascii_is_remembered_by_its_name() {
+        for text in ["SET NAMES gbk", "SET character_set_client = 'sjis'", "SET NAMES utf8mb4"] {
+            let mut session = Session::default();
+            run(&mut session, text);
+            assert_eq!(session.unsafe_charset(), text != "SET NAMES utf8mb4", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_transaction_that_began_unseen_holds_is_not_replayed() {
+        let mut session = Session::default();
+        session.on_began_unseen();
+        session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
+        assert!(session.transaction().unwrap().spoilt().is_some());
     }
 
     #[test]
@@ -393,7 +631,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_again_alike_spoils_the_transaction() {
-        let spoilers: [fn(&mut Statement); 3] = [|s| s.varies = true, |s| s.uses_previous = true, |s| s.atomic = false];
+        let spoilers: [fn(&mut Statement); 3] = [|s| s.varies = true, |s| s.uses_outcome = true, |s| s.atomic = false];
         for spoil in spoilers {
             let mut session = Session::default();
             session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);

@@ -30,7 +30,7 @@ impl NamedStatements {
         self.deallocated(name, journal);
         let [text, database] = [text, database].map(|bytes| bytes.map(<[u8]>::to_vec));
         self.0.insert(name.to_ascii_lowercase(), Named { prepare: prepare.to_vec(), text, database });
-        journal.push(prepare)
+        journal.push_prepare(prepare).is_ok()
     }
 
     /// DEALLOCATE, or a PREPARE that failed: the name stands for nothing any more.
@@ -46,24 +46,30 @@ impl NamedStatements {
         self.0.get(&name.to_ascii_lowercase())?.text.as_deref()
     }
 
-    /// The journal is run in one database.
-    pub fn belong_to(&self, database: Option<&[u8]>) -> bool {
-        self.0.values().all(|named| named.database.as_deref() == database)
+    /// A login leads to the database that the library was told last, and not to that of the connect.
+    pub fn can_be_restored_in(&self, database: Option<&[u8]>) -> bool {
+        database.is_none() || self.0.values().all(|named| named.database.is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::journal::Step, *};
 
     fn texts(journal: &Journal) -> Vec<&[u8]> {
-        journal.statements().collect()
+        journal
+            .steps()
+            .map(|step| match step {
+                Step::Text(text) => text.as_slice(),
+                other => panic!("{other:?}"),
+            })
+            .collect()
     }
 
     #[test]
     fn the_journal_has_every_name_once_in_its_order_and_none_that_was_deallocated() {
         let (mut named, mut journal) = (NamedStatements::default(), Journal::default());
-        journal.push(b"SET NAMES utf8mb4");
+        journal.push(Step::Text(b"SET NAMES utf8mb4".to_vec())).unwrap();
         assert!(named.prepared((b"a", Some(b"SELECT 1")), b"PREPARE a FROM 'SELECT 1'", None, &mut journal));
         assert!(named.prepared((b"b", None), b"PREPARE b FROM 'it''s'", None, &mut journal));
         assert!(named.prepared((b"A", Some(b"SELECT 2")), b"PREPARE A FROM 'SELECT 2'", None, &mut journal));
@@ -76,10 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn names_are_at_home_in_one_database() {
+    fn those_of_the_connects_database_cannot_be_had_again_from_another() {
         let (mut named, mut journal) = (NamedStatements::default(), Journal::default());
-        assert!(named.belong_to(None) && named.belong_to(Some(b"shop")));
         named.prepared((b"a", None), b"PREPARE a FROM 'SELECT 1'", Some(b"shop"), &mut journal);
-        assert!(!named.belong_to(None) && named.belong_to(Some(b"shop")));
+        assert!(named.can_be_restored_in(Some(b"shop")) && named.can_be_restored_in(Some(b"other")));
+        named.prepared((b"b", None), b"PREPARE b FROM 'SELECT 1'", None, &mut journal);
+        assert!(named.can_be_restored_in(None) && !named.can_be_restored_in(Some(b"shop")));
+        named.deallocated(b"b", &mut journal);
+        assert!(named.can_be_restored_in(Some(b"shop")));
     }
 }

@@ -126,6 +126,10 @@ impl Statements {
         }
     }
 
+    pub(super) fn belong_to(&self, database: Option<&[u8]>) -> bool {
+        self.live.values().all(|prepared| prepared.preparation.database.as_deref() == database)
+    }
+
     /// What keeps them where they are. The new connection has one database and one way of reading for all.
     pub(super) fn pinned(&self, database: Option<&[u8]>) -> Option<&'static str> {
         self.live.values().find_map(|prepared| {

@@ -17,12 +17,18 @@ pub(super) struct Facts {
     pub varies: bool,
     /// Calls a function that belongs to its moment: NOW(), DATABASE().
     pub moment: bool,
-    pub uses_previous: bool,
+    /// ROW_COUNT() and its kin.
+    pub uses_outcome: bool,
+    /// LAST_INSERT_ID() is read.
+    pub uses_insert_id: bool,
+    /// LAST_INSERT_ID(value)
+    pub sets_insert_id: bool,
+    /// A function that somebody stored or loaded.
+    pub stored_function: bool,
     /// `:=`
     pub assigns: bool,
     pub user_variables: bool,
     pub get_lock: bool,
-    pub release_all_locks: bool,
     /// FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE.
     pub locks_rows: bool,
     /// INTO, of whatever kind.
@@ -68,6 +74,10 @@ impl Facts {
         Facts::default().walk(lexer, Head::None, true)
     }
 
+    pub fn uses_previous(&self) -> bool {
+        self.uses_outcome || self.uses_insert_id
+    }
+
     /// A query with these findings changes nothing.
     pub fn only_reads(&self) -> bool {
         !(self.unsure || self.assigns || self.locks_rows || self.into || self.write_verb || self.unterminated)
@@ -81,8 +91,6 @@ impl Facts {
         }
         if self.get_lock {
             session.push(SessionEffect::Pin(Pin::UserLock));
-        } else if self.release_all_locks {
-            session.push(SessionEffect::Unpin(Pin::UserLock));
         }
         session
     }
@@ -173,7 +181,7 @@ impl Facts {
             // A quoted name is a stored function's, unless the server finds a built-in one first.
             Kind::Word => lookup(name.text),
             _ => match lookup(name.inner()) {
-                effect @ (Function::GetLock | Function::ReleaseAllLocks) => effect,
+                Function::GetLock => Function::GetLock,
                 _ => Function::Unknown,
             },
         };
@@ -181,14 +189,17 @@ impl Facts {
             Function::Keyword | Function::Pure => {}
             Function::Moment => self.moment = true,
             Function::Varying => self.varies = true,
-            Function::Previous => self.uses_previous = true,
-            Function::LastInsertId if first_argument.is(b')') => self.uses_previous = true,
-            Function::LastInsertId => self.unsure = true,
-            Function::SideEffect | Function::Unknown | Function::GetLock | Function::ReleaseAllLocks => {
+            Function::Previous => self.uses_outcome = true,
+            Function::LastInsertId if first_argument.is(b')') => self.uses_insert_id = true,
+            Function::LastInsertId => {
+                self.unsure = true;
+                self.sets_insert_id = true;
+            }
+            Function::SideEffect | Function::Unknown | Function::GetLock => {
                 self.unsure = true;
                 self.varies = true;
                 self.get_lock |= function == Function::GetLock;
-                self.release_all_locks |= function == Function::ReleaseAllLocks;
+                self.stored_function |= function == Function::Unknown;
             }
         }
     }
@@ -200,13 +211,15 @@ impl Facts {
             None => (&name[..0], name),
         };
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        if ["last_insert_id", "identity", "insert_id", "warning_count", "error_count"].into_iter().any(is) {
-            self.uses_previous = true;
-        }
+        self.uses_insert_id |= ["last_insert_id", "identity"].into_iter().any(is);
+        self.uses_outcome |= ["insert_id", "warning_count", "error_count"].into_iter().any(is);
         let of_session = ["", "session", "local"].iter().any(|word| scope.eq_ignore_ascii_case(word.as_bytes()));
         if !of_session || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
             self.server_variable = true;
-            self.uses_previous |= name.contains(&b'`') || scope.contains(&b'`');
+            // Perhaps one of the above.
+            let quoted = name.contains(&b'`') || scope.contains(&b'`');
+            self.uses_insert_id |= quoted;
+            self.uses_outcome |= quoted;
         } else if !SESSION_VARIABLES.iter().any(|known| is_or_begins(known, name)) {
             self.server_variable = true;
         }

@@ -3,9 +3,11 @@
 //! It performs nothing and knows nothing of sockets, handles or servers. Whatever it is unsure about, it
 //! says "writes" or "pins": the price of a wrong "reads" is a statement that runs twice.
 
+mod assignment;
 mod facts;
 mod functions;
 mod lexer;
+mod named;
 #[cfg(test)]
 mod properties;
 mod set;
@@ -15,6 +17,7 @@ mod tests;
 mod text;
 mod token;
 
+pub use assignment::{Assignment, Value, Variable, sole_assignment};
 use lexer::Reading;
 
 /// How the server would read the text (MySQL manual 11.1.1 "String Literals", 7.1.11 "Server SQL Modes").
@@ -63,7 +66,7 @@ pub enum Pin {
     UserVariable,
     /// SQL-level PREPARE of what is not a literal.
     PreparedSql,
-    /// CALL: a procedure may change session state unseen.
+    /// CALL, or a stored function: it may change session state unseen.
     Call,
     /// The classifier is unsure what the text leaves behind.
     Unclear,
@@ -87,8 +90,22 @@ pub enum SessionEffect {
     /// `EXECUTE name`: it does what was prepared under that name, if that is known.
     Execute(Vec<u8>),
     Pin(Pin),
-    /// The last state of this kind is gone (UNLOCK TABLES, RELEASE_ALL_LOCKS(), XA COMMIT…).
+    /// The last state of this kind is gone (UNLOCK TABLES, RELEASE_ALL_LOCKS()).
     Unpin(Pin),
+    /// One thing of a kind, which goes by this name (CREATE TEMPORARY TABLE, GET_LOCK, HANDLER … OPEN, XA START).
+    Hold(Pin, Name),
+    /// That thing is gone, or once less held (DROP TEMPORARY TABLE, RELEASE_LOCK, HANDLER … CLOSE, XA COMMIT).
+    Release(Pin, Name),
+    /// What is held of this kind may go by another name now (ALTER TABLE … RENAME, RENAME TABLE).
+    Rename(Pin),
+}
+
+/// What a thing goes by: bytes that are equal mean the same thing, while others may, too.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Name {
+    /// The database of a table; without it, the current one.
+    pub qualifier: Option<Vec<u8>>,
+    pub name: Vec<u8>,
 }
 
 /// One statement text, classified.
@@ -104,6 +121,10 @@ pub struct Statement {
     /// It belongs to this very connection or server: it depends on the statement before it (LAST_INSERT_ID(),
     /// ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS…) or names a connection of this server (KILL).
     pub uses_previous: bool,
+    /// Of these: what only the very statement before it left (ROW_COUNT(), SHOW WARNINGS…), or this server's connections.
+    pub uses_outcome: bool,
+    /// Of these: LAST_INSERT_ID(), which outlives other statements. Also set where it is given a value.
+    pub uses_insert_id: bool,
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
     pub varies: bool,
@@ -154,6 +175,8 @@ impl Statement {
             vouched: false,
             atomic: true,
             uses_previous: false,
+            uses_outcome: false,
+            uses_insert_id: false,
             varies: false,
             streams: false,
             transaction: TransactionEffect::None,
@@ -163,6 +186,11 @@ impl Statement {
 
     fn writing() -> Self {
         Statement { only_reads: false, ..Self::reading() }
+    }
+
+    /// Speaks of the statement before it, or of this server's connections.
+    fn bound(self) -> Self {
+        Statement { uses_previous: true, uses_outcome: true, ..self }
     }
 
     /// Nothing may be assumed of it.
@@ -185,7 +213,7 @@ impl Statement {
         }
         self.session.retain(|earlier| match (earlier, &effect) {
             (Use(_), Use(_)) | (Autocommit(_), Autocommit(_)) => false,
-            (Pin(one) | Unpin(one), Pin(other) | Unpin(other)) => one != other,
+            (Pin(one), Pin(other)) | (Unpin(one), Unpin(other)) => one != other,
             _ => *earlier != effect,
         });
         self.session.push(effect);
@@ -197,6 +225,8 @@ impl Statement {
         self.vouched &= other.vouched;
         self.atomic &= other.atomic;
         self.uses_previous |= other.uses_previous;
+        self.uses_outcome |= other.uses_outcome;
+        self.uses_insert_id |= other.uses_insert_id;
         self.varies |= other.varies;
         self.streams |= other.streams;
         if self.transaction != other.transaction {

@@ -81,10 +81,10 @@ fn disguised(text: &str, gaps: &[&str], upper: bool) -> String {
     out
 }
 
-/// USE keeps the name's case, which is the one thing that the disguise changes.
+/// Names keep their case, which is the one thing that the disguise changes.
 fn caseless(mut statement: Statement) -> Statement {
     for effect in &mut statement.session {
-        if let SessionEffect::Use(name) = effect {
+        if let SessionEffect::Use(name) | SessionEffect::Hold(_, Name { name, .. }) = effect {
             name.make_ascii_lowercase();
         }
     }

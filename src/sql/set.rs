@@ -151,8 +151,9 @@ impl Assignments {
         }
         self.system();
         // Values that steer single statements or belong to this one connection: gone with it, or used up.
-        const NOT_REPEATABLE: [&str; 6] =
-            ["insert_id", "last_insert_id", "identity", "rand_seed1", "rand_seed2", "pseudo_thread_id"];
+        // A transaction's replay needs `timestamp` for itself.
+        const NOT_REPEATABLE: [&str; 7] =
+            ["insert_id", "last_insert_id", "identity", "rand_seed1", "rand_seed2", "pseudo_thread_id", "timestamp"];
         self.unclear |= NOT_REPEATABLE.into_iter().any(is) || starts("gtid_") || starts("debug");
         if !is("autocommit") {
             return skip_expression(lexer);
@@ -204,7 +205,7 @@ impl Assignments {
 
         // A value taken from data, from chance or from this moment is not what a second run would yield.
         // A system variable may well follow the server's own, which is what the text asks for.
-        let from_data = facts.query_verb || facts.unsure || facts.moment || facts.uses_previous;
+        let from_data = facts.query_verb || facts.unsure || facts.moment || facts.uses_previous();
         let varies = from_data || facts.varies || facts.server_variable && self.user_variable;
         let mut unclear = self.unclear || self.session && (self.global || self.next_transaction);
         if varies && !self.system_variable && self.user_variable {

@@ -5,7 +5,7 @@
 use super::facts::{Facts, Head};
 use super::lexer::Lexer;
 use super::token::{Kind, Token};
-use super::{Pin, SessionEffect, Statement, TransactionEffect, set};
+use super::{Pin, SessionEffect, Statement, TransactionEffect, named, set};
 
 /// The statement at the lexer, which then stands behind its `;`.
 pub(super) fn one(lexer: &mut Lexer) -> Statement {
@@ -38,11 +38,18 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
     }
     let mut statement = by_verb(&verb, inner, &facts);
     statement.varies |= facts.varies || facts.server_variable;
-    statement.uses_previous |= facts.uses_previous;
-    if !verb.is_word("SET") {
-        for effect in facts.session() {
-            statement.leave(effect);
-        }
+    statement.uses_previous |= facts.uses_previous();
+    statement.uses_outcome |= facts.uses_outcome;
+    statement.uses_insert_id |= facts.uses_insert_id || facts.sets_insert_id;
+    if verb.is_word("SET") {
+        return statement;
+    }
+    if facts.stored_function && may_call(&verb) {
+        statement.leave(SessionEffect::Pin(Pin::Call));
+    }
+    match named::lock(&verb, inner) {
+        Some(effect) => statement.leave(effect),
+        None => facts.session().into_iter().for_each(|effect| statement.leave(effect)),
     }
     statement
 }
@@ -72,6 +79,14 @@ fn verb_of(token: &Token) -> Verb {
     verb
 }
 
+/// Where a name before a parenthesis can be a function that is called; elsewhere it is mostly a table's.
+fn may_call(verb: &Token) -> bool {
+    matches!(
+        verb_of(verb).as_bytes(),
+        b"SELECT" | b"(" | b"TABLE" | b"VALUES" | b"WITH" | b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"DO"
+    )
+}
+
 /// `rest` stands behind the verb.
 fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
     use TransactionEffect::{Begin, ImplicitCommit, Opaque};
@@ -81,9 +96,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"WITH" if facts.query_verb => query(facts),
         b"WITH" => Statement::writing(),
         b"SHOW" => {
-            let mut statement = harmless(!facts.unsure && !facts.assigns);
-            statement.uses_previous = speaks_of_previous(rest);
-            statement
+            let statement = harmless(!facts.unsure && !facts.assigns);
+            if speaks_of_previous(rest) { statement.bound() } else { statement }
         }
         b"DESCRIBE" | b"DESC" | b"EXPLAIN" => explain(rest, facts, false),
         b"ANALYZE" if is_table_maintenance(rest) => ends_transaction(),
@@ -107,13 +121,10 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"ROLLBACK" => ending(rest, TransactionEffect::Rollback),
         b"SAVEPOINT" => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
         b"RELEASE" if first.is_word("SAVEPOINT") => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
-        b"XA" if first.is_word("COMMIT") || first.is_word("ROLLBACK") => {
-            with(Statement::writing(), Opaque, &[SessionEffect::Unpin(Pin::Xa)])
-        }
-        b"XA" => with(Statement::writing(), Opaque, &[SessionEffect::Pin(Pin::Xa)]),
+        b"XA" => with(Statement::writing(), Opaque, named::xa(rest).as_slice()),
         b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => Statement::writing(),
         // The connection id that it names is this server's.
-        b"KILL" => Statement { uses_previous: true, ..Statement::writing() },
+        b"KILL" => Statement::writing().bound(),
         b"LOAD" if first.is_word("INDEX") => ends_transaction(),
         b"LOAD" => {
             // LOCAL: the file's content came from the application and cannot be had twice.
@@ -146,9 +157,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
             Statement { atomic: !facts.semicolon_inside, ..ends_transaction() }
         }
         b"CREATE" | b"DROP" if is_temporary(rest) => {
-            let created = verb.is_word("CREATE");
-            let effects: &[_] = if created { &[SessionEffect::Pin(Pin::TemporaryTable)] } else { &[] };
-            with(Statement::writing(), TransactionEffect::None, effects)
+            let effects = if verb.is_word("CREATE") { named::created(rest) } else { named::dropped(rest) };
+            with(Statement::writing(), TransactionEffect::None, &effects)
         }
         b"LOCK" if first.is_word("TABLE") || first.is_word("TABLES") => {
             with(Statement::writing(), ImplicitCommit, &[SessionEffect::Pin(Pin::TableLock)])
@@ -167,19 +177,21 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
             with(Statement::writing(), ImplicitCommit, &[SessionEffect::Pin(Pin::GlobalLock)])
         }
         b"HANDLER" => {
-            let opens = holds_word(rest, "OPEN");
-            let effects: &[_] = if opens { &[SessionEffect::Pin(Pin::Handler)] } else { &[] };
-            with(Statement::writing(), TransactionEffect::None, effects)
+            let effects: Vec<_> = named::handler(rest).into_iter().collect();
+            with(Statement::writing(), TransactionEffect::None, &effects)
         }
         b"GET" => {
-            let statement = Statement { uses_previous: true, ..Statement::writing() };
-            with(statement, TransactionEffect::None, &[SessionEffect::Pin(Pin::UserVariable)])
+            let effects = [SessionEffect::Pin(Pin::UserVariable)];
+            with(Statement::writing().bound(), TransactionEffect::None, &effects)
         }
-        b"ALTER" | b"CREATE" | b"DROP" | b"RENAME" | b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"OPTIMIZE" | b"REPAIR"
-        | b"CHECK" | b"CACHE" | b"INSTALL" | b"UNINSTALL" | b"FLUSH" | b"RESET" | b"START" | b"STOP" | b"CHANGE"
-        | b"IMPORT" | b"CLONE" => ends_transaction(),
+        b"ALTER" | b"RENAME" if holds_word(rest, "TABLE") || holds_word(rest, "TABLES") || verb.is_word("RENAME") => {
+            with(ends_transaction(), ImplicitCommit, &[SessionEffect::Rename(Pin::TemporaryTable)])
+        }
+        b"ALTER" | b"CREATE" | b"DROP" | b"TRUNCATE" | b"GRANT" | b"REVOKE" | b"OPTIMIZE" | b"REPAIR" | b"CHECK"
+        | b"CACHE" | b"INSTALL" | b"UNINSTALL" | b"FLUSH" | b"RESET" | b"START" | b"STOP" | b"CHANGE" | b"IMPORT"
+        | b"CLONE" => ends_transaction(),
         b"PURGE" => with(Statement::writing(), Opaque, &[]),
-        b"SHUTDOWN" | b"RESTART" => with(Statement { uses_previous: true, ..Statement::writing() }, Opaque, &[]),
+        b"SHUTDOWN" | b"RESTART" => with(Statement::writing().bound(), Opaque, &[]),
         _ => Statement::unknowable(),
     }
 }

@@ -23,7 +23,9 @@ fn leaves(texts: &[&str], session: &[SessionEffect]) {
 }
 
 fn pins(texts: &[&str], pin: Pin) {
-    each(texts, |it| it.session.contains(&Leaves::Pin(pin)));
+    each(texts, |it| {
+        it.session.iter().any(|effect| matches!(effect, Leaves::Pin(it) | Leaves::Hold(it, _) if *it == pin))
+    });
 }
 
 #[test]
@@ -377,6 +379,7 @@ fn set_from_data_or_chance_pins() {
             "SET SESSION gtid_next = 'AUTOMATIC'",
             "SET pseudo_thread_id = 5",
             "SET rand_seed1 = 5",
+            "SET timestamp = 5",
             "SET hot.key_buffer_size = 5",
         ],
         &[Leaves::Pin(Unclear)],
@@ -422,11 +425,72 @@ fn state_that_cannot_be_rebuilt_pins() {
     });
     pins(&["CALL p()", "CALL db.p"], Call);
     pins(&["EXECUTE s", "EXECUTE IMMEDIATE 'x'", "FROBNICATE", "1", "BINLOG 'x'", "USE a b"], Unclear);
-    leaves(&["SELECT RELEASE_ALL_LOCKS()"], &[Unpin(UserLock)]);
     leaves(&["UNLOCK TABLES"], &[Unpin(TableLock), Unpin(GlobalLock)]);
-    leaves(&["XA COMMIT 'a'", "XA ROLLBACK 'a'"], &[Unpin(Xa)]);
-    leaves(&["HANDLER t READ FIRST", "SELECT f(1)"], &[]);
+    leaves(&["HANDLER t READ FIRST", "XA RECOVER"], &[]);
     each(&["CALL p()", "EXECUTE s"], |it| !it.atomic && !it.only_reads);
+}
+
+#[test]
+fn a_stored_function_may_do_what_a_procedure_may() {
+    pins(
+        &["SELECT f(1)", "INSERT INTO t (a) VALUES (shop.f(1))", "DO `f`()", "WITH a AS (SELECT f(1)) SELECT 1"],
+        Call,
+    );
+    each(&["CREATE TABLE t (a INT)", "ALTER TABLE t ADD INDEX i (a)", "INSERT INTO t (a) VALUES (NOW())"], |it| {
+        !it.session.contains(&Leaves::Pin(Call))
+    });
+}
+
+fn named(name: &str) -> Name {
+    let (qualifier, name) = name.split_once('.').map_or((None, name), |(one, two)| (Some(one.into()), two));
+    Name { qualifier, name: name.into() }
+}
+
+#[test]
+fn what_is_held_by_name_is_let_go_by_name() {
+    let hold = |texts: &[&str], pin, name| leaves(texts, &[Leaves::Hold(pin, named(name))]);
+    let release = |texts: &[&str], pin, name| leaves(texts, &[Leaves::Release(pin, named(name))]);
+    hold(
+        &["CREATE TEMPORARY TABLE t (a INT)", "CREATE OR REPLACE TEMPORARY TABLE IF NOT EXISTS `t` SELECT 1"],
+        TemporaryTable,
+        "t",
+    );
+    hold(&["CREATE TEMPORARY TABLE a.t LIKE b"], TemporaryTable, "a.t");
+    release(&["DROP TEMPORARY TABLE t", "DROP TEMPORARY TABLES IF EXISTS `t` CASCADE;"], TemporaryTable, "t");
+    leaves(
+        &["DROP TEMPORARY TABLE a, b.c"],
+        &[Leaves::Release(TemporaryTable, named("a")), Leaves::Release(TemporaryTable, named("b.c"))],
+    );
+    leaves(&["ALTER TABLE t RENAME TO u", "RENAME TABLE t TO u"], &[Leaves::Rename(TemporaryTable)]);
+    leaves(&["CREATE TEMPORARY SEQUENCE s"], &[Leaves::Pin(TemporaryTable)]);
+    hold(&["SELECT GET_LOCK('a', 5)", "DO get_lock('a', -1);", "SELECT GET_LOCK('a', 0) AS `b`"], UserLock, "a");
+    release(&["SELECT RELEASE_LOCK('a')", "DO RELEASE_LOCK('a')", "SELECT release_lock ('a') AS b"], UserLock, "a");
+    leaves(&["SELECT RELEASE_ALL_LOCKS()"], &[Unpin(UserLock)]);
+    hold(&["HANDLER t OPEN AS h", "HANDLER a.t OPEN h", "HANDLER h OPEN", "HANDLER a.h OPEN"], Handler, "h");
+    release(&["HANDLER h CLOSE", "HANDLER a.h CLOSE"], Handler, "h");
+    hold(&["XA START 'a','b',1", "XA BEGIN 'a', 'b', 1 JOIN", "XA PREPARE 'a','b',1"], Xa, "'a','b',1");
+    release(&["XA COMMIT 'a','b',1 ONE PHASE", "XA ROLLBACK 'a','b',1"], Xa, "'a','b',1");
+}
+
+#[test]
+fn what_may_not_have_been_called_once_releases_nothing() {
+    leaves(
+        &[
+            "SELECT RELEASE_LOCK('a') FROM t",
+            "SELECT IF(0, RELEASE_LOCK('a'), 1)",
+            "SELECT RELEASE_LOCK('a') WHERE 0",
+            "SELECT RELEASE_LOCK('a') LIMIT 0",
+            "SELECT RELEASE_LOCK(@a)",
+            "SELECT RELEASE_LOCK('it''s')",
+            "SELECT RELEASE_ALL_LOCKS() FROM t",
+            "SELECT 1 AND RELEASE_ALL_LOCKS()",
+        ],
+        &[],
+    );
+    leaves(
+        &["SELECT GET_LOCK('a', 5) FROM t", "SELECT GET_LOCK(CONCAT('a'), 5)", "SELECT GET_LOCK('a', 1), 1"],
+        &[Leaves::Pin(UserLock)],
+    );
 }
 
 #[test]
@@ -446,7 +510,10 @@ fn several_statements_are_not_atomic_and_only_read_if_all_do() {
     leaves(&["SET @a = 1; USE x; SET autocommit = 0"], &[Journal, Leaves::Use(b"x".to_vec()), Autocommit(false)]);
     leaves(&["USE x; SELECT 1"], &[Leaves::Use(b"x".to_vec())]);
     leaves(&["SET @a = 1; SELECT 1", "SELECT 1; SET NAMES utf8"], &[Leaves::Pin(Unclear)]);
-    leaves(&["LOCK TABLES t READ; UNLOCK TABLES"], &[Unpin(TableLock), Unpin(GlobalLock)]);
+    // The answer to the first says nothing of the second.
+    leaves(&["LOCK TABLES t READ; UNLOCK TABLES"], &[Leaves::Pin(TableLock)]);
+    leaves(&["SELECT 1; UNLOCK TABLES", "SELECT RELEASE_LOCK('a'); SELECT RELEASE_ALL_LOCKS()"], &[]);
+    leaves(&["CREATE TEMPORARY TABLE t (a INT); DROP TEMPORARY TABLE t"], &[Leaves::Pin(TemporaryTable)]);
 }
 
 #[test]

@@ -64,6 +64,8 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
     text.only_reads &= next.only_reads;
     text.atomic = false;
     text.uses_previous |= next.uses_previous;
+    text.uses_outcome |= next.uses_outcome;
+    text.uses_insert_id |= next.uses_insert_id;
     text.varies |= next.varies;
     text.streams |= next.streams;
     if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
@@ -81,6 +83,14 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
         text.session.retain(|effect| !names(effect));
         text.leave(SessionEffect::Pin(Pin::PreparedSql));
     }
+    // The first answer says nothing of the others: what is let go may be held after all, and under which database a
+    // thing is held is not clear.
+    for effect in &mut text.session {
+        if let SessionEffect::Hold(pin, _) = effect {
+            *effect = SessionEffect::Pin(*pin);
+        }
+    }
+    text.session.retain(|effect| !matches!(effect, SessionEffect::Unpin(_) | SessionEffect::Release(..)));
     if unclear {
         // Running the text again would run the other statements again, too.
         text.session.retain(|effect| *effect != SessionEffect::Journal);

@@ -1,11 +1,16 @@
 /* A MySQL client that does what it is told: reads one command a line, answers each with exactly one line.
  *
- * N is the number of a handle, 0 to 9; "-" stands for a null pointer.
+ * N is the number of a handle, 0 to 199; "-" stands for a null pointer.
  *
  *   connect N HOST PORT SOCKET USER PASSWORD DATABASE    ok | error NUMBER SQLSTATE TEXT
  *   query N SQL                                          ok AFFECTED | rows A|B;C|D | error …
  *   ping N, select_db N NAME                             ok | error …
+ *   character_set N NAME, server_option N NUMBER         ok | error …
+ *   change_user N USER PASSWORD DATABASE                 ok | error …
  *   reset_connection N                                   ok | error …
+ *   init N SQL                                           run by the library at each login of the next connect
+ *   stream N SQL, fetch_row N                            row A|B | end | error … : rows read one by one
+ *   free_result N                                        freed, after the stream's last row or before
  *   autocommit N 0, commit N, rollback N                 ok | error …
  *   prepare S SQL, execute S, …                          see statements.h
  *   id N                                                 the server's id of the connection
@@ -30,10 +35,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define HANDLES 10
+#define HANDLES 200
 #define WORDS 6
 
 static MYSQL handles[HANDLES];
+static MYSQL_RES *streams[HANDLES];
+static char *init_commands[HANDLES];
 
 static void answer_error(MYSQL *mysql)
 {
@@ -64,6 +71,10 @@ static void open_connection(MYSQL *mysql, char *rest)
         words[i] = word(&rest);
     mysql_init(mysql);
     mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &files_too);
+    if (init_commands[mysql - handles] != NULL)
+        mysql_options(mysql, MYSQL_INIT_COMMAND, init_commands[mysql - handles]);
+    free(init_commands[mysql - handles]);
+    init_commands[mysql - handles] = NULL;
     errno = 0;
 #ifdef LIBMARIADB
     if (ca != NULL) {
@@ -90,6 +101,22 @@ static void open_connection(MYSQL *mysql, char *rest)
     }
 }
 
+/* What else a text of several statements, or a CALL, has to say. */
+static void read_further_results(MYSQL *mysql)
+{
+    while (mysql_more_results(mysql) && mysql_next_result(mysql) == 0) {
+        MYSQL_RES *result = mysql_store_result(mysql);
+        if (result != NULL)
+            mysql_free_result(result);
+    }
+}
+
+static void print_text_row(MYSQL_RES *result, MYSQL_ROW row)
+{
+    for (unsigned i = 0; i < mysql_num_fields(result); i++)
+        printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
+}
+
 static void query(MYSQL *mysql, const char *text)
 {
     MYSQL_RES *result;
@@ -105,17 +132,47 @@ static void query(MYSQL *mysql, const char *text)
             answer_error(mysql);
         else
             printf("ok %lld\n", (long long)mysql_affected_rows(mysql));
+        read_further_results(mysql);
         return;
     }
     printf("rows ");
     while ((row = mysql_fetch_row(result)) != NULL) {
         printf("%s", between_rows);
-        for (unsigned i = 0; i < mysql_num_fields(result); i++)
-            printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
+        print_text_row(result, row);
         between_rows = ";";
     }
     printf("\n");
     mysql_free_result(result);
+    read_further_results(mysql);
+}
+
+static void fetch_streamed(MYSQL *mysql)
+{
+    MYSQL_RES *result = streams[mysql - handles];
+    MYSQL_ROW row = mysql_fetch_row(result);
+    if (row != NULL) {
+        printf("row ");
+        print_text_row(result, row);
+        printf("\n");
+    } else if (mysql_errno(mysql) != 0)
+        answer_error(mysql);
+    else
+        printf("end\n");
+}
+
+static void stream(MYSQL *mysql, const char *text)
+{
+    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0
+        || (streams[mysql - handles] = mysql_use_result(mysql)) == NULL)
+        answer_error(mysql);
+    else
+        fetch_streamed(mysql);
+}
+
+static void change_user(MYSQL *mysql, char *rest)
+{
+    const char *user = word(&rest), *password = word(&rest), *database = word(&rest);
+    answer(mysql, mysql_change_user(mysql, user, password, database));
 }
 
 #include "statements.h"
@@ -181,7 +238,23 @@ static void obey(char *line)
         answer(mysql, mysql_reset_connection(mysql));
     else if (strcmp(command, "select_db") == 0)
         answer(mysql, mysql_select_db(mysql, line));
-    else if (strcmp(command, "autocommit") == 0)
+    else if (strcmp(command, "character_set") == 0)
+        answer(mysql, mysql_set_character_set(mysql, line));
+    else if (strcmp(command, "server_option") == 0)
+        answer(mysql, mysql_set_server_option(mysql, (enum enum_mysql_set_option)atoi(line)));
+    else if (strcmp(command, "change_user") == 0)
+        change_user(mysql, line);
+    else if (strcmp(command, "init") == 0) {
+        init_commands[mysql - handles] = strdup(line);
+        printf("ok\n");
+    } else if (strcmp(command, "stream") == 0)
+        stream(mysql, line);
+    else if (strcmp(command, "fetch_row") == 0)
+        fetch_streamed(mysql);
+    else if (strcmp(command, "free_result") == 0) {
+        mysql_free_result(streams[mysql - handles]);
+        printf("freed\n");
+    } else if (strcmp(command, "autocommit") == 0)
         answer(mysql, mysql_autocommit(mysql, atoi(line) != 0));
     else if (strcmp(command, "commit") == 0)
         answer(mysql, mysql_commit(mysql));
@@ -200,7 +273,7 @@ static void obey(char *line)
         printf("closed\n");
     } else if (strcmp(command, "counters") == 0)
         print_counters();
-    else if (!obey_statement(&handles[0], command, number, line))
+    else if (!obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }
 

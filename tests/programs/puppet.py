@@ -13,11 +13,11 @@ import MySQLdb
 out = threading.Lock()
 
 
-def connect(account):
+def connect(account, port=None):
     user, password = account.split() if account != "-" else ("app", os.environ["LAB_PASSWORD"])
     options = dict(
         host=os.environ["LAB_HOST"],
-        port=int(os.environ["LAB_PORT"]),
+        port=int(port or os.environ["LAB_PORT"]),
         user=user,
         passwd=password,
         db="shop",
@@ -65,6 +65,9 @@ def serve(name, orders):
         try:
             if operation == "connect":
                 connection = connect(argument)
+                value = "connected"
+            elif operation == "connect_to_port":
+                connection = connect("-", argument)
                 value = "connected"
             else:
                 value = run(connection, operation, argument)

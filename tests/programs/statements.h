@@ -1,6 +1,7 @@
-/* The prepared statements of client.c. S is the number of one, 0 to 9; all are on handle 0.
+/* The prepared statements of client.c. S is the number of one, 0 to 199.
  *
- *   prepare S SQL          ok | error …; what has the number S already is prepared anew
+ *   prepare S SQL          ok | error …, on handle 0; what has the number S already is prepared anew
+ *   prepare_on S SQL       the same with a new statement on handle S
  *   bind S                 ok: every parameter to a text of its own, which `set S I TEXT` changes; "-" is NULL
  *   integer S I            the parameter is bound as a number from now on
  *   execute S              ok AFFECTED ID | rows (to be fetched) | error …
@@ -13,7 +14,7 @@
  *   done S                 closed
  *   memory                 resident memory in KiB */
 
-#define STATEMENTS 10
+#define STATEMENTS HANDLES
 #define PARAMETERS 8
 #define TEXT 4096
 
@@ -52,6 +53,14 @@ static void prepare(MYSQL *mysql, struct statement *s, const char *text)
         s->stmt = mysql_stmt_init(mysql);
     s->results_bound = 0;
     answer_statement(s, mysql_stmt_prepare(s->stmt, text, (unsigned long)strlen(text)));
+}
+
+static void prepare_on(MYSQL *mysql, struct statement *s, const char *text)
+{
+    if (s->stmt != NULL)
+        mysql_stmt_close(s->stmt);
+    s->stmt = NULL;
+    prepare(mysql, s, text);
 }
 
 static void bind_parameters(struct statement *s)
@@ -184,12 +193,14 @@ static void print_memory(void)
 }
 
 /* 0 if the command is none of these. */
-static int obey_statement(MYSQL *mysql, const char *command, const char *number, char *rest)
+static int obey_statement(MYSQL *of_handles, const char *command, const char *number, char *rest)
 {
     struct statement *s = &statements[number ? atoi(number) % STATEMENTS : 0];
     unsigned long cursor = CURSOR_TYPE_READ_ONLY;
     if (strcmp(command, "prepare") == 0)
-        prepare(mysql, s, rest);
+        prepare(of_handles, s, rest);
+    else if (strcmp(command, "prepare_on") == 0)
+        prepare_on(&of_handles[s - statements], s, rest);
     else if (strcmp(command, "bind") == 0)
         bind_parameters(s);
     else if (strcmp(command, "integer") == 0)

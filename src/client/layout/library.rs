@@ -236,6 +236,8 @@ impl Library {
             mysql_options: function!(mysql_options),
             mysql_ping: function!(mysql_ping),
             mysql_select_db: function!(mysql_select_db),
+            mysql_set_character_set: function!(mysql_set_character_set),
+            mysql_reset_connection: function!(mysql_reset_connection),
             mysql_set_server_option: function!(mysql_set_server_option),
             mysql_real_query: function!(mysql_real_query),
             mysql_store_result: function!(mysql_store_result),

@@ -326,6 +326,17 @@ impl Native {
         self.succeeded(on_handle!(self.mysql_select_db(name.as_ptr())))
     }
 
+    /// `mysql_set_character_set`: the library's and the session's.
+    pub fn set_character_set(&self, name: &[u8]) -> Result<(), Failure> {
+        let name = CString::new(name).map_err(|_| Failure::new(1115, b"42000", "a NUL byte in a character set"))?;
+        self.succeeded(on_handle!(self.mysql_set_character_set(name.as_ptr())))
+    }
+
+    /// `mysql_reset_connection`.
+    pub fn reset_connection(&self) -> Result<(), Failure> {
+        self.succeeded(on_handle!(self.mysql_reset_connection()))
+    }
+
     /// `mysql_set_server_option`.
     pub fn set_server_option(&self, option: c_int) -> Result<(), Failure> {
         self.succeeded(on_handle!(self.mysql_set_server_option(option)))

@@ -142,6 +142,8 @@ pub struct Api {
     pub mysql_options: unsafe extern "C" fn(*mut MYSQL, c_int, *const c_void) -> c_int,
     pub mysql_ping: unsafe extern "C" fn(*mut MYSQL) -> c_int,
     pub mysql_select_db: unsafe extern "C" fn(*mut MYSQL, *const c_char) -> c_int,
+    pub mysql_set_character_set: unsafe extern "C" fn(*mut MYSQL, *const c_char) -> c_int,
+    pub mysql_reset_connection: unsafe extern "C" fn(*mut MYSQL) -> c_int,
     pub mysql_set_server_option: unsafe extern "C" fn(*mut MYSQL, c_int) -> c_int,
     pub mysql_real_query: unsafe extern "C" fn(*mut MYSQL, *const c_char, c_ulong) -> c_int,
     pub mysql_store_result: unsafe extern "C" fn(*mut MYSQL) -> *mut MYSQL_RES,
