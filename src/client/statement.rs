@@ -160,9 +160,10 @@ impl Returned {
 
 impl Guest {
     fn classify(&self, text: &[u8]) -> Statement {
-        let statement = classify(text, self.dialect());
+        let dialect = self.dialect();
+        let statement = classify(text, dialect);
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
-        let Some(known) = self.state().session.named(name).map(|text| classify(text, self.dialect())) else {
+        let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
             return statement;
         };
         // What it leaves behind has no text of its own that could be run again.
