@@ -7,7 +7,9 @@ pub mod proxy;
 pub mod puppet;
 pub mod relay;
 pub mod run;
+pub mod scale;
 pub mod states;
+pub mod teller;
 
 use std::{
     path::PathBuf,

@@ -171,8 +171,17 @@ impl Guest {
                 }
                 next
             }
-            Action::Victim => self.victim(&fallen, "it cannot be replayed"),
-            Action::SurfaceLoss => self.surface(fallen, healthy, false),
+            // What the application does next would take the ids that others are about to claim.
+            Action::Victim => {
+                drop(turn);
+                endpoint.after_replays();
+                self.victim(&fallen, "it cannot be replayed")
+            }
+            Action::SurfaceLoss => {
+                drop(turn);
+                endpoint.after_replays();
+                self.surface(fallen, healthy, false)
+            }
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, code, false),
         }
