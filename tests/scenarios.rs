@@ -228,15 +228,30 @@ fn stays_on_blue(steps: Scenario) {
     });
 }
 
-#[test]
-fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_crashes_and_restarts() {
+/// Green's owner has made it writable before any switchover, and blue goes away for a while.
+fn green_is_early(gone: Action, back: Action) {
     stays_on_blue(
         Scenario::new("early green")
             .step(Duration::ZERO, Action::StopReplication(Side::Green))
             .step(Duration::ZERO, Action::Writable(Side::Green))
-            .step(Duration::ZERO, Action::Crash(Side::Blue))
-            .step(OUTAGE, Action::Start(Side::Blue)),
+            .step(Duration::ZERO, gone)
+            .step(OUTAGE, back),
     );
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_crashes() {
+    green_is_early(Action::Crash(Side::Blue), Action::Start(Side::Blue));
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_restarts() {
+    green_is_early(Action::Stop(Side::Blue), Action::Start(Side::Blue));
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_is_cut_off() {
+    green_is_early(Action::CutOff(Side::Blue), Action::Rejoin(Side::Blue));
 }
 
 #[test]
