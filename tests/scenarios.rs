@@ -3,50 +3,19 @@
 use std::time::Duration;
 
 use pointsman_lab::{
-    Action, DnsMood, Flavor, Lab, READERS, RunningWorkload, Scenario, Server, Side, TopologyStatus, USER, Verdict,
-    Workload, WorkloadOptions,
+    Action, DnsMood, Flavor, READERS, RunningWorkload, Scenario, Side, TopologyStatus, USER, Verdict, Workload,
 };
-use pointsman_tests::{library, pair, wait_for};
-
-const OUTAGE: Duration = Duration::from_millis(1500);
-const DNS_LAG: Duration = Duration::from_millis(1000);
-const WORKERS: u32 = 4;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Protected, and with what the account needs on that server.
-fn protected(flavor: Flavor) -> WorkloadOptions {
-    let mut options = WorkloadOptions::default().threads(WORKERS).preload(library());
-    options.tls = flavor == Flavor::MySql;
-    options
-}
+use pointsman_tests::{
+    pair,
+    story::{DNS_LAG, OUTAGE, PATIENCE, WORKERS, lives_through, protected},
+    wait_for,
+};
 
 /// A story under a program, judged by what `writer` has in the end.
 fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side, judge: fn(&Verdict)) {
     let Some(lab) = pair(flavor) else { return };
     let verdict = lives_through(&lab, workload, protected(flavor), scenario, || lab.server(writer));
     judge(&verdict);
-}
-
-/// The program's history, compared with what is on the server that `keeper` gives when the story is over.
-fn lives_through<'a>(
-    lab: &Lab,
-    workload: Workload,
-    options: WorkloadOptions,
-    scenario: &Scenario,
-    keeper: impl FnOnce() -> &'a Server,
-) -> Verdict {
-    scenario.prepare(lab).unwrap();
-    let running = workload.start(lab, options).unwrap();
-    running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
-    running.wait_for(PATIENCE, "60 statements", |stats| stats.statements >= 60).unwrap();
-    let timeline = scenario.run(lab, &mut |_| {}).unwrap();
-    let resumed = running.wait_for_every_worker(PATIENCE, WORKERS);
-    println!("{timeline}\nstderr of the program:\n{}", running.stderr());
-    resumed.unwrap();
-    let keeper = keeper();
-    let verdict = running.stop().unwrap().check(keeper).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
-    verdict
 }
 
 /// A proof on both servers under two drivers: `name: proof(server, driver)`.
