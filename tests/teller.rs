@@ -10,9 +10,12 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab, PASSWORD};
+use pointsman_lab::{Kept, Lab};
 
-use crate::{library, wait_for};
+use crate::{
+    run::{Preload, mysqldb_program},
+    wait_for,
+};
 
 const END: Duration = Duration::from_secs(60);
 
@@ -85,25 +88,15 @@ pub struct Bank {
 
 impl Bank {
     pub fn open(lab: &Lab, workers: u32, accounts: u32, seed: u64) -> Bank {
-        let script = lab.directory().join("bank.py");
-        std::fs::write(&script, include_str!("programs/bank.py")).unwrap();
         let stderr = lab.directory().join("bank.stderr");
-        let mut command = lab.command("/usr/bin/python3").unwrap();
+        let mut command = mysqldb_program(lab, "bank.py", Preload::Preloaded);
         command
-            .arg(script)
-            .env("LD_PRELOAD", library())
-            .env("LAB_HOST", ENDPOINT)
-            .env("LAB_PORT", lab.port().to_string())
-            .env("LAB_PASSWORD", PASSWORD)
             .env("BANK_WORKERS", workers.to_string())
             .env("BANK_ACCOUNTS", accounts.to_string())
             .env("BANK_SEED", seed.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&stderr).unwrap());
-        if lab.blue().flavor() == Flavor::MySql {
-            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
-        }
         let process = pointsman_lab::spawn(command).unwrap();
         let lines = BufReader::new(process.take_stdout().expect("piped")).lines();
         let record = Arc::<Mutex<Record>>::default();

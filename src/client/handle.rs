@@ -18,7 +18,7 @@ use crate::{
     control::config,
     endpoint::{Endpoint, Pulse},
     session::Session,
-    sql::{Dialect, Pin, Statement},
+    sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin, Statement},
 };
 
 pub struct Handle {
@@ -189,7 +189,7 @@ impl Guest {
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: self.state().session.unsafe_charset()
-                || ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
+                || ASCII_UNSAFE_CHARSETS.contains(&charset.as_str()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
         log::{Level::*, say},
     },
     evidence,
-    session::transaction::{Entry, Reply},
+    session::transaction::Log,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
 };
@@ -50,7 +50,8 @@ impl Guest {
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
         // The COMMIT of a transaction that only read: whether it was carried out makes no difference.
-        let nothing_to_commit = Class::of(statement).is_commit && self.has_only_read();
+        let nothing_to_commit =
+            Class::of(statement).is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
         let class = if nothing_to_commit { Class::of(&Statement::reading()) } else { Class::of(statement) };
         let in_transaction = fallen.in_transaction && !nothing_to_commit;
         let session = Session { in_transaction, replayable, pinned: false };
@@ -72,15 +73,6 @@ impl Guest {
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             _ => self.surface(fallen, healthy, false),
         }
-    }
-}
-
-impl Guest {
-    /// Nothing in the open transaction has changed a row, or may have.
-    fn has_only_read(&self) -> bool {
-        let reads = |entry: &Entry| matches!(entry.reply, Reply::Rows(_) | Reply::Done { affected: 0, insert_id: 0 });
-        let state = self.state();
-        state.session.transaction().is_some_and(|log| log.spoilt().is_none() && log.entries().iter().all(reads))
     }
 }
 

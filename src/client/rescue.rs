@@ -20,7 +20,8 @@ use crate::{
     },
     endpoint::{
         Role,
-        search::{Found, Prober, Writability},
+        prober::{Prober, Writability},
+        search::Found,
     },
     evidence,
     sql::{Statement, TransactionEffect},
@@ -83,6 +84,9 @@ impl Guest {
         }
         let class = Class::of(statement);
         let in_transaction = self.in_transaction();
+        if evidence::ends_connection(evidence) && statement.rolls_back() {
+            self.state().session.to_be_rolled_back();
+        }
         let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
         *attempts += 1;
         if endpoint.role() == Role::Reader && *attempts <= ATTEMPTS {
