@@ -24,12 +24,14 @@ test: build
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
-# The long ones: coverage-guided fuzzing of the classifier, and random stories on real servers; see docs/soak.md.
+# The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, and a bank; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
+SWITCHOVERS = 20
 soak: build
 	fuzz/run.sh 300
 	$(TARGET)/release/pointsman soak $(SOAK)
+	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build

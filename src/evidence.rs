@@ -40,6 +40,13 @@ pub fn is_loss(number: u32) -> bool {
     matches!(number, SERVER_GONE | SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927)
 }
 
+/// CR_SSL_CONNECTION_ERROR of a handshake whose connection ended, not of one that a side refused (a certificate, a
+/// version, a cipher). libmariadb 3.3 gives `strerror` and the number, both libraries OpenSSL's own words.
+pub fn is_cut_handshake(number: u32, text: &[u8]) -> bool {
+    const CUT: [&[u8]; 5] = [b"(32)", b"(104)", b"unexpected eof", b"reset by peer", b"roken pipe"];
+    number == TLS_BROKEN && CUT.iter().any(|words| text.windows(words.len()).any(|window| window == *words))
+}
+
 /// After this error the connection is of no use any more.
 pub fn ends_connection(evidence: Evidence) -> bool {
     !matches!(evidence, Evidence::ReadOnly)
@@ -82,6 +89,26 @@ mod tests {
             let expected = None;
             assert_eq!(of_error(1290, text.as_bytes()), expected, "{option}");
         }
+    }
+
+    #[test]
+    fn a_handshake_that_was_cut_is_told_from_one_that_was_refused() {
+        for text in [
+            "TLS/SSL error: Broken pipe (32)",
+            "TLS/SSL error: unexpected eof while reading",
+            "SSL connection error: error:0A000126:SSL routines::unexpected eof while reading",
+            "TLS/SSL error: Connexion ré-initialisée par le correspondant (104)",
+        ] {
+            assert!(is_cut_handshake(2026, text.as_bytes()), "{text}");
+        }
+        for text in [
+            "TLS/SSL error: certificate verify failed",
+            "TLS/SSL error: Validation of SSL server certificate failed",
+            "SSL connection error: error:0A000102:SSL routines::unsupported protocol",
+        ] {
+            assert!(!is_cut_handshake(2026, text.as_bytes()), "{text}");
+        }
+        assert!(!is_cut_handshake(1045, b"(32)"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, name::Name, silence::Traffic, tags::Tags},
+    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags},
     hooks::{current::current, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
@@ -81,6 +81,9 @@ impl Process {
                 raw::shutdown(fd);
             }
         });
+        if endpoint.role() == Role::Unknown {
+            return;
+        }
         let mut servers = BTreeSet::new();
         self.tags.any(|_, tag| {
             if tag.endpoint == position {
@@ -201,17 +204,19 @@ impl Process {
 fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     let Some(process) = current() else { return };
     let endpoints = || (0..).zip(process.endpoints.iter().map_while(OnceBox::get));
-    // A failed lookup says nothing of where the writer is: the last answer stays.
-    if let Ok(answer) = answer {
-        for (_, endpoint) in endpoints() {
-            endpoint.on_green_answer(host, &answer.addresses);
-            endpoint.on_candidate_answer(host, &answer.addresses);
-            if endpoint.name.host == host {
-                endpoint.on_answer(answer.addresses.clone());
+    let named = || endpoints().filter(|(_, endpoint)| endpoint.name.host == host);
+    match answer {
+        Ok(answer) => {
+            for (_, endpoint) in endpoints() {
+                endpoint.on_green_answer(host, &answer.addresses);
+                endpoint.on_candidate_answer(host, &answer.addresses);
             }
+            named().for_each(|(_, endpoint)| endpoint.on_answer(answer.addresses.clone()));
         }
+        // A failed lookup says nothing of where the writer is: the last answer stays.
+        Err(_) => named().for_each(|(_, endpoint)| endpoint.on_no_answer()),
     }
-    for (position, endpoint) in endpoints().filter(|(_, endpoint)| endpoint.name.host == host) {
+    for (position, endpoint) in named() {
         process.look_for_silence(position, endpoint);
         process.set_pace(endpoint, endpoint.pace());
     }

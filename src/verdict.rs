@@ -10,7 +10,7 @@ use crate::sql::{Statement, TransactionEffect};
 pub enum Evidence {
     /// The server answered ERR because it is read-only (1290 with a read-only text, 1836).
     ReadOnly,
-    /// The server answered ERR because it is going away (1053, 1077, 1079, 4031).
+    /// The server answered ERR because it is going away (1053, 1077, 1079, 3032, 4031).
     GoingAway,
     /// The connection was dead before we sent, or the command was not accepted in full, or its end never left this host.
     NotSent,

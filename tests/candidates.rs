@@ -1,13 +1,9 @@
 //! Where the writer is looked for: candidates that the operator named, before or without DNS; and DNS itself, at once.
 
 use pointsman_lab::{ENDPOINT, Lab, Side};
-use pointsman_tests::{on_both, puppet::Puppet, server_id};
+use pointsman_tests::{on_both, puppet::Puppet, server_id, with_table};
 
-fn table(lab: &Lab) {
-    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
-}
-
-on_both! { table;
+on_both! { with_table;
     a_candidate_is_adopted_before_dns_moves_once_the_writer_says_that_it_is_read_only
     a_candidate_by_name_is_adopted_too
     a_writable_candidate_is_not_adopted_while_the_writer_answers

@@ -1,13 +1,9 @@
 //! Connects of the application while DNS is wrong, or servers refuse them in the middle of a switchover.
 
 use pointsman_lab::{DnsMood, ENDPOINT, Flavor, Lab, Scenario, Side};
-use pointsman_tests::{on_both, pair, puppet::Puppet, server_id};
+use pointsman_tests::{on_both, pair, puppet::Puppet, server_id, with_table};
 
-fn table(lab: &Lab) {
-    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
-}
-
-on_both! { table;
+on_both! { with_table;
     a_connect_that_dns_leads_to_nobody_reaches_the_writer_where_it_was
     a_connect_whose_name_is_unknown_to_dns_reaches_the_writer_where_it_was
     a_connect_that_is_refused_during_a_switchover_waits_for_the_writer

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman_lab::{ENDPOINT, Lab, Side};
+use pointsman_lab::{ENDPOINT, Lab, Side, USER};
 use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
 fn set_up(lab: &Lab) {
@@ -26,6 +26,7 @@ on_both! { set_up;
     a_transaction_is_not_replayed_from_a_session_that_it_changed_itself
     a_refused_call_ends_its_transaction_and_says_so
     a_transaction_given_up_does_not_come_back
+    a_rollback_of_a_transaction_that_is_gone_with_its_server_is_no_error
     an_account_that_is_refused_alone_moves_nobody_to_another_writer
     a_name_that_moved_for_good_is_followed_after_settle
     kill_reaches_the_server_that_the_id_came_from
@@ -149,6 +150,23 @@ mod proofs {
         fine(puppet.query("b", TAKE_TEN));
         let money = lab.blue().sql("SELECT GROUP_CONCAT(money ORDER BY id) FROM shop.account").unwrap();
         assert_eq!(money.trim(), "90,100");
+    }
+
+    pub fn a_rollback_of_a_transaction_that_is_gone_with_its_server_is_no_error(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        puppet.connect("a");
+        fine(puppet.query("a", "BEGIN"));
+        fine(puppet.query("a", TAKE_TEN));
+        fine(puppet.query("a", "SELECT UUID()"));
+        puppet.connect("b");
+        fine(puppet.query("b", "BEGIN"));
+        fails(puppet.query("b", "DROP TABLE missing"), &[1051]);
+        switch(lab);
+        lab.blue().drop_connections(USER).unwrap();
+        fine(puppet.query("a", "ROLLBACK"));
+        fine(puppet.query("b", "ROLLBACK"));
+        fine(puppet.query("a", TAKE_TEN));
+        assert_eq!(money(lab), "90,100");
     }
 
     pub fn an_account_that_is_refused_alone_moves_nobody_to_another_writer(lab: &Lab) {

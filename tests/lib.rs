@@ -7,7 +7,10 @@ pub mod proxy;
 pub mod puppet;
 pub mod relay;
 pub mod run;
+pub mod scale;
 pub mod states;
+pub mod story;
+pub mod teller;
 
 use std::{
     path::PathBuf,
@@ -103,6 +106,11 @@ macro_rules! on_both {
             }
         }
     )*};
+}
+
+/// A table of the tests' own, `t`, with a generated `id` and a text `v`.
+pub fn with_table(lab: &Lab) {
+    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").expect("a table");
 }
 
 /// A switchover without an outage: blue read-only, green writable with everything, DNS on green.

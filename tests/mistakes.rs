@@ -4,14 +4,14 @@
 use std::{thread, time::Duration};
 
 use pointsman_lab::{Action, ENDPOINT, Flavor, Lab, READERS, Scenario, Side, TopologyStatus, USER};
-use pointsman_tests::{pair, puppet::Puppet, server_id};
+use pointsman_tests::{pair, puppet::Puppet, server_id, with_table};
 
 const WHO: &str = "SELECT @@server_id";
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
 
 fn lab() -> Option<Lab> {
     let lab = pair(Flavor::MariaDb)?;
-    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
+    with_table(&lab);
     Some(lab)
 }
 

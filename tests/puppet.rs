@@ -9,9 +9,9 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab};
+use pointsman_lab::{Kept, Lab};
 
-use crate::library;
+use crate::run::{Preload, mysqldb_program};
 
 /// No answer for this long: something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,23 +27,13 @@ pub struct Puppet {
 impl Puppet {
     /// Protected, with the given variables in its environment.
     pub fn start(lab: &Lab, variables: &[(&str, &str)]) -> Puppet {
-        let script = lab.directory().join("puppet.py");
-        std::fs::write(&script, include_str!("programs/puppet.py")).unwrap();
         let stderr = lab.directory().join(format!("puppet-{}.stderr", pointsman_lab::monotonic_us()));
-        let mut command = lab.command("/usr/bin/python3").unwrap();
+        let mut command = mysqldb_program(lab, "puppet.py", Preload::Preloaded);
         command
-            .arg(script)
-            .env("LD_PRELOAD", library())
-            .env("LAB_HOST", ENDPOINT)
-            .env("LAB_PORT", lab.port().to_string())
-            .env("LAB_PASSWORD", pointsman_lab::PASSWORD)
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&stderr).unwrap());
-        if lab.blue().flavor() == Flavor::MySql {
-            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
-        }
         let process = pointsman_lab::spawn(command).unwrap();
         let orders = process.take_stdin().unwrap();
         let lines = BufReader::new(process.take_stdout().unwrap()).lines();

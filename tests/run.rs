@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use pointsman_lab::Lab;
+use pointsman_lab::{ENDPOINT, Flavor, Lab, PASSWORD};
 
 use crate::library;
 
@@ -37,6 +37,20 @@ pub fn command(lab: &Lab, program: impl AsRef<OsStr>, preload: Preload) -> Comma
 /// The same inside the root with Debian sid, which has the host's `program` and the library in it.
 pub fn sid_command(lab: &Lab, program: &Path, preload: Preload) -> Command {
     with_environment(lab.sid_command(program, &[&library()]).expect("a sandbox"), preload)
+}
+
+/// A program of `programs/` with MySQLdb, which its environment tells how to reach the endpoint.
+pub fn mysqldb_program(lab: &Lab, source: &str, preload: Preload) -> Command {
+    let mut command = command(lab, "/usr/bin/python3", preload);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source))
+        .env("LAB_HOST", ENDPOINT)
+        .env("LAB_PORT", lab.port().to_string())
+        .env("LAB_PASSWORD", PASSWORD);
+    if lab.blue().flavor() == Flavor::MySql {
+        command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
+    }
+    command
 }
 
 fn with_environment(mut command: Command, preload: Preload) -> Command {

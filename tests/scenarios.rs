@@ -3,50 +3,19 @@
 use std::time::Duration;
 
 use pointsman_lab::{
-    Action, DnsMood, Flavor, Lab, READERS, RunningWorkload, Scenario, Server, Side, TopologyStatus, USER, Verdict,
-    Workload, WorkloadOptions,
+    Action, DnsMood, Flavor, READERS, RunningWorkload, Scenario, Side, TopologyStatus, USER, Verdict, Workload,
 };
-use pointsman_tests::{library, pair, wait_for};
-
-const OUTAGE: Duration = Duration::from_millis(1500);
-const DNS_LAG: Duration = Duration::from_millis(1000);
-const WORKERS: u32 = 4;
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Protected, and with what the account needs on that server.
-fn protected(flavor: Flavor) -> WorkloadOptions {
-    let mut options = WorkloadOptions::default().threads(WORKERS).preload(library());
-    options.tls = flavor == Flavor::MySql;
-    options
-}
+use pointsman_tests::{
+    pair,
+    story::{DNS_LAG, OUTAGE, PATIENCE, WORKERS, lives_through, protected},
+    wait_for,
+};
 
 /// A story under a program, judged by what `writer` has in the end.
 fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side, judge: fn(&Verdict)) {
     let Some(lab) = pair(flavor) else { return };
     let verdict = lives_through(&lab, workload, protected(flavor), scenario, || lab.server(writer));
     judge(&verdict);
-}
-
-/// The program's history, compared with what is on the server that `keeper` gives when the story is over.
-fn lives_through<'a>(
-    lab: &Lab,
-    workload: Workload,
-    options: WorkloadOptions,
-    scenario: &Scenario,
-    keeper: impl FnOnce() -> &'a Server,
-) -> Verdict {
-    scenario.prepare(lab).unwrap();
-    let running = workload.start(lab, options).unwrap();
-    running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
-    running.wait_for(PATIENCE, "60 statements", |stats| stats.statements >= 60).unwrap();
-    let timeline = scenario.run(lab, &mut |_| {}).unwrap();
-    let resumed = running.wait_for_every_worker(PATIENCE, WORKERS);
-    println!("{timeline}\nstderr of the program:\n{}", running.stderr());
-    resumed.unwrap();
-    let keeper = keeper();
-    let verdict = running.stop().unwrap().check(keeper).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
-    verdict
 }
 
 /// A proof on both servers under two drivers: `name: proof(server, driver)`.
@@ -228,15 +197,30 @@ fn stays_on_blue(steps: Scenario) {
     });
 }
 
-#[test]
-fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_crashes_and_restarts() {
+/// Green's owner has made it writable before any switchover, and blue goes away for a while.
+fn green_is_early(gone: Action, back: Action) {
     stays_on_blue(
         Scenario::new("early green")
             .step(Duration::ZERO, Action::StopReplication(Side::Green))
             .step(Duration::ZERO, Action::Writable(Side::Green))
-            .step(Duration::ZERO, Action::Crash(Side::Blue))
-            .step(OUTAGE, Action::Start(Side::Blue)),
+            .step(Duration::ZERO, gone)
+            .step(OUTAGE, back),
     );
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_crashes() {
+    green_is_early(Action::Crash(Side::Blue), Action::Start(Side::Blue));
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_restarts() {
+    green_is_early(Action::Stop(Side::Blue), Action::Start(Side::Blue));
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted_when_blue_is_cut_off() {
+    green_is_early(Action::CutOff(Side::Blue), Action::Rejoin(Side::Blue));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! Every setting does what the README says, on a real switchover.
 
 use pointsman_lab::{Flavor, Lab, Side};
-use pointsman_tests::{pair, puppet::Puppet, server_id, switch};
+use pointsman_tests::{pair, puppet::Puppet, server_id, switch, with_table};
 
 /// A program with these settings, connected, before and after a switchover.
 fn after_a_switchover(settings: &[(&str, &str)], before: &[&str], story: impl FnOnce(&Lab, &mut Puppet)) {
     let Some(lab) = pair(Flavor::MariaDb) else { return };
-    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
+    with_table(&lab);
     let mut puppet = Puppet::start(&lab, settings);
     puppet.connect("a");
     for text in before {

@@ -9,8 +9,12 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab, PASSWORD, Scenario};
-use pointsman_tests::{library, on_both, wait_for};
+use pointsman_lab::{Kept, Lab, Scenario};
+use pointsman_tests::{
+    on_both,
+    run::{Preload, mysqldb_program},
+    wait_for,
+};
 
 const OUTAGE: Duration = Duration::from_millis(700);
 const DNS_LAG: Duration = Duration::from_millis(500);
@@ -39,19 +43,9 @@ struct Statement {
 }
 
 impl Counter {
-    fn start(lab: &Lab, role: &str, protected: bool) -> Self {
-        let mut command = lab.command("/usr/bin/python3").unwrap();
-        command
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/programs/counter.py"))
-            .arg(role)
-            .env("LAB_HOST", ENDPOINT)
-            .env("LAB_PORT", lab.port().to_string())
-            .env("LAB_PASSWORD", PASSWORD)
-            .env("LD_PRELOAD", if protected { library() } else { "".into() })
-            .stdout(Stdio::piped());
-        if lab.blue().flavor() == Flavor::MySql {
-            command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
-        }
+    fn start(lab: &Lab, role: &str, preload: Preload) -> Self {
+        let mut command = mysqldb_program(lab, "counter.py", preload);
+        command.arg(role).stdout(Stdio::piped());
         let process = pointsman_lab::spawn(command).unwrap();
         let output = BufReader::new(process.take_stdout().unwrap());
         let lines = Arc::new(Mutex::new(vec![]));
@@ -89,8 +83,8 @@ mod proofs {
     use super::*;
 
     pub fn a_process_that_only_reads_never_sees_what_is_older_than_a_ttl(lab: &Lab) {
-        let writer = Counter::start(lab, "write", true);
-        let [reader, bare] = [true, false].map(|protected| Counter::start(lab, "read", protected));
+        let writer = Counter::start(lab, "write", Preload::Preloaded);
+        let [reader, bare] = [Preload::Preloaded, Preload::Bare].map(|preload| Counter::start(lab, "read", preload));
         let all = [&writer, &reader, &bare];
         wait_for("everybody to be at work", || all.iter().all(|counter| counter.statements().len() > 20));
         let timeline = Scenario::read_only(OUTAGE, DNS_LAG).run(lab, &mut |_| {}).unwrap();

@@ -60,7 +60,9 @@ pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdic
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
-pub use scenario::{Absence, Action, Loss, RunningScenario, Scenario, ScenarioKind, Stall, Step, TopologyStatus};
+pub use scenario::{
+    Absence, Action, Handover, Loss, RunningScenario, Scenario, ScenarioKind, Stall, Step, TopologyStatus,
+};
 pub use server::{Server, Silence};
 pub use timeline::{Event, EventKind, Timeline};
 pub use wait::monotonic_us;

@@ -34,6 +34,16 @@ impl Server {
         .map(drop)
     }
 
+    /// A demoted writer follows its successor, which has everything that it has itself committed.
+    pub fn follow_successor(&self, successor: &Server) -> Result<()> {
+        if self.flavor() == Flavor::MariaDb {
+            // What it committed as a writer counts as replicated; `replicate_from` then goes on from there.
+            self.sql("SET GLOBAL gtid_slave_pos = @@global.gtid_binlog_pos")?;
+        }
+        self.replicate_from(successor)?;
+        self.set_super_read_only()
+    }
+
     /// Stops following, and forgets what was followed.
     pub fn stop_replication(&self) -> Result<()> {
         self.sql(match self.flavor() {

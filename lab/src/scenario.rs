@@ -3,6 +3,7 @@
 mod absence;
 mod action;
 mod disaster;
+mod handover;
 mod kind;
 mod misnaming;
 mod story;
@@ -11,6 +12,7 @@ mod world;
 
 pub use absence::{Absence, Stall};
 pub use action::{Action, Loss};
+pub use handover::Handover;
 pub use kind::ScenarioKind;
 pub use topology::TopologyStatus;
 

@@ -180,6 +180,16 @@ impl Server {
         }
     }
 
+    /// In one moment: writes are rejected, a user's connections end, and it opens no new one until `admit_connections`.
+    pub fn seal(&self, user: &str) -> Result<()> {
+        match self.flavor {
+            Flavor::MariaDb => {
+                self.local(&format!("ALTER USER {user}@'%' ACCOUNT LOCK; SET GLOBAL read_only = 1; KILL USER {user}"))
+            }
+            Flavor::MySql => self.sql("SET GLOBAL read_only = 1; SET GLOBAL offline_mode = 1").map(drop),
+        }
+    }
+
     /// Runs statements as root that no replica learns of, whether the server is read-only or not.
     pub fn local(&self, statements: &str) -> Result<()> {
         if self.flavor == Flavor::MySql && self.sql("SELECT @@global.super_read_only")? == "1" {

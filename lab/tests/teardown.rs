@@ -103,7 +103,7 @@ fn sigkill_ends_every_process_and_the_next_lab_removes_the_directory() {
     held.process.kill().unwrap();
     held.process.wait().unwrap();
     becomes_true("the end of every process", || processes_of(&held.directory).is_empty());
-    assert!(held.directory.exists());
+    // Another test's lab may have been the next one already: whose sweep it was does not matter.
     let _next = Lab::builder().blue(Flavor::MariaDb).single().start().unwrap();
     assert!(!held.directory.exists());
 }

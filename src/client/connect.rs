@@ -24,7 +24,8 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, connects::Trouble, handshakes::Handshake, name::Name, search::Writability},
+    endpoint::{Endpoint, Role, connects::Trouble, handshakes::Handshake, name::Name, prober::Writability},
+    evidence,
     hooks::{self, current, decide, steer},
     process::Process,
 };
@@ -176,8 +177,9 @@ impl Plan {
             return None;
         }
         let native = call.native(mysql)?;
-        let number = native.error_number();
-        let trouble = match trouble(number)? {
+        let failure = native.failure();
+        let number = failure.number;
+        let trouble = match trouble(number, &failure.text)? {
             // Of some other server under the name this says nothing of the writer.
             Trouble::GoingAway if to.is_none() && !self.endpoint.is_where_dns_leads() => Trouble::Nobody,
             trouble => trouble,
@@ -199,11 +201,12 @@ impl Plan {
 const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// What a connect's error says; `None`: it is the application's business (access denied, unknown database…).
-fn trouble(number: u32) -> Option<Trouble> {
+fn trouble(number: u32, text: &[u8]) -> Option<Trouble> {
     match number {
         // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
         // CR_SERVER_LOST_EXTENDED.
         2002 | 2003 | 2005 | 2006 | 2013 | 2055 => Some(Trouble::Nobody),
+        _ if evidence::is_cut_handshake(number, text) => Some(Trouble::Nobody),
         // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
         1053 | 3032 => Some(Trouble::GoingAway),
         // ER_CON_COUNT_ERROR, ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.

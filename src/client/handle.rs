@@ -19,7 +19,7 @@ use crate::{
     control::config,
     endpoint::{Endpoint, Pulse},
     session::{Session, execution::Value, prepared::Preparation},
-    sql::{Dialect, Pin, Statement},
+    sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin, Statement},
 };
 
 pub struct Handle {
@@ -252,7 +252,7 @@ impl Guest {
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: self.state().session.unsafe_charset()
-                || ["sjis", "cp932", "big5", "gbk", "gb18030"].contains(&charset.as_str()),
+                || ASCII_UNSAFE_CHARSETS.contains(&charset.as_str()),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     control::counters::COUNTERS,
     endpoint::{
         Pulse,
-        search::{Prober, Undialled, Writability},
+        prober::{Prober, Undialled, Writability},
         topology::{self, Topology},
     },
     evidence,

@@ -15,6 +15,7 @@ use crate::{
         log::{Level::*, say},
     },
     evidence,
+    session::transaction::Log,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
 };
@@ -48,9 +49,14 @@ impl Guest {
             return self.deliver(&fallen.original, fallen.code, lost);
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
-        let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false };
+        // The COMMIT of a transaction that only read: whether it was carried out makes no difference.
+        let nothing_to_commit =
+            Class::of(statement).is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
+        let class = if nothing_to_commit { Class::of(&Statement::reading()) } else { Class::of(statement) };
+        let in_transaction = fallen.in_transaction && !nothing_to_commit;
+        let session = Session { in_transaction, replayable, pinned: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = verdict(fallen.evidence, Class::of(statement), session, incumbent);
+        let action = verdict(fallen.evidence, class, session, incumbent);
         if action != Action::SurfaceLossStayLost && replay::restore(self).is_err() {
             return self.deliver(&fallen.original, fallen.code, true);
         }

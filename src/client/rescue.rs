@@ -20,7 +20,8 @@ use crate::{
     },
     endpoint::{
         Role,
-        search::{Found, Prober, Writability},
+        prober::{Prober, Writability},
+        search::Found,
     },
     evidence,
     sql::{Statement, TransactionEffect},
@@ -84,6 +85,9 @@ impl Guest {
         }
         let class = Class::of(statement);
         let in_transaction = self.in_transaction();
+        if evidence::ends_connection(evidence) && statement.rolls_back() {
+            self.state().session.to_be_rolled_back();
+        }
         let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
         *attempts += 1;
         if endpoint.role() == Role::Reader && *attempts <= ATTEMPTS {
@@ -172,8 +176,17 @@ impl Guest {
                 }
                 next
             }
-            Action::Victim => self.victim(&fallen, "it cannot be replayed"),
-            Action::SurfaceLoss => self.surface(fallen, healthy, false),
+            // What the application does next would take the ids that others are about to claim.
+            Action::Victim => {
+                drop(turn);
+                endpoint.after_replays();
+                self.victim(&fallen, "it cannot be replayed")
+            }
+            Action::SurfaceLoss => {
+                drop(turn);
+                endpoint.after_replays();
+                self.surface(fallen, healthy, false)
+            }
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, code, false),
         }

@@ -26,7 +26,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, search::Writability},
+    endpoint::{Endpoint, Role, prober::Writability},
     evidence,
     hooks::{decide, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},

@@ -7,15 +7,15 @@ use crate::control::option::Candidate;
 
 /// The configured candidates of one endpoint.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Configured {
     /// Host names, each with what DNS answers for it.
     hosts: Vec<(String, Vec<IpAddr>)>,
     literal: Vec<IpAddr>,
 }
 
-impl Known {
+impl Configured {
     pub fn of(name: &Name, configured: &[Candidate]) -> Self {
-        let mut known = Known::default();
+        let mut known = Configured::default();
         for candidate in configured.iter().filter(|candidate| candidate.endpoint.matches(&name.host, name.port)) {
             match candidate.host.parse() {
                 Ok(address) => known.literal.push(address),
@@ -50,9 +50,9 @@ impl Endpoint {
 mod tests {
     use super::*;
 
-    fn known(entries: &[&str]) -> Known {
+    fn known(entries: &[&str]) -> Configured {
         let entries: Vec<_> = entries.iter().map(|entry| Candidate::parse(entry).unwrap()).collect();
-        Known::of(&Name::of(b"db.shop.example", 3307).unwrap(), &entries)
+        Configured::of(&Name::of(b"db.shop.example", 3307).unwrap(), &entries)
     }
 
     #[test]

@@ -2,12 +2,7 @@
 
 use std::time::Instant;
 
-use super::{
-    Endpoint,
-    life::Phase,
-    reach::greets,
-    search::{PROBE_EVERY, Undialled},
-};
+use super::{Endpoint, life::Phase, prober::Undialled, reach::greets, search::PROBE_EVERY};
 use crate::control::config;
 
 /// Why an application's connect failed.

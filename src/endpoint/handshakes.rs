@@ -101,7 +101,9 @@ mod tests {
         let endpoint = endpoint();
         let long_ago = Instant::now().checked_sub(HANGS).unwrap();
         endpoint.lock().handshakes = vec![long_ago; FOR_ALL];
-        drop(endpoint.handshake(None));
+        let now = Instant::now();
+        assert_eq!(under_way(&endpoint.lock(), now).count(), 0);
+        assert_eq!(under_way(&endpoint.lock(), now.checked_sub(HANGS / 2).unwrap()).count(), FOR_ALL);
     }
 
     #[test]

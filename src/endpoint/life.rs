@@ -41,6 +41,8 @@ pub struct Life {
     left_out_since: Option<Instant>,
     /// When DNS answered last.
     answered_at: Option<Instant>,
+    /// When DNS was asked last, whether it answered or not.
+    asked_at: Option<Instant>,
     recheck_at: Option<Instant>,
     /// What DNS said when the incumbent was adopted without it: only another answer can speak against the incumbent.
     adopted_against: Option<Vec<IpAddr>>,
@@ -60,6 +62,7 @@ impl Life {
             named: Vec::new(),
             left_out_since: None,
             answered_at: None,
+            asked_at: None,
             recheck_at: None,
             adopted_against: None,
         }
@@ -121,10 +124,13 @@ impl Life {
     /// A fresh DNS answer. Returns whether the set of addresses changed.
     pub fn on_answer(&mut self, mut addresses: Vec<IpAddr>, now: Instant) -> bool {
         addresses.sort_unstable();
+        let gap = |before: &Instant| now.duration_since(*before) > DNS_GAP;
         // Steadily means without a gap: DNS may have named anything meanwhile.
-        if self.answered_at.replace(now).is_some_and(|before| now.duration_since(before) > DNS_GAP) {
+        if self.answered_at.replace(now).as_ref().is_some_and(gap) {
             self.left_out_since = None;
         }
+        // Nobody asked, since nobody was connected: the name may have moved just after it was asked for last.
+        let blind_since = self.asked_at.replace(now).filter(gap);
         addresses.dedup();
         let changed = self.named != addresses;
         self.named = addresses;
@@ -136,10 +142,10 @@ impl Life {
         }
         match self.incumbent {
             Some(incumbent) if !self.named.contains(&incumbent.ip()) && self.adopted_against.is_none() => {
-                let since = *self.left_out_since.get_or_insert(now);
-                if changed || since == now {
+                if changed || self.left_out_since.is_none() {
                     self.recheck_at = Some(now);
                 }
+                self.left_out_since.get_or_insert(blind_since.unwrap_or(now));
                 if self.phase == Phase::Steady {
                     self.phase = Phase::Suspect;
                 }
@@ -154,6 +160,11 @@ impl Life {
             }
         }
         changed
+    }
+
+    /// DNS was asked and did not answer.
+    pub fn on_no_answer(&mut self, now: Instant) {
+        self.asked_at = Some(now);
     }
 
     /// A new connection led to another address than the incumbent's. If DNS has not been asked for as long as `settle`
@@ -462,8 +473,21 @@ mod tests {
         let mut life = steady_on(1, now);
         life.on_answer(vec![address(2).ip()], now);
         assert!(!life.may_adopt(address(2), true, later(now, 20), SETTLE), "one answer, then none");
+        life.on_no_answer(later(now, 15));
         life.on_answer(vec![address(2).ip()], later(now, 21));
         assert!(!life.may_adopt(address(2), true, later(now, 22), SETTLE), "a gap begins anew");
+    }
+
+    #[test]
+    fn a_name_that_moved_while_nobody_asked_may_have_moved_as_soon_as_nobody_did() {
+        let now = Instant::now();
+        let mut life = steady_on(1, now);
+        life.on_answer(vec![address(2).ip()], later(now, 14));
+        assert!(life.is_watched(later(now, 14), SETTLE) && !life.name_has_moved(later(now, 14), SETTLE));
+        assert!(life.name_has_moved(later(now, 15), SETTLE) && !life.is_watched(later(now, 15), SETTLE));
+        assert!(life.asks_before_sending(later(now, 14)));
+        life.on_answer(vec![address(1).ip()], later(now, 16));
+        assert!(life.is_watched(later(now, 16), SETTLE), "and it has come back");
     }
 
     #[test]

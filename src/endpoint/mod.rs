@@ -11,6 +11,7 @@ pub mod handshakes;
 pub mod life;
 pub mod name;
 mod pool;
+pub mod prober;
 mod questions;
 mod reach;
 pub mod search;
@@ -82,12 +83,14 @@ struct State {
     next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
+    /// Were there transactions with ids to claim that have not moved yet, when that was looked at last?
+    claims: Option<(Instant, bool)>,
     /// When each login that is under way began.
     handshakes: Vec<Instant>,
-    silence: silence::Known,
+    silence: silence::Silence,
     questions: questions::Questions,
-    deployment: topology::Known,
-    configured: candidates::Known,
+    deployment: topology::Deployment,
+    configured: candidates::Configured,
     pool: pool::Pool,
     /// Since when callers are held without a longer pause, and when one was held last.
     held: Option<(Instant, Instant)>,
@@ -120,7 +123,7 @@ impl Endpoint {
     pub fn new(name: Name) -> Self {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
-        let configured = candidates::Known::of(&name, &config().candidates);
+        let configured = candidates::Configured::of(&name, &config().candidates);
         Endpoint {
             name,
             role: AtomicU8::new(role as u8),
@@ -134,10 +137,11 @@ impl Endpoint {
                 probing: None,
                 next_pass: Instant::now(),
                 replaying: 0,
+                claims: None,
                 handshakes: Vec::new(),
-                silence: silence::Known::default(),
+                silence: silence::Silence::default(),
                 questions: questions::Questions::default(),
-                deployment: topology::Known::default(),
+                deployment: topology::Deployment::default(),
                 configured,
                 pool: pool::Pool::default(),
                 held: None,
@@ -262,6 +266,11 @@ impl Endpoint {
             self.changed.notify_all();
         }
         self.publish(&state);
+    }
+
+    /// The DNS watcher asked in vain.
+    pub fn on_no_answer(&self) {
+        self.lock().life.on_no_answer(Instant::now());
     }
 
     /// How often DNS has to be asked for this endpoint.

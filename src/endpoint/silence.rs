@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Role, State, life::Phase, reach::greets, search::Undialled};
+use super::{Endpoint, Role, State, life::Phase, prober::Undialled, reach::greets};
 use crate::control::config;
 
 /// Whoever was heard of within this is alive.
@@ -34,7 +34,7 @@ struct Mute {
 
 /// What is known of servers that do not answer.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Silence {
     mute: BTreeMap<SocketAddr, Mute>,
     /// Servers that gave a sign of life: not asked for one before that moment, this pause after the last time.
     not_before: BTreeMap<SocketAddr, (Instant, Duration)>,
@@ -42,7 +42,7 @@ pub(super) struct Known {
     unreachable: BTreeMap<SocketAddr, Instant>,
 }
 
-impl Known {
+impl Silence {
     pub fn is_mute(&self, server: SocketAddr) -> bool {
         self.mute.contains_key(&server)
     }
@@ -70,6 +70,14 @@ impl Known {
 
     pub fn unreached(&mut self, server: SocketAddr) {
         self.unreachable.insert(server, Instant::now());
+    }
+
+    /// As if it had fallen silent that much earlier.
+    #[cfg(test)]
+    pub fn backdate(&mut self, server: SocketAddr, by: Duration) {
+        if let Some(mute) = self.mute.get_mut(&server) {
+            mute.since = mute.since.checked_sub(by).expect("the clock is older than that");
+        }
     }
 
     fn misses(&self, server: SocketAddr) -> u32 {
@@ -140,57 +148,72 @@ impl Endpoint {
     }
 
     fn writer_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
-        let now = Instant::now();
-        let (is_incumbent, misses) = {
-            let mut state = self.lock();
-            let is_incumbent = state.life.incumbent() == Some(server);
-            // What came before it missed says nothing.
-            let last_miss = state.silence.mute.get(&server).map(|mute| mute.checked.elapsed());
-            if traffic.alive() && last_miss.is_none_or(|ago| traffic.heard.is_some_and(|heard| heard < ago)) {
-                self.heard_again(&mut state, server);
-                return false;
-            }
-            // One of several servers under the name is doubted no more than the incumbent is.
-            let left = !is_incumbent && !state.life.named().contains(&server.ip());
-            let doubted = left || is_incumbent && state.life.phase() != Phase::Steady;
-            let mute = state.silence.is_mute(server);
-            if !(traffic.resending || doubted && traffic.waiting || is_incumbent && mute) {
-                return false;
-            }
-            if state.silence.not_before.get(&server).is_some_and(|(at, _)| now < *at) {
-                return false;
-            }
-            let asked = mute && state.silence.missed_lately(server);
-            (is_incumbent, (!asked).then(|| state.silence.misses(server)))
+        if !self.seems_silent(server, traffic) {
+            return false;
+        }
+        // Somebody has just asked it in vain: once a second is enough.
+        let asked = self.lock().silence.missed_lately(server);
+        (asked || !self.answers(server)) && self.is_to_be_given_up(server, traffic)
+    }
+
+    /// Nothing came from it for a second, and somebody waits, or has waited in vain.
+    fn seems_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
+        let mut state = self.lock();
+        let is_incumbent = state.life.incumbent() == Some(server);
+        // What came before it missed says nothing.
+        let last_miss = state.silence.mute.get(&server).map(|mute| mute.checked.elapsed());
+        if traffic.alive() && last_miss.is_none_or(|ago| traffic.heard.is_some_and(|heard| heard < ago)) {
+            self.heard_again(&mut state, server);
+            return false;
+        }
+        // One of several servers under the name is doubted no more than the incumbent is.
+        let left = !is_incumbent && !state.life.named().contains(&server.ip());
+        let doubted = left || is_incumbent && state.life.phase() != Phase::Steady;
+        let mute = is_incumbent && state.silence.is_mute(server);
+        let spared = state.silence.not_before.get(&server).is_some_and(|(at, _)| Instant::now() < *at);
+        (traffic.resending || doubted && traffic.waiting || mute) && !spared
+    }
+
+    /// Asks for a sign of life. An incumbent that gives none is unfit.
+    fn answers(&self, server: SocketAddr) -> bool {
+        let began = Instant::now();
+        let is_incumbent = |state: &State| state.life.incumbent() == Some(server);
+        let (was_incumbent, misses) = {
+            let state = self.lock();
+            (is_incumbent(&state), state.silence.misses(server))
         };
-        // Nothing came from it for a second, and somebody waits.
-        if let Some(misses) = misses {
-            let answer = greets(server, misses);
-            let mut state = self.lock();
-            if is_incumbent != (state.life.incumbent() == Some(server)) {
-                return false;
-            }
-            let Err(why) = answer else {
-                let before = state.silence.not_before.get(&server);
-                let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
-                state.silence.not_before.insert(server, (now + pause, pause));
-                self.heard_again(&mut state, server);
-                return false;
-            };
-            state.silence.not_before.remove(&server);
-            state.silence.missed(server);
-            if is_incumbent {
-                self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
-            }
+        let answer = greets(server, misses);
+        let mut state = self.lock();
+        if is_incumbent(&state) != was_incumbent {
+            // It was adopted, or left, meanwhile: what was doubted is another question by now.
+            return true;
         }
-        let state = self.lock();
-        let silent = state.silence.silent_for(server);
-        if !is_incumbent {
-            // The writer is somewhere else: nothing that is still waited for will come of this one.
-            return traffic.resending || silent >= LATELY;
+        let Err(why) = answer else {
+            let before = state.silence.not_before.get(&server);
+            let pause = before.map_or(AGAIN[0], |(_, pause)| (2 * *pause).min(AGAIN[1]));
+            state.silence.not_before.insert(server, (began + pause, pause));
+            self.heard_again(&mut state, server);
+            return true;
+        };
+        state.silence.not_before.remove(&server);
+        state.silence.missed(server);
+        if was_incumbent {
+            self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
         }
-        let (elsewhere, configured) = self.elsewhere(&state, server);
-        drop(state);
+        false
+    }
+
+    /// It is silent. Is there nothing to be waited for?
+    fn is_to_be_given_up(&self, server: SocketAddr, traffic: Traffic) -> bool {
+        let (silent, (elsewhere, configured)) = {
+            let state = self.lock();
+            let silent = state.silence.silent_for(server);
+            if state.life.incumbent() != Some(server) {
+                // The writer is somewhere else: nothing that is still waited for will come of this one.
+                return traffic.resending || silent >= LATELY;
+            }
+            (silent, self.elsewhere(&state, server))
+        };
         let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server, 0).is_ok());
         silent >= config().hold_max.max(GAP) || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
     }

@@ -59,13 +59,13 @@ pub fn read(rows: &Rows) -> Option<Topology> {
 
 /// What is known of the deployment, and where its green is.
 #[derive(Clone, Debug, Default)]
-pub struct Known {
+pub struct Deployment {
     pub topology: Option<Topology>,
     /// The addresses of green, from DNS, from when the table still named it.
     pub addresses: Vec<IpAddr>,
 }
 
-impl Known {
+impl Deployment {
     /// A switchover is under way.
     pub fn is_moving(&self) -> bool {
         self.topology.as_ref().is_some_and(|topology| topology.moving)

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Endpoint;
+use super::{Endpoint, State};
 use crate::process;
 
 /// A replay that blocks on somebody's lock must not hold everybody else up for long.
@@ -35,7 +35,7 @@ impl Endpoint {
         let mut state = self.lock();
         loop {
             let moved = state.moved_at.is_some_and(|at| at.elapsed() < THINKS);
-            let to_come = moved && process::claims_are_open(self, state.life.generation());
+            let to_come = moved && self.claims_are_open(&mut state);
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
@@ -46,6 +46,18 @@ impl Endpoint {
                 Err(poisoned) => PoisonError::into_inner(poisoned).0,
             };
         }
+    }
+
+    /// Is somebody's transaction that was told an id still where the writer was? One look for all who wait.
+    fn claims_are_open(&self, state: &mut State) -> bool {
+        if let Some((at, open)) = state.claims
+            && at.elapsed() < LOOK
+        {
+            return open;
+        }
+        let open = process::claims_are_open(self, state.life.generation());
+        state.claims = Some((Instant::now(), open));
+        open
     }
 }
 

@@ -4,9 +4,10 @@
 //! A long query on a healthy server is never cut by this: its kernel acknowledges what it gets, probes included, however
 //! long the server takes for the answer. What others have set on the socket stays.
 
-use std::ffi::c_int;
+use std::{cell::Cell, ffi::c_int};
 
-use super::raw;
+use super::{current, decide, raw};
+use crate::control::{config, option::Mode};
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
 /// server that acknowledges, but does not read (see [`lift`]).
@@ -17,9 +18,33 @@ const IDLE_S: c_int = 10;
 const INTERVAL_S: c_int = 5;
 const PROBES: c_int = 4;
 
+thread_local! {
+    /// The socket that this thread tagged last: its floor is complete only when it is connected.
+    static BEGUN: Cell<Option<c_int>> = const { Cell::new(None) };
+}
+
+/// A socket was tagged and begins to connect.
+pub fn connect_begins(fd: c_int) {
+    if config().mode != Mode::Observe {
+        keep_alive(fd);
+        let _ = BEGUN.try_with(|cell| cell.set(Some(fd)));
+    }
+}
+
+/// The library's connect has come to an end: if its socket was not closed again, it is connected.
+pub fn connect_is_over() {
+    if let Some(fd) = BEGUN.try_with(Cell::take).ok().flatten() {
+        decide(|| {
+            if current::current().is_some_and(|process| process.tags.is_tagged(fd)) {
+                bound(fd);
+            }
+        });
+    }
+}
+
 /// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
 /// else's. The libraries switch it on as well, later, and leave its times alone.
-pub fn keep_alive(fd: c_int) {
+fn keep_alive(fd: c_int) {
     if raw::is_tcp(fd)
         && raw::option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE) == Some(0)
         && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0)
@@ -32,7 +57,7 @@ pub fn keep_alive(fd: c_int) {
 }
 
 /// On a socket that is connected. Not before: it would cut short a connect whose patience is the application's.
-pub fn bound(fd: c_int) {
+fn bound(fd: c_int) {
     if raw::is_tcp(fd) && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0) {
         raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, PATIENCE_MS);
     }

@@ -5,7 +5,7 @@ use std::{
     ptr,
 };
 
-use super::{current, decide, errno, last_words, objects::Next, raw, steer};
+use super::{current, decide, errno, floor, last_words, objects::Next, raw, steer};
 
 libc_doors! {
     /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
@@ -53,7 +53,7 @@ libc_doors! {
                     if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
                         endpoint.question_is_on(question, fd);
                     }
-                    steer::opened(fd);
+                    floor::connect_begins(fd);
                 }
             });
         }

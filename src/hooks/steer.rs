@@ -2,14 +2,9 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{
-    cell::Cell,
-    ffi::{CStr, c_int},
-    net::SocketAddr,
-};
+use std::{cell::Cell, ffi::CStr, net::SocketAddr};
 
-use super::{current, decide, floor};
-use crate::control::{config, option::Mode};
+use super::{current, floor};
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
@@ -17,8 +12,6 @@ thread_local! {
     static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
     /// The question that its login is, for a limit to it.
     static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
-    /// The socket that was tagged last: its floor is complete only when it is connected.
-    static OPENED: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
 /// Where this thread's name lookups lead just now.
@@ -49,14 +42,6 @@ pub fn question() -> Option<u64> {
     QUESTION.try_with(Cell::get).ok().flatten()
 }
 
-/// A socket was tagged and begins to connect.
-pub fn opened(fd: c_int) {
-    if config().mode != Mode::Observe {
-        floor::keep_alive(fd);
-        let _ = OPENED.try_with(|cell| cell.set(Some(fd)));
-    }
-}
-
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
 pub struct Steered {
     before: (Option<SocketAddr>, Option<u16>, Option<u64>),
@@ -75,13 +60,6 @@ impl Drop for Steered {
         let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
-        if let Some(fd) = OPENED.try_with(Cell::take).ok().flatten() {
-            // If it was not closed again, after a connect that failed, it is connected.
-            decide(|| {
-                if current::current().is_some_and(|process| process.tags.is_tagged(fd)) {
-                    floor::bound(fd);
-                }
-            });
-        }
+        floor::connect_is_over();
     }
 }

@@ -252,7 +252,8 @@ fn is_flag(text: &[u8], name: &[u8]) -> bool {
     bit && FLAGS.iter().any(|flag| flag.as_bytes() == name)
 }
 
-fn mentions(text: &[u8], word: &str) -> bool {
+/// Somewhere in the text, in any case.
+pub(super) fn mentions(text: &[u8], word: &str) -> bool {
     text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
 

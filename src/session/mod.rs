@@ -16,9 +16,9 @@ pub mod transaction;
 
 use std::time::SystemTime;
 
-use crate::sql::{Name, Pin, SessionEffect, Statement, TransactionEffect};
+use crate::sql::{ASCII_UNSAFE_CHARSETS, Name, Pin, SessionEffect, Statement, TransactionEffect};
 use execution::Ran;
-use journal::{Journal, Refusal, Step};
+use journal::{Journal, Refusal, Step, mentions};
 use named::NamedStatements;
 use next::Next;
 use pins::Pins;
@@ -190,6 +190,9 @@ impl Session {
                 }
                 if !statement.atomic {
                     log.spoil("a CALL or several statements in one text");
+                }
+                if statement.transaction == TransactionEffect::None && !statement.only_reads {
+                    log.on_write();
                 }
                 log.push(ran, reply, moment);
             }
@@ -386,6 +389,12 @@ impl Session {
         self.unclear = false;
     }
 
+    /// The application wants to be rid of a transaction that is gone with its connection: nothing has to be run again.
+    pub fn to_be_rolled_back(&mut self) {
+        self.transaction = self.transaction.take().map(|_| Log::default());
+        self.unclear = false;
+    }
+
     /// `mysql_stmt_prepare` of the statement at this address. `counts`: its parameters and fields.
     pub fn on_prepared(&mut self, address: usize, text_and_class: (&[u8], Statement), counts: (u32, u32)) {
         self.prepared.insert(address, text_and_class, counts, self.database.as_deref());
@@ -447,10 +456,8 @@ impl Session {
     }
 }
 
-/// The character sets of [`crate::sql::Dialect::ascii_unsafe_charset`].
 fn names_an_unsafe_charset(text: &[u8]) -> bool {
-    let names = |word: &str| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()));
-    ["sjis", "cp932", "big5", "gbk", "gb18030"].into_iter().any(names)
+    ASCII_UNSAFE_CHARSETS.iter().any(|name| mentions(text, name))
 }
 
 #[cfg(test)]
@@ -615,6 +622,23 @@ mod tests {
         let mut session = Session::default();
         session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
         assert_eq!(session.transaction().unwrap().entries().len(), 1);
+    }
+
+    #[test]
+    fn a_transaction_with_a_write_has_not_only_read_whatever_the_server_replied() {
+        let log_after = |texts: &[&str]| {
+            let mut session = Session::default();
+            for text in texts {
+                let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+                session.on_success(&statement, text.as_bytes(), Reply::Pending, true, NOW);
+                session.on_stored(transaction::Digesting::default().finish());
+            }
+            session.transaction().unwrap().clone()
+        };
+        assert!(log_after(&["BEGIN", "SELECT n FROM t", "SAVEPOINT a", "SELECT 2"]).has_only_read());
+        for write in ["DELETE FROM t RETURNING n", "UPDATE t SET n = 1 WHERE id = 0", "SELECT unknown()"] {
+            assert!(!log_after(&["BEGIN", "SELECT n FROM t", write]).has_only_read(), "{write}");
+        }
     }
 
     #[test]

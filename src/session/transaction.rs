@@ -76,6 +76,8 @@ pub struct Log {
     bytes: usize,
     /// Something happened that cannot be run again: the first such thing.
     spoilt: Option<&'static str>,
+    /// A statement in it may have changed rows, whatever its reply was: DELETE … RETURNING replies with rows.
+    writes: bool,
 }
 
 impl Log {
@@ -115,6 +117,15 @@ impl Log {
 
     pub fn claims_ids(&self) -> bool {
         self.entries.iter().any(|entry| matches!(entry.reply, Reply::Done { insert_id, .. } if insert_id != 0))
+    }
+
+    pub fn on_write(&mut self) {
+        self.writes = true;
+    }
+
+    /// Nothing in it has changed a row, or may have.
+    pub fn has_only_read(&self) -> bool {
+        self.spoilt().is_none() && !self.writes
     }
 
     /// Why it may not be replayed, if so.

@@ -20,13 +20,16 @@ mod token;
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
 use lexer::Reading;
 
+/// Character sets in which a byte of ASCII can be the second half of a letter (MySQL manual, "Supported Character Sets").
+pub const ASCII_UNSAFE_CHARSETS: [&str; 5] = ["sjis", "cp932", "big5", "gbk", "gb18030"];
+
 /// How the server would read the text (MySQL manual 11.1.1 "String Literals", 7.1.11 "Server SQL Modes").
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Dialect {
     /// `NO_BACKSLASH_ESCAPES` is on: a backslash is an ordinary character (SERVER_STATUS_NO_BACKSLASH_ESCAPES).
     pub no_backslash_escapes: bool,
     /// The connection's character set can hold ASCII bytes inside a multi-byte character
-    /// (sjis, cp932, big5, gbk, gb18030): a text with bytes >= 0x80 cannot be lexed bytewise.
+    /// ([`ASCII_UNSAFE_CHARSETS`]): a text with bytes >= 0x80 cannot be lexed bytewise.
     pub ascii_unsafe_charset: bool,
 }
 
@@ -186,6 +189,11 @@ impl Statement {
 
     fn writing() -> Self {
         Statement { only_reads: false, ..Self::reading() }
+    }
+
+    /// ROLLBACK and nothing else: afterwards nothing is left of the transaction, and none is open.
+    pub fn rolls_back(&self) -> bool {
+        self.transaction == TransactionEffect::Rollback && self.atomic
     }
 
     /// Speaks of the statement before it, or of this server's connections.

@@ -32,6 +32,8 @@ pub enum Action {
     SplitIds,
     /// The side no longer follows the other.
     StopReplication(Side),
+    /// The side, a writer until now, follows the other from now on.
+    Follow(Side),
     /// The endpoint's name means this side from now on.
     PointDns { side: Side, ttl: u32 },
     /// The readers' name means these sides from now on.
@@ -42,6 +44,8 @@ pub enum Action {
     DropConnections(Side),
     /// Ends the application's connections to the side and lets it open no new one.
     Refuse(Side),
+    /// `ReadOnly` and `Refuse` in one moment.
+    Seal(Side),
     /// Ends `Refuse`.
     Admit(Side),
     /// The deployment's status in `mysql.rds_topology` of both sides.
@@ -72,7 +76,9 @@ impl Action {
     /// Whether connections of the application are lost by it, and how.
     pub fn loss(&self) -> Option<Loss> {
         match self {
-            Self::DropConnections(_) | Self::Refuse(_) | Self::Crash(_) | Self::Stop(_) => Some(Loss::Ended),
+            Self::DropConnections(_) | Self::Refuse(_) | Self::Seal(_) | Self::Crash(_) | Self::Stop(_) => {
+                Some(Loss::Ended)
+            }
             Self::Freeze(_) | Self::CutOff(_) => Some(Loss::Silenced),
             _ => None,
         }
@@ -90,6 +96,7 @@ impl Action {
                 server.sql(&format!("{set} = {offset}")).map(drop)
             }),
             Self::StopReplication(side) => lab.server(*side).stop_replication(),
+            Self::Follow(side) => lab.server(*side).follow_successor(lab.server(side.other())),
             Self::PointDns { side, ttl } => lab.dns().set(ENDPOINT, &[lab.named_address(*side)], *ttl),
             Self::PointReaders(sides) => {
                 let addresses: Vec<_> = sides.iter().map(|side| lab.named_address(*side)).collect();
@@ -101,6 +108,7 @@ impl Action {
             }
             Self::DropConnections(side) => lab.server(*side).drop_connections(crate::lab::USER),
             Self::Refuse(side) => lab.server(*side).refuse_connections(crate::lab::USER),
+            Self::Seal(side) => lab.server(*side).seal(crate::lab::USER),
             Self::Admit(side) => lab.server(*side).admit_connections(crate::lab::USER),
             Self::Topology(status) => status.publish(lab),
             Self::Crash(side) => {
@@ -143,6 +151,7 @@ impl Action {
             Self::SemiSync(side) => format!("{} acknowledges nothing that {side} does not have", side.other()),
             Self::SplitIds => "generated ids are odd on blue, even on green".into(),
             Self::StopReplication(side) => format!("{side} no longer follows {}", side.other()),
+            Self::Follow(side) => format!("{side} follows {}", side.other()),
             Self::PointDns { side, ttl } => {
                 format!("DNS: {ENDPOINT} is {side}, {}, TTL {ttl} s", lab.named_address(*side))
             }
@@ -154,6 +163,9 @@ impl Action {
             Self::DropConnections(side) => format!("{side} ended the application's connections"),
             Self::Refuse(side) => {
                 format!("{side} ended the application's connections and refuses new ones")
+            }
+            Self::Seal(side) => {
+                format!("{side} is read-only, ended the application's connections and refuses new ones")
             }
             Self::Admit(side) => format!("{side} lets the application connect"),
             Self::Topology(status) => format!("mysql.rds_topology: {status}"),
@@ -176,7 +188,7 @@ impl Action {
 
     pub(super) fn kind(&self) -> EventKind {
         match self {
-            Self::ReadOnly(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) | Self::CutOff(_) => {
+            Self::ReadOnly(_) | Self::Seal(_) | Self::Crash(_) | Self::Stop(_) | Self::Freeze(_) | Self::CutOff(_) => {
                 EventKind::WriterGone
             }
             Self::Writable(_) | Self::Thaw(_) | Self::Rejoin(_) | Self::Start(_) => EventKind::WriterBack,
@@ -186,6 +198,7 @@ impl Action {
             | Self::SemiSync(_)
             | Self::SplitIds
             | Self::StopReplication(_)
+            | Self::Follow(_)
             | Self::DropConnections(_)
             | Self::Refuse(_)
             | Self::Admit(_)

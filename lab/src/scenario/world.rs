@@ -50,6 +50,10 @@ impl World {
         match what {
             Action::ReadOnly(side) => self.condition(*side).read_only = true,
             Action::Writable(side) => self.condition(*side).read_only = false,
+            Action::Seal(side) => {
+                let condition = self.condition(*side);
+                (condition.read_only, condition.refusing) = (true, true);
+            }
             Action::Refuse(side) => self.condition(*side).refusing = true,
             Action::Admit(side) => self.condition(*side).refusing = false,
             Action::Crash(side) | Action::Stop(side) => self.condition(*side).running = false,
@@ -65,6 +69,7 @@ impl World {
             | Action::SemiSync(_)
             | Action::SplitIds
             | Action::StopReplication(_)
+            | Action::Follow(_)
             | Action::PointReaders(_)
             | Action::DropConnections(_)
             | Action::Sql { .. }

@@ -1,0 +1,172 @@
+//! What the search must not take for the end of a writer, on servers that do nothing but greet.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    thread,
+};
+
+use super::*;
+use crate::{
+    control::option::Candidate,
+    endpoint::{candidates::Configured, name::Name, silence::Traffic, topology::Topology},
+};
+
+fn endpoint() -> Endpoint {
+    Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+}
+
+/// A server that accepts, and greets after `pause`.
+fn greeter(ip: Ipv4Addr, pause: Duration) -> SocketAddr {
+    let listener = TcpListener::bind((ip, 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || {
+                thread::sleep(pause);
+                let _ = std::io::Write::write_all(&mut &stream, b"hello");
+                let _ = std::io::Read::read(&mut &stream, &mut [0]);
+            });
+        }
+    });
+    address
+}
+
+/// A connection; every server that it asks says that it is writable.
+struct Fake {
+    at: SocketAddr,
+    asked: Vec<SocketAddr>,
+}
+
+impl Prober for Fake {
+    fn address(&self) -> Option<SocketAddr> {
+        Some(self.at)
+    }
+    fn fd(&self) -> i32 {
+        -1
+    }
+    fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
+        self.at = to;
+        Ok(())
+    }
+    fn ask(&mut self) -> Writability {
+        self.asked.push(self.at);
+        Writability::Writable
+    }
+    fn read_topology(&mut self) -> Option<Topology> {
+        None
+    }
+    fn others_are_alive_at(&self, _: SocketAddr) -> bool {
+        false
+    }
+}
+
+fn on(at: SocketAddr) -> Fake {
+    Fake { at, asked: Vec::new() }
+}
+
+fn unfit(endpoint: &Endpoint, state: &mut State, writer: SocketAddr) {
+    endpoint.incumbent_unfit(state, writer, Some(Undialled::Unreachable("no greeting".to_owned())));
+}
+
+#[test]
+fn a_suspicion_with_nobody_waiting_is_looked_into_before_it_fails_open() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::new(127, 0, 0, 31), Duration::ZERO);
+    endpoint.seen_writable(writer);
+    {
+        // The watcher missed one greeting, an hour ago. Nobody has sent a statement since.
+        let mut state = endpoint.lock();
+        state.life.on_incumbent_unfit(Instant::now().checked_sub(Duration::from_secs(3600)).unwrap());
+        state.silence.missed(writer);
+    }
+    let found = endpoint.find_writer(&mut on(writer), None);
+    assert_eq!(found.map(|found| found.address), Some(writer));
+}
+
+#[test]
+fn a_server_that_greets_late_is_found_again_once_it_missed_a_greeting() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::new(127, 0, 0, 32), Duration::from_millis(700));
+    endpoint.lock().silence.missed(writer);
+    assert_eq!(endpoint.sign_of_life(writer), Ok(()));
+    assert!(!endpoint.lock().silence.is_mute(writer));
+}
+
+#[test]
+fn of_several_servers_under_one_name_none_is_cut_for_one_late_greeting() {
+    let endpoint = endpoint();
+    let (one, other) = (
+        greeter(Ipv4Addr::new(127, 0, 0, 33), Duration::ZERO),
+        greeter(Ipv4Addr::new(127, 0, 0, 34), Duration::from_millis(600)),
+    );
+    endpoint.seen_writable(one);
+    endpoint.on_answer(vec![one.ip(), other.ip()]);
+    assert_eq!(endpoint.lock().life.phase(), Phase::Steady);
+    // A statement of ten seconds runs there; nothing is sent again.
+    let traffic = Traffic { heard: Some(Duration::from_secs(10)), resending: false, waiting: true };
+    assert!(!endpoint.has_fallen_silent(other, traffic));
+}
+
+#[test]
+fn a_writer_that_missed_a_greeting_is_asked_by_whoever_is_connected_before_another_is_taken() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::new(127, 0, 0, 35), Duration::ZERO);
+    endpoint.seen_writable(writer);
+    {
+        let mut state = endpoint.lock();
+        state.configured = Configured::of(&endpoint.name, &[candidate("127.0.0.36")]);
+        state.silence.missed(writer);
+        unfit(&endpoint, &mut state, writer);
+    }
+    let mut prober = on(writer);
+    assert_eq!(endpoint.find_writer(&mut prober, None).map(|found| found.address), Some(writer));
+    assert_eq!(prober.asked, [writer]);
+}
+
+fn candidate(host: &str) -> Candidate {
+    Candidate::parse(&format!("db.shop.example={host}")).unwrap()
+}
+
+#[test]
+fn a_configured_candidate_is_not_taken_for_a_gap_of_less_than_five_seconds() {
+    let endpoint = endpoint();
+    let writer = SocketAddr::from(([127, 0, 0, 37], 1));
+    endpoint.seen_writable(writer);
+    let gap = |missed: bool| {
+        let mut state = endpoint.lock();
+        if missed {
+            state.silence.missed(writer);
+        }
+        endpoint.may_be_a_gap(&state)
+    };
+    assert!(!gap(false), "it refused, or said that it is read-only");
+    assert!(gap(true));
+    endpoint.lock().silence.backdate(writer, GAP);
+    assert!(!gap(false));
+}
+
+#[test]
+fn what_some_server_says_of_itself_is_said_of_the_writer_only_where_dns_leads_to_nobody_else() {
+    let endpoint = endpoint();
+    let writer = SocketAddr::from(([127, 0, 0, 38], 3306));
+    endpoint.seen_writable(writer);
+    endpoint.on_answer(vec![writer.ip()]);
+    assert!(endpoint.is_where_dns_leads());
+    endpoint.on_answer(vec![writer.ip(), "127.0.0.39".parse().unwrap()]);
+    assert!(!endpoint.is_where_dns_leads());
+}
+
+#[test]
+fn a_writer_that_nobody_has_watched_for_an_hour_is_not_where_connects_are_led() {
+    let endpoint = endpoint();
+    let writer = SocketAddr::from(([127, 0, 0, 40], 3306));
+    let long_ago = Instant::now().checked_sub(Duration::from_secs(3600)).unwrap();
+    {
+        let mut state = endpoint.lock();
+        state.life.adopt(writer, long_ago);
+        state.life.on_answer(vec![writer.ip()], long_ago);
+    }
+    assert_eq!(endpoint.writer_beside_dns(true), None);
+    endpoint.on_answer(vec![writer.ip()]);
+    assert_eq!(endpoint.writer_beside_dns(true), Some(writer));
+}
