@@ -10,6 +10,8 @@ mod door;
 pub mod current;
 pub mod errno;
 pub mod floor;
+#[cfg(all(feature = "doors", not(test)))]
+mod imports;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
@@ -18,6 +20,8 @@ mod mysql_doors;
 pub mod objects;
 pub mod raw;
 pub mod steer;
+#[cfg(all(feature = "doors", not(test)))]
+mod wake;
 
 use std::{
     cell::Cell,
@@ -75,6 +79,14 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
             None
         }
     }
+}
+
+/// The library is awake, or was woken by this (see `wake.rs`). Where it has no doors it never sleeps.
+pub fn awake() -> bool {
+    #[cfg(all(feature = "doors", not(test)))]
+    return wake::wake();
+    #[cfg(not(all(feature = "doors", not(test))))]
+    true
 }
 
 /// Switched off by the configuration.
