@@ -19,6 +19,8 @@ fn main() {
             link("-fuse-ld=lld");
             // Relative relocations in a table which glibc does not know, so that it leaves them to us.
             link("-Wl,--pack-dyn-relocs=relr,--use-android-relr-tags");
+            // Nor does it protect afterwards what it has not relocated: a system call, and a page of padding.
+            link("-Wl,-z,norelro");
             // No constructors: the start files have some, which have nothing to do here.
             link("-nostartfiles");
             let manifest = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");

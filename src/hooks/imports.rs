@@ -3,8 +3,8 @@
 //! library wakes up (`wake`), and must not be called before.
 //!
 //! Not in the list, so looked up at once: what a sleeping library calls (`dlsym`, `dlopen`, `__errno_location`, and the
-//! `mem*` functions, to which a compiler may turn any loop), weak imports, which may be absent, and what some glibcs have
-//! in `libc_nonshared.a` only (`stat64`, `fstat64`). A function that is missing here costs time, nothing else.
+//! `mem*` functions, to which a compiler may turn any loop), what glibc 2.28 may lack (`gettid`), and what older glibcs
+//! have in `libc_nonshared.a` only (`stat64`, `fstat64`). A function that is missing here costs time, nothing else.
 //!
 //! A compiler calls them through the global offset table, which is not relocated either while the library sleeps; what has
 //! to be called on the way to waking is reached by [`early`].
@@ -80,15 +80,15 @@ imports! {
         _Unwind_Resume _Unwind_SetGR _Unwind_SetIP;
     "libm.so.6": exp pow;
     // The global scope, in which a program may have an allocator of its own.
-    "": __xpg_strerror_r abort bind calloc clock_gettime clock_nanosleep dl_iterate_phdr dladdr dladdr1 dlclose dlerror
-        epoll_create1 epoll_ctl epoll_wait eventfd free getauxval getcwd getenv gethostname getpeername getpid
-        getsockopt ioctl lseek64 malloc mmap64 mprotect munmap open open64 pause poll posix_memalign
-        pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
+    "": __cxa_thread_atexit_impl __register_atfork __xpg_strerror_r abort bind calloc clock_gettime clock_nanosleep
+        dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl epoll_wait eventfd free getauxval getcwd getenv
+        gethostname getpeername getpid getrandom getsockopt ioctl lseek64 malloc mmap64 mprotect munmap open open64 pause
+        poll posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
         read readlink realloc realpath recv recvfrom sched_getaffinity sched_yield send sendto setsockopt shutdown
-        strcasecmp sigaddset sigaltstack sigemptyset sigfillset sigismember sigpending sigtimedwait socket syscall sysconf write
-        writev;
+        sigaddset sigaltstack sigemptyset sigfillset sigismember sigpending sigtimedwait socket statx strcasecmp syscall
+        sysconf write writev;
 }
 
 /// An import as a function, by its distance from here: callable as soon as the slots are filled. Its signature is checked

@@ -9,7 +9,7 @@
 //! through all of these doors.
 
 use std::{
-    ffi::{CStr, c_char, c_int, c_long, c_void},
+    ffi::{CStr, c_char, c_int, c_void},
     mem, ptr,
     sync::atomic::{AtomicI32, Ordering::*},
 };
@@ -77,12 +77,9 @@ fn relocate_once() -> bool {
         }
     }
     // SAFETY: nobody else is at it, and nothing has used the relocated data yet.
-    let done = unsafe { relocate() };
-    STATE.store(if done { AWAKE } else { UNABLE }, Release);
-    if !done {
-        say(c"the library's memory cannot be made writable".as_ptr(), ptr::null());
-    }
-    done
+    unsafe { relocate() };
+    STATE.store(AWAKE, Release);
+    true
 }
 
 fn pid() -> i32 {
@@ -90,25 +87,15 @@ fn pid() -> i32 {
     unsafe { early!(getpid: unsafe extern "C" fn() -> libc::pid_t)() }
 }
 
-/// `Elf64_Ehdr`, of which these are of interest.
-#[repr(C)]
-struct Header {
-    _identity: [u8; 32],
-    segments: u64,
-    _between: [u8; 16],
-    segment_count: u16,
-}
-
 /// The relocations that the dynamic linker has left to us, if there are any: a build without them was relocated by it.
 ///
 /// # Safety
 /// Called by one thread at a time, before anything uses the relocated data.
-unsafe fn relocate() -> bool {
+unsafe fn relocate() {
     /// DT_ANDROID_RELR, DT_ANDROID_RELRSZ: the same as DT_RELR, which only glibc 2.36 and newer would obey.
     const TABLE: i64 = 0x6fff_e000;
     const TABLE_SIZE: i64 = 0x6fff_e001;
-    let (header, mut dynamic) = own_addresses();
-    let base = header as usize;
+    let (base, mut dynamic) = own_addresses();
     let (mut table, mut size) = (0, 0);
     // SAFETY: our own dynamic section, which ends with DT_NULL (0).
     unsafe {
@@ -122,17 +109,10 @@ unsafe fn relocate() -> bool {
         }
     }
     if table == 0 {
-        return true;
+        return;
     }
-    // SAFETY: the linker's table of our own object; its words are writable after `protect`.
-    unsafe {
-        if !protect(header, libc::PROT_READ | libc::PROT_WRITE) {
-            return false;
-        }
-        apply(base, table as *const u64, size / size_of::<u64>());
-        protect(header, libc::PROT_READ);
-    }
-    true
+    // SAFETY: the linker's table of our own object, of which nothing is protected (`norelro`).
+    unsafe { apply(base, table as *const u64, size / size_of::<u64>()) }
 }
 
 /// DT_RELR (generic ELF specification): an even entry is the offset of a word, an odd one the bitmap of the 63 that follow.
@@ -177,61 +157,38 @@ unsafe fn shift(word: *mut usize, base: usize) {
     }
 }
 
-/// Sets the protection of what is read-only after relocation (PT_GNU_RELRO), by the same pages as the dynamic linker.
-///
-/// # Safety
-/// `header` is that of our own object, loaded.
-unsafe fn protect(header: *const Header, protection: c_int) -> bool {
-    // SAFETY: the program headers are part of the loaded object; sysconf takes any name.
-    unsafe {
-        let page = early!(sysconf: unsafe extern "C" fn(c_int) -> c_long)(libc::_SC_PAGESIZE) as usize;
-        let change = early!(mprotect: unsafe extern "C" fn(*mut c_void, usize, c_int) -> c_int);
-        let base = header as usize;
-        let segments = (base + (*header).segments as usize) as *const libc::Elf64_Phdr;
-        for at in 0..usize::from((*header).segment_count) {
-            let segment = segments.add(at);
-            if (*segment).p_type == libc::PT_GNU_RELRO {
-                let start = (base + (*segment).p_vaddr as usize) & !(page - 1);
-                let end = (base + ((*segment).p_vaddr + (*segment).p_memsz) as usize) & !(page - 1);
-                return start >= end || change(start as *mut c_void, end - start, protection) == 0;
-            }
-        }
-    }
-    true
-}
-
-/// The ELF header and the dynamic section of our own object, by their distance from here.
-fn own_addresses() -> (*const Header, *const objects::Dynamic) {
-    let (header, dynamic);
+/// Where our own object begins, and its dynamic section, by their distance from here.
+fn own_addresses() -> (usize, *const objects::Dynamic) {
+    let (base, dynamic);
     // SAFETY: computes addresses of symbols that the linker defines in every object.
     unsafe {
         #[cfg(target_arch = "x86_64")]
         std::arch::asm!(
             ".hidden __ehdr_start", ".hidden _DYNAMIC",
             "lea {}, [rip + __ehdr_start]", "lea {}, [rip + _DYNAMIC]",
-            out(reg) header, out(reg) dynamic, options(pure, nomem, nostack));
+            out(reg) base, out(reg) dynamic, options(pure, nomem, nostack));
         #[cfg(target_arch = "aarch64")]
         std::arch::asm!(
             ".hidden __ehdr_start", ".hidden _DYNAMIC",
             "adrp {0}, __ehdr_start", "add {0}, {0}, :lo12:__ehdr_start",
             "adrp {1}, _DYNAMIC", "add {1}, {1}, :lo12:_DYNAMIC",
-            out(reg) header, out(reg) dynamic, options(pure, nomem, nostack));
+            out(reg) base, out(reg) dynamic, options(pure, nomem, nostack));
     }
-    (header, dynamic)
+    (base, dynamic)
 }
 
 /// A library or a function that we need is missing: said once.
 #[cold]
 fn gives_up(missing: *const c_char) -> bool {
     if STATE.compare_exchange(ASLEEP, UNABLE, AcqRel, Acquire).is_ok() {
-        say(c"there is no usable ".as_ptr(), missing);
+        say(missing);
     }
     // Another thread may have had more luck.
     STATE.load(Acquire) == AWAKE
 }
 
 /// One line on standard error, unless the library is switched off. The log is asleep too.
-fn say(why: *const c_char, what: *const c_char) {
+fn say(missing: *const c_char) {
     let mut line = [0u8; 512];
     let mut length = 0;
     let mut push = |text: *const c_char| {
@@ -255,9 +212,8 @@ fn say(why: *const c_char, what: *const c_char) {
     }
     push(c"pointsman[".as_ptr());
     push(digits.as_ptr().wrapping_add(at).cast());
-    push(c"] ERROR: cannot protect this process, all calls pass through: ".as_ptr());
-    push(why);
-    push(what);
+    push(c"] ERROR: cannot protect this process, all calls pass through: there is no usable ".as_ptr());
+    push(missing);
     // SAFETY: `length` is less than the line's; NUL-terminated strings.
     unsafe {
         *line.as_mut_ptr().add(length) = b'\n';
