@@ -10,7 +10,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/hooks/asleep.ld");
     // Never unloaded: hooks, atfork handlers and the watcher's thread point into it.
     link("-Wl,-z,nodelete");
-    if env::var("OPT_LEVEL").as_deref() == Ok("0") {
+    if !sleeps() {
         return;
     }
     match rust_lld() {
@@ -29,6 +29,19 @@ fn main() {
         // Everything works, but the dynamic linker relocates the library in each process.
         None => println!("cargo::warning=this toolchain has no rust-lld: programs will start a few per cent slower"),
     }
+}
+
+/// Only a library with doors is woken by them, and only one that was optimised as a whole (fat LTO, see Cargo.toml) does
+/// not reach its own functions through pointers while it sleeps.
+fn sleeps() -> bool {
+    let changed =
+        ["CARGO_PROFILE_RELEASE_LTO", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "CARGO_PROFILE_RELEASE_OPT_LEVEL"];
+    for name in changed {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    env::var("PROFILE").as_deref() == Ok("release")
+        && env::var_os("CARGO_FEATURE_DOORS").is_some()
+        && changed.iter().all(|name| env::var_os(name).is_none())
 }
 
 fn link(argument: &str) {

@@ -39,7 +39,8 @@ pub extern "C" fn pointsman_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// 1 if connections of this process are protected, 0 if the configuration switches the library off.
+/// 1 if connections of this process are protected, 0 if the configuration switches the library off or if it cannot work
+/// here, which it said.
 #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
 pub extern "C" fn pointsman_enabled() -> c_int {
     /// Not inlined: nothing of it may be done before the library is awake.

@@ -125,10 +125,11 @@ pub fn look_up() -> *const c_char {
         unsafe {
             while *name != 0 {
                 let found = find(library, name.cast());
-                if found.is_null() && missing.is_null() {
+                if !found.is_null() {
+                    slot.write_volatile(found);
+                } else if missing.is_null() {
                     missing = name.cast();
                 }
-                slot.write_volatile(found);
                 (slot, name, left) = (slot.add(1), after(name), left - 1);
             }
             name = name.add(1);

@@ -288,7 +288,7 @@ extern "C" fn real_connect_body(
     flags: c_ulong,
     caller: usize,
 ) -> *mut MYSQL {
-    if wake::wake() {
+    if wake::wake_to_connect() {
         return awake_real_connect(mysql, host, user, password, db, port, socket, flags, caller);
     }
     let address = wake::real_of(c"mysql_real_connect", caller);

@@ -11,14 +11,14 @@
 use std::{
     ffi::{CStr, c_char, c_int, c_void},
     mem, ptr,
-    sync::atomic::{AtomicI32, Ordering::*},
+    sync::atomic::{AtomicBool, AtomicI32, Ordering::*},
 };
 
 use super::{errno, imports, imports::early, objects};
 
 const ASLEEP: i32 = 0;
 const AWAKE: i32 = -1;
-/// Something is missing that the library needs: it sleeps for ever, and every call passes through.
+/// Something is missing that the library needs: it sleeps on, and every call passes through. A connect tries again.
 const UNABLE: i32 = -2;
 
 /// Or the id of the process in which a thread is waking it.
@@ -28,6 +28,13 @@ static STATE: AtomicI32 = AtomicI32::new(ASLEEP);
 #[inline]
 pub fn wake() -> bool {
     STATE.load(Acquire) == AWAKE || wake_now()
+}
+
+/// The same for a connect: what was missing (descriptors, memory) may be there by now.
+#[inline]
+pub fn wake_to_connect() -> bool {
+    let _ = STATE.compare_exchange(UNABLE, ASLEEP, AcqRel, Relaxed);
+    wake()
 }
 
 #[cold]
@@ -180,7 +187,9 @@ fn own_addresses() -> (usize, *const objects::Dynamic) {
 /// A library or a function that we need is missing: said once.
 #[cold]
 fn gives_up(missing: *const c_char) -> bool {
-    if STATE.compare_exchange(ASLEEP, UNABLE, AcqRel, Acquire).is_ok() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    let _ = STATE.compare_exchange(ASLEEP, UNABLE, AcqRel, Acquire);
+    if !SAID.swap(true, Relaxed) {
         say(missing);
     }
     // Another thread may have had more luck.
