@@ -8,6 +8,7 @@ mod facts;
 mod functions;
 mod lexer;
 mod named;
+mod plain;
 #[cfg(test)]
 mod properties;
 mod set;
@@ -144,6 +145,10 @@ pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
     if dialect.ascii_unsafe_charset && !sql.is_ascii() {
         return Statement::unknowable();
     }
+    plain::classify(sql).unwrap_or_else(|| classify_closely(sql, dialect))
+}
+
+fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
     let backslash = !dialect.no_backslash_escapes;
     let reading = Reading { backslash, backslash_in_double_quotes: backslash, conditional: true };
     let first = text::read(sql, reading);
