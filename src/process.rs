@@ -19,12 +19,13 @@ use crate::{
         option::Mode,
     },
     endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags},
-    hooks::{current::current, raw, this_thread_is_ours},
+    hooks::{current::current, mark::Mark, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
 pub struct Process {
     pid: i32,
+    mark: Option<Mark>,
     /// Filled in order; read without a lock, also in signal handlers.
     endpoints: Box<[OnceBox<Endpoint>]>,
     pub tags: Tags,
@@ -43,14 +44,21 @@ const RESENT: u8 = 2;
 const ENDPOINTS: usize = 1024;
 
 impl Process {
-    pub fn is_ours(&self) -> bool {
+    /// Also told apart: a vfork child. Costs a system call.
+    pub fn is_ours_by_id(&self) -> bool {
         self.pid == raw::pid()
+    }
+
+    /// Is this the process that opened the connections, and not a child of it? (A vfork child calls no client library.)
+    pub fn is_ours(&self) -> bool {
+        self.mark.as_ref().map_or_else(|| self.is_ours_by_id(), Mark::is_there)
     }
 
     /// Of the process with this id, which is ours.
     pub fn new(pid: i32) -> Self {
         Process {
             pid,
+            mark: Mark::new(),
             endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
             tags: Tags::new(),
             handles: Registry::default(),

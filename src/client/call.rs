@@ -25,7 +25,7 @@ pub struct Call {
 impl Call {
     /// `caller`: a return address.
     pub fn from(caller: usize) -> Self {
-        let found = hooks::decide(|| library::of_caller(caller)).flatten();
+        let found = library::of_known_caller(caller).or_else(|| hooks::decide(|| library::of_caller(caller)).flatten());
         Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, inside)| inside) }
     }
 
@@ -51,6 +51,11 @@ impl Call {
 
     /// The protected handle that this call is on, entered; `None` if the call has to pass through.
     pub fn enter(&self, mysql: Active) -> Option<Guest> {
+        self.enter_and(mysql, |_| ()).map(|(guest, ())| guest)
+    }
+
+    /// The same, and a first decision on it.
+    pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = current::existing()?;
         if hooks::ourselves() {
@@ -65,7 +70,9 @@ impl Call {
                 handle.on_nested_call(mysql);
                 return None;
             }
-            Handle::enter(handle, mysql)
+            let guest = Handle::enter(handle, mysql)?;
+            let decided = decision(&guest);
+            Some((guest, decided))
         })
         .flatten()
     }

@@ -48,6 +48,8 @@ pub struct State {
     pub sent: Option<Sent>,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
+    /// The last statement that only reads, outside of a transaction.
+    pub read: Read,
     /// What belongs to the application's statements, by their address.
     pub statements: BTreeMap<usize, Live>,
     /// It changed rows on an endpoint never seen writable.
@@ -65,13 +67,34 @@ pub struct Sent {
     pub alone: bool,
 }
 
+/// A statement that may be run again. Its memory is used again by the next one.
+#[derive(Default)]
+pub struct Read {
+    pub text: Vec<u8>,
+    pub statement: Statement,
+}
+
+impl Read {
+    /// Longer texts give their memory back with the next short one.
+    const KEPT: usize = 64 * 1024;
+
+    pub fn note(&mut self, text: &[u8], statement: &Statement) {
+        self.text.clear();
+        if text.len() <= Self::KEPT {
+            self.text.shrink_to(Self::KEPT);
+        }
+        self.text.extend_from_slice(text);
+        self.statement.clone_from(statement);
+    }
+}
+
 /// A result set of the last statement.
 #[derive(Clone, Default)]
 pub enum Pending {
     #[default]
     None,
-    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. The text, if the statement only reads.
-    Announced(Option<Arc<(Vec<u8>, Statement)>>),
+    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. `read`: the statement only reads and is `State::read`.
+    Announced { read: bool },
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
     /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
@@ -143,6 +166,7 @@ impl Handle {
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
+                read: Read::default(),
                 statements: BTreeMap::new(),
                 ask_next: false,
                 looked_at: None,
@@ -203,9 +227,7 @@ impl Handle {
         }
         let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
-        guest.check_identity();
-        let condemned = guest.state().condemned;
-        (!condemned).then_some(guest)
+        guest.is_to_be_looked_after().then_some(guest)
     }
 
     /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.
@@ -230,9 +252,9 @@ impl Guest {
         self.handle.endpoint
     }
 
-    /// The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure may hold another
-    /// connection than the one we knew.
-    fn check_identity(&self) {
+    /// Not once it was reported lost. The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure
+    /// may hold another connection than the one we knew.
+    fn is_to_be_looked_after(&self) -> bool {
         let thread = self.native.thread_id();
         let mut state = self.state();
         if state.thread != thread {
@@ -245,14 +267,14 @@ impl Guest {
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
         }
+        !state.condemned
     }
 
     pub fn dialect(&self) -> Dialect {
-        let charset = self.native.character_set();
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: self.state().session.unsafe_charset()
-                || ASCII_UNSAFE_CHARSETS.contains(&charset.as_str()),
+                || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
         }
     }
 
@@ -262,25 +284,26 @@ impl Guest {
     }
 
     /// Rows of prepared statements that the application has fetched to their end are read behind our back, at no cost.
-    pub fn settle(&self) {
-        let mut state = self.state();
+    pub fn settle(&self) -> MutexGuard<'_, State> {
+        let mut guard = self.state();
+        let state = &mut *guard;
         if let Pending::Prepared { statement, .. } = state.result
             && self.native.rows_are_over(statement)
         {
             state.result = Pending::None;
         }
         if state.session.prepared.has_cursors() {
-            let State { session, statements, .. } = &mut *state;
+            let State { session, statements, .. } = state;
             session.prepared.close_cursors(|address| {
                 statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
             });
         }
+        guard
     }
 
     /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
     pub fn idle(&self) -> bool {
-        self.settle();
-        let state = self.state();
+        let state = self.settle();
         state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
     }
 

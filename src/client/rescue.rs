@@ -78,7 +78,7 @@ impl Guest {
         if config().mode == Mode::Observe {
             return Next::Deliver(code);
         }
-        self.settle();
+        drop(self.settle());
         let original = self.native.failure();
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);

@@ -2,10 +2,7 @@
 
 use std::{
     ffi::c_int,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::SystemTime,
 };
 
@@ -30,15 +27,19 @@ use crate::{
     evidence,
     hooks::{decide, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},
-    sql::{SessionEffect, Statement, TransactionEffect, classify},
+    sql::{SessionEffect, Statement, TransactionEffect, classify, classify_in},
     verdict::Evidence,
 };
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = call.enter(mysql) else { return real() };
-    let Some(statement) = decide(|| guest.classify(text)) else { return real() };
-    guest.attend(&statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
+    let look = |guest: &Guest| {
+        let statement = guest.classify(text);
+        let look = Look::first(guest, &statement);
+        (statement, look)
+    };
+    let Some((guest, (statement, look))) = call.enter_and(mysql, look) else { return real() };
+    guest.attend_after(look, &statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
@@ -158,11 +159,32 @@ impl Returned {
     }
 }
 
+/// What was decided before a statement is sent.
+struct Look {
+    attempts: u32,
+    /// To be sent, with an ear for what becomes of it; or what the application gets without.
+    ready: Result<Option<LastWords>, c_int>,
+}
+
+impl Look {
+    fn first(guest: &Guest, statement: &Statement) -> Self {
+        Self::again(guest, statement, 0)
+    }
+
+    fn again(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
+        let ready = match guest.before(statement, &mut attempts) {
+            Next::Deliver(code) => Err(code),
+            Next::Send => Ok(guest.listen(statement)),
+        };
+        Look { attempts, ready }
+    }
+}
+
 impl Guest {
     fn classify(&self, text: &[u8]) -> Statement {
-        let dialect = self.dialect();
-        let statement = classify(text, dialect);
+        let statement = classify_in(text, || self.dialect());
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
+        let dialect = self.dialect();
         let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
             return statement;
         };
@@ -176,23 +198,34 @@ impl Guest {
         &self,
         statement: &Statement,
         real: impl Fn() -> c_int,
+        judge: impl FnMut(Returned, &mut u32) -> Next,
+    ) -> c_int {
+        match decide(|| Look::first(self, statement)) {
+            Some(look) => self.attend_after(look, statement, real, judge),
+            None => real(),
+        }
+    }
+
+    fn attend_after(
+        &self,
+        mut look: Look,
+        statement: &Statement,
+        real: impl Fn() -> c_int,
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        let mut attempts = 0;
         loop {
-            let ready = decide(|| match self.before(statement, &mut attempts) {
-                Next::Deliver(code) => Err(code),
-                Next::Send => Ok(self.listen(statement)),
-            });
-            let words = match ready {
-                Some(Err(code)) => return code,
-                Some(Ok(words)) => words,
-                None => None,
+            let words = match look.ready {
+                Ok(words) => words,
+                Err(code) => return code,
             };
             let returned = Returned::from(real(), words);
-            match decide(|| judge(returned, &mut attempts)) {
-                Some(Next::Send) => {}
-                Some(Next::Deliver(code)) => return code,
+            let next = decide(|| match judge(returned, &mut look.attempts) {
+                Next::Send => Err(Look::again(self, statement, look.attempts)),
+                Next::Deliver(code) => Ok(code),
+            });
+            match next {
+                Some(Err(again)) => look = again,
+                Some(Ok(code)) => return code,
                 None => return returned.code,
             }
         }
@@ -204,7 +237,7 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
-        if self.state().session.misses(statement) {
+        if statement.uses_previous && self.state().session.misses(statement) {
             say!(
                 Warn,
                 "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
@@ -312,8 +345,11 @@ impl Guest {
             let (affected, insert_id) = (self.native.affected_rows(), self.native.insert_id());
             let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
             let plain_read = rows && statement.only_reads && statement.atomic && !self.status_in_transaction();
+            if plain_read {
+                self.state().read.note(text, statement);
+            }
             let pending = match rows {
-                true => Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone())))),
+                true => Pending::Announced { read: plain_read },
                 false => Pending::None,
             };
             self.succeeded(text.into(), statement, reply, pending);
@@ -359,7 +395,9 @@ impl Guest {
             state.session.on_began_unseen();
         }
         let overflowed = state.session.overflowed();
-        state.session.on_success(statement, ran, reply, in_transaction, SystemTime::now());
+        // Kept with a transaction's statements only.
+        let moment = if in_transaction { SystemTime::now() } else { SystemTime::UNIX_EPOCH };
+        state.session.on_success(statement, ran, reply, in_transaction, moment);
         if state.session.overflowed() && !overflowed {
             say_of_overflow(self.endpoint());
         }

@@ -66,8 +66,7 @@ pub struct Endpoint {
     /// looked through while one endpoint's state is locked.
     sought: Mutex<Vec<String>>,
     state: Mutex<State>,
-    made: Instant,
-    /// When the topology table may be asked again, in ms since `made`.
+    /// When the topology table may be asked again, as of `raw::about_now`.
     topology_at: AtomicU64,
     changed: Condvar,
     /// A login is through. Apart from `changed`: of a thousand that wait for their turn only one has to wake up.
@@ -148,7 +147,6 @@ impl Endpoint {
                 moved_at: None,
                 jitter: Jitter::new(),
             }),
-            made: Instant::now(),
             topology_at: AtomicU64::new(0),
             changed: Condvar::new(),
             login_through: Condvar::new(),

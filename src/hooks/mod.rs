@@ -13,6 +13,7 @@ pub mod floor;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
 pub mod objects;

@@ -20,6 +20,7 @@ mod token;
 
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
 use lexer::Reading;
+use plain::Plain;
 
 /// Character sets in which a byte of ASCII can be the second half of a letter (MySQL manual, "Supported Character Sets").
 pub const ASCII_UNSAFE_CHARSETS: [&str; 5] = ["sjis", "cp932", "big5", "gbk", "gb18030"];
@@ -140,12 +141,28 @@ pub struct Statement {
     pub session: Vec<SessionEffect>,
 }
 
+impl Default for Statement {
+    fn default() -> Self {
+        Self::reading()
+    }
+}
+
 /// What `sql`, sent as one COM_QUERY or COM_STMT_PREPARE, does. Any bytes will do; the time is linear in their number.
 pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
+    classify_in(sql, || dialect)
+}
+
+/// The same, where it costs something to know the dialect: most texts read alike in all of them.
+pub fn classify_in(sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
+    let plain = plain::classify(sql);
+    if let Some(Plain { statement, beyond_ascii: false }) = plain {
+        return statement;
+    }
+    let dialect = dialect();
     if dialect.ascii_unsafe_charset && !sql.is_ascii() {
         return Statement::unknowable();
     }
-    plain::classify(sql).unwrap_or_else(|| classify_closely(sql, dialect))
+    plain.map_or_else(|| classify_closely(sql, dialect), |plain| plain.statement)
 }
 
 fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
@@ -175,7 +192,6 @@ fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
 }
 
 impl Statement {
-    /// Reads, and has no effect on anything.
     /// Changes nothing and leaves nothing behind.
     pub const fn reading() -> Self {
         Statement {

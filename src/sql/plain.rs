@@ -9,13 +9,11 @@ use super::{
 };
 
 /// What a byte can be outside of quotes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
-    /// Not plain: comments, variables, double quotes, backslashes, `;`, and whatever we do not know.
-    Other,
-    Space,
     Letter,
     Digit,
+    Space,
     Sign,
     Dot,
     Open,
@@ -24,6 +22,8 @@ enum Class {
     Slash,
     Text,
     Quoted,
+    /// Not plain: comments, variables, double quotes, backslashes, `;`, and whatever we do not know.
+    Other,
 }
 
 static CLASSES: [Class; 256] = {
@@ -53,42 +53,46 @@ static CLASSES: [Class; 256] = {
 /// What is in quotes, or behind a dot, is no function that we know.
 const UNKNOWN: &[u8] = b"`";
 
-/// The class of a plain text, whatever the dialect; `None` if it is not plain.
-pub(super) fn classify(sql: &[u8]) -> Option<Statement> {
-    let mut at = sql.iter().position(|byte| class(*byte) != Class::Space)?;
-    let verb = word(&sql[at..]);
+/// What a plain text does, in every dialect whose character set is safe for it.
+#[derive(Debug)]
+pub(super) struct Plain {
+    pub statement: Statement,
+    /// Some text in quotes is not ASCII.
+    pub beyond_ascii: bool,
+}
+
+/// `None` if the text is not plain.
+pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
+    let mut at = space(sql, 0);
+    let verb = word(sql, &mut at);
     let (reads, inserts) = match verb.len() {
         6 if verb.eq_ignore_ascii_case(b"SELECT") => (true, false),
         6 if verb.eq_ignore_ascii_case(b"INSERT") => (false, true),
         6 if verb.eq_ignore_ascii_case(b"UPDATE") || verb.eq_ignore_ascii_case(b"DELETE") => (false, false),
         _ => return None,
     };
-    at += verb.len();
     // INSERT INTO name (…): a name before a parenthesis that is not called.
-    let mut target = false;
+    let mut target = inserts;
     if inserts {
-        at += sql[at..].iter().take_while(|byte| class(**byte) == Class::Space).count();
-        let into = word(&sql[at..]);
-        if !into.eq_ignore_ascii_case(b"INTO") {
+        at = space(sql, at);
+        if !word(sql, &mut at).eq_ignore_ascii_case(b"INTO") {
             return None;
         }
-        at += into.len();
-        target = true;
     }
     // The name or word that ended last, if nothing but space came after it.
     let mut name = if inserts { b"" } else { verb };
-    let (mut after_number, mut after_dot) = (false, false);
+    let (mut after_number, mut after_dot, mut beyond_ascii) = (false, false, false);
     while let Some(byte) = sql.get(at) {
         let number_ended = std::mem::take(&mut after_number);
+        let next = || sql.get(at + 1).copied().unwrap_or(0);
         match class(*byte) {
             Class::Space => at += 1,
             Class::Letter => {
                 target &= name.is_empty();
-                name = word(&sql[at..]);
+                name = word(sql, &mut at);
                 if is_notable(name, reads) {
                     return None;
                 }
-                at += name.len();
                 if std::mem::take(&mut after_dot) {
                     name = UNKNOWN;
                 }
@@ -99,17 +103,18 @@ pub(super) fn classify(sql: &[u8]) -> Option<Statement> {
             }
             Class::Digit => {
                 (name, target) = (b"", false);
-                at += sql[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-                if sql.get(at).is_some_and(|byte| is_of_a_name(*byte)) {
+                while sql.get(at).is_some_and(u8::is_ascii_digit) {
+                    at += 1;
+                }
+                if sql.get(at).is_some_and(|byte| class(*byte) == Class::Letter) {
                     return None;
                 }
                 after_number = true;
             }
             Class::Dot => {
-                let next = sql.get(at + 1).copied().unwrap_or(0);
                 // `1.e(` is read differently by servers, `a.1` is a name, and `db.t (…)` is no plain target.
-                let beyond_us = number_ended && is_of_a_name(next) && !next.is_ascii_digit();
-                if beyond_us || target || !name.is_empty() && next.is_ascii_digit() {
+                let beyond_us = number_ended && class(next()) == Class::Letter;
+                if beyond_us || target || !name.is_empty() && next().is_ascii_digit() {
                     return None;
                 }
                 (name, after_dot) = (b"", true);
@@ -124,8 +129,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Statement> {
                 at += 1;
             }
             Class::Dash | Class::Slash => {
-                let comment = if *byte == b'-' { b'-' } else { b'*' };
-                if sql.get(at + 1) == Some(&comment) {
+                if next() == if *byte == b'-' { b'-' } else { b'*' } {
                     return None;
                 }
                 (name, target) = (b"", false);
@@ -137,6 +141,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Statement> {
                 if body[length] == b'\\' {
                     return None;
                 }
+                beyond_ascii |= !body[..length].is_ascii();
                 target &= quote == Class::Quoted && name.is_empty();
                 name = if quote == Class::Quoted { UNKNOWN } else { b"" };
                 at += 1 + length + 1;
@@ -144,43 +149,44 @@ pub(super) fn classify(sql: &[u8]) -> Option<Statement> {
             Class::Other => return None,
         }
     }
-    Some(if reads { Statement::reading() } else { Statement::writing() })
+    let statement = if reads { Statement::reading() } else { Statement::writing() };
+    Some(Plain { statement, beyond_ascii })
 }
 
 fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
-fn is_of_a_name(byte: u8) -> bool {
-    matches!(class(byte), Class::Letter | Class::Digit) || byte == b'$' || !byte.is_ascii()
-}
-
-/// The letters and digits that the text begins with; empty if more belongs to the name than is plain.
-fn word(text: &[u8]) -> &[u8] {
-    let length = text.iter().take_while(|byte| matches!(class(**byte), Class::Letter | Class::Digit)).count();
-    match text.get(length) {
-        Some(byte) if is_of_a_name(*byte) => b"",
-        _ => &text[..length],
+/// Where the space at this place ends.
+fn space(sql: &[u8], mut at: usize) -> usize {
+    while sql.get(at).is_some_and(|byte| class(*byte) == Class::Space) {
+        at += 1;
     }
+    at
 }
 
-/// Words that may say more than that something is read, or that rows are changed; and the empty one.
+/// The letters and digits at this place. If more belongs to the name, that is not plain, and what comes next.
+fn word<'a>(sql: &'a [u8], at: &mut usize) -> &'a [u8] {
+    let start = *at;
+    while sql.get(*at).is_some_and(|byte| class(*byte) <= Class::Digit) {
+        *at += 1;
+    }
+    &sql[start..*at]
+}
+
+/// Words that may say more than that something is read, or that rows are changed.
 fn is_notable(word: &[u8], reads: bool) -> bool {
     let is = |other: &[u8]| word.eq_ignore_ascii_case(other);
     let begins = |start: &[u8]| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    let Some(first) = word.first() else { return true };
-    match (first | 0x20, word.len()) {
-        (b'f', 3) => is(b"FOR"),
-        (b'l', 4) => is(b"LOCK"),
-        (b'i', 4) => is(b"INTO"),
-        (b'i' | b'u' | b'd', 6) => reads && (is(b"INSERT") || is(b"UPDATE") || is(b"DELETE")),
-        (b'r', 7) => reads && is(b"REPLACE"),
-        (b's', 7) => is(b"SYSDATE"),
-        (b'n', 7) => is(b"NEXTVAL"),
-        (b'c', 7) => is(b"CURRVAL"),
-        (b'c', 8..) => begins(b"CURRENT_"),
-        (b'l', 9..) => begins(b"LOCALTIME"),
-        (b'u', 4..) => begins(b"UTC_"),
+    match word {
+        [b'f' | b'F', _, _] => is(b"FOR"),
+        [b'l' | b'L', _, _, _] => is(b"LOCK"),
+        [b'i' | b'I', _, _, _] => is(b"INTO"),
+        [_, _, _, _, _, _] => reads && (is(b"INSERT") || is(b"UPDATE") || is(b"DELETE")),
+        [_, _, _, _, _, _, _] => reads && is(b"REPLACE") || is(b"SYSDATE") || is(b"NEXTVAL") || is(b"CURRVAL"),
+        [b'c' | b'C', ..] => begins(b"CURRENT_"),
+        [b'l' | b'L', ..] => begins(b"LOCALTIME"),
+        [b'u' | b'U', ..] => begins(b"UTC_"),
         _ => false,
     }
 }

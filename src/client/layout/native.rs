@@ -142,10 +142,12 @@ impl Native {
         on_handle!(self.mysql_more_results()) != 0
     }
 
-    pub fn character_set(&self) -> String {
+    /// Is the connection's character set one of these?
+    pub fn has_character_set(&self, names: &[&str]) -> bool {
         let name = on_handle!(self.mysql_character_set_name());
         // SAFETY: a NUL-terminated name that the library owns, or null.
-        String::from_utf8_lossy(unsafe { text(name) }).into_owned()
+        let name = unsafe { text(name) };
+        names.iter().any(|other| other.as_bytes() == name)
     }
 
     pub fn failure(&self) -> Failure {
