@@ -4,10 +4,14 @@ use std::ffi::c_int;
 
 use super::{
     Call,
+    handle::{Guest, Pending},
     layout::native::{Active, ActiveStatement},
-    statement::harmless,
+    statement::{evidence_of, harmless, harmless_to},
 };
-use crate::hooks::{self, current, decide, steer};
+use crate::{
+    evidence,
+    hooks::{self, current, decide, steer},
+};
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
@@ -24,9 +28,27 @@ pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int
     harmless(call, mysql, real, |guest| guest.state().session.on_change_user())
 }
 
-/// `mysql_reset_connection`: the server forgets most of it.
+/// `mysql_reset_connection`: the server forgets most of it. libmariadb lets it be called in the middle of rows, and throws
+/// the rest away: on a connection that was replaced meanwhile, the rest would seem to be no rows. So it is lost then.
 pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_reset())
+    let Some(guest) = call.enter(mysql) else { return real() };
+    let succeeded = |guest: &Guest| guest.state().session.on_reset();
+    if decide(|| guest.idle()) != Some(false) {
+        return harmless_to(&guest, real, succeeded);
+    }
+    let code = real();
+    decide(|| {
+        if code == 0 {
+            succeeded(&guest);
+            let mut state = guest.state();
+            (state.result, state.sent) = (Pending::None, None);
+        } else if evidence_of(&guest.native.failure()).is_some_and(evidence::ends_connection) {
+            let generation = guest.state().pulse.generation();
+            guest.endpoint().suspect(generation);
+            guest.condemn();
+        }
+    });
+    code
 }
 
 /// `mysql_set_character_set`. While a handle is reconnected, the library itself calls it, so that a session begins with

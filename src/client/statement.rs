@@ -89,9 +89,13 @@ pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_in
 /// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
 pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
+    harmless_to(&guest, real, succeeded)
+}
+
+pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     guest.attend(&HARMLESS, real, |Returned { code, .. }, attempts| {
         if code == 0 {
-            succeeded(&guest);
+            succeeded(guest);
             return Next::Deliver(code);
         }
         match evidence_of(&guest.native.failure()) {

@@ -13,6 +13,7 @@
  *   free_result N                                        freed, after the stream's last row or before
  *   autocommit N 0, commit N, rollback N                 ok | error …
  *   prepare S SQL, execute S, …                          see statements.h
+ *   keep N SQL, kill N ID, …                             see calls.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -117,22 +118,17 @@ static void print_text_row(MYSQL_RES *result, MYSQL_ROW row)
         printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
 }
 
-static void query(MYSQL *mysql, const char *text)
+/* The result that was just announced. */
+static void print_result(MYSQL *mysql)
 {
-    MYSQL_RES *result;
+    MYSQL_RES *result = mysql_store_result(mysql);
     MYSQL_ROW row;
     const char *between_rows = "";
-    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0) {
-        answer_error(mysql);
-        return;
-    }
-    result = mysql_store_result(mysql);
     if (result == NULL) {
         if (mysql_field_count(mysql) != 0)
             answer_error(mysql);
         else
             printf("ok %lld\n", (long long)mysql_affected_rows(mysql));
-        read_further_results(mysql);
         return;
     }
     printf("rows ");
@@ -143,6 +139,15 @@ static void query(MYSQL *mysql, const char *text)
     }
     printf("\n");
     mysql_free_result(result);
+}
+
+static void query(MYSQL *mysql, const char *text)
+{
+    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0) {
+        answer_error(mysql);
+        return;
+    }
+    print_result(mysql);
     read_further_results(mysql);
 }
 
@@ -176,6 +181,7 @@ static void change_user(MYSQL *mysql, char *rest)
 }
 
 #include "statements.h"
+#include "calls.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -273,7 +279,7 @@ static void obey(char *line)
         printf("closed\n");
     } else if (strcmp(command, "counters") == 0)
         print_counters();
-    else if (!obey_statement(handles, command, number, line))
+    else if (!obey_call(mysql, command, line) && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }
 
