@@ -94,7 +94,7 @@ pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c
         let code = real();
         let again = decide(|| {
             if code == 0 {
-                guest.stored(statement);
+                guest.rows_stored(statement);
                 return false;
             }
             guest.executes_again(statement, read.as_ref(), &mut attempts)
@@ -483,7 +483,7 @@ impl Guest {
         }
     }
 
-    fn stored(&self, statement: ActiveStatement) {
+    fn rows_stored(&self, statement: ActiveStatement) {
         if self.state().session.wants_digest() {
             let digest = self.native.digest_statement(statement);
             self.state().session.on_stored(digest);

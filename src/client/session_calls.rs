@@ -15,12 +15,17 @@ use crate::{
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
+    strike_off(call, mysql);
+    real();
+}
+
+/// The handle is about to be closed.
+pub fn strike_off(call: Call, mysql: Active) {
     if call.find(mysql).is_some()
         && let Some(process) = current::existing()
     {
         decide(|| process.handles.remove(mysql.key()));
     }
-    real();
 }
 
 /// `mysql_change_user`: the server forgets the session, and so do we.

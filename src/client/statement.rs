@@ -163,7 +163,7 @@ impl Returned {
 }
 
 impl Guest {
-    fn classify(&self, text: &[u8]) -> Statement {
+    pub(super) fn classify(&self, text: &[u8]) -> Statement {
         let dialect = self.dialect();
         let statement = classify(text, dialect);
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
@@ -309,7 +309,7 @@ impl Guest {
     }
 
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
-    fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    pub(super) fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
         let code = returned.code;
         if code == 0 {
             let rows = self.native.field_count() > 0;

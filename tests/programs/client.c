@@ -14,6 +14,7 @@
  *   autocommit N 0, commit N, rollback N                 ok | error …
  *   prepare S SQL, execute S, …                          see statements.h
  *   keep N SQL, kill N ID, …                             see calls.h
+ *   async N SQL, …                                       see asynchronous.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -78,6 +79,8 @@ static void open_connection(MYSQL *mysql, char *rest)
     init_commands[mysql - handles] = NULL;
     errno = 0;
 #ifdef LIBMARIADB
+    if (getenv("CLIENT_NONBLOCK") != NULL)
+        mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
@@ -118,10 +121,8 @@ static void print_text_row(MYSQL_RES *result, MYSQL_ROW row)
         printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
 }
 
-/* The result that was just announced. */
-static void print_result(MYSQL *mysql)
+static void print_stored(MYSQL *mysql, MYSQL_RES *result)
 {
-    MYSQL_RES *result = mysql_store_result(mysql);
     MYSQL_ROW row;
     const char *between_rows = "";
     if (result == NULL) {
@@ -139,6 +140,12 @@ static void print_result(MYSQL *mysql)
     }
     printf("\n");
     mysql_free_result(result);
+}
+
+/* The result that was just announced. */
+static void print_result(MYSQL *mysql)
+{
+    print_stored(mysql, mysql_store_result(mysql));
 }
 
 static void query(MYSQL *mysql, const char *text)
@@ -182,6 +189,7 @@ static void change_user(MYSQL *mysql, char *rest)
 
 #include "statements.h"
 #include "calls.h"
+#include "asynchronous.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -279,7 +287,8 @@ static void obey(char *line)
         printf("closed\n");
     } else if (strcmp(command, "counters") == 0)
         print_counters();
-    else if (!obey_call(mysql, command, line) && !obey_statement(handles, command, number, line))
+    else if (!obey_call(mysql, command, line) && !obey_asynchronously(mysql, command, line)
+             && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }
 
