@@ -90,6 +90,7 @@ on_all! {
     an_idle_handle_that_is_left_behind_is_reported_lost_and_its_reconnect_finds_the_writer
     a_transaction_that_is_refused_is_gone_and_its_rest_is_not_executed
     what_they_leave_behind_pins_as_ever
+    a_set_transaction_is_not_used_up_by_a_question_of_ours
     an_answer_that_is_lost_is_told_and_nothing_is_executed_twice
     what_is_started_in_a_way_that_nobody_sees_pins
 }
@@ -174,6 +175,16 @@ mod proofs {
         }
         stage.refuses("async 0 INSERT INTO t (v) VALUES ('two')");
         stage.is_lost("async 0 SELECT n FROM scratch");
+    }
+
+    /// Asked for with the first statement that may wait.
+    pub fn a_set_transaction_is_not_used_up_by_a_question_of_ours(stage: &mut Stage<'_>) {
+        let table = "CREATE TABLE mysql.rds_topology (id VARCHAR(64), endpoint VARCHAR(255), port INT, role VARCHAR(64), \
+                     status VARCHAR(64), version VARCHAR(64)); GRANT SELECT ON mysql.rds_topology TO app@'%'";
+        stage.lab.blue().sql(table).unwrap();
+        stage.expect("async 0 SET TRANSACTION READ ONLY", "ok 0");
+        let answer = stage.client.ask("query 0 INSERT INTO t (v) VALUES ('one')");
+        assert!(answer.starts_with("error 1792 "), "{answer}");
     }
 
     pub fn an_answer_that_is_lost_is_told_and_nothing_is_executed_twice(stage: &mut Stage<'_>) {

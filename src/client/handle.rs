@@ -30,6 +30,8 @@ pub struct Handle {
     /// The endpoint's position in the process's list, for tags.
     pub position: u16,
     managed: &'static Managed,
+    /// The server's id of the connection that the application opened.
+    pub first_id: u64,
     /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
     inside: AtomicBool,
     /// Somebody works on it by a way that we do not see (most asynchronous calls).
@@ -140,6 +142,7 @@ impl Handle {
             endpoint,
             position,
             managed,
+            first_id: native.thread_id(),
             inside: AtomicBool::new(false),
             unseen: AtomicBool::new(false),
             state: Mutex::new(State {

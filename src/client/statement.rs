@@ -170,8 +170,13 @@ impl Guest {
         let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
             return statement;
         };
-        // What it leaves behind has no text of its own that could be run again.
-        let leaves = |effect: &SessionEffect| !matches!(effect, SessionEffect::Pin(_) | SessionEffect::Unpin(_));
+        // What it leaves behind has no text of its own that could be run again; names mean what they mean here.
+        let here = self.state().session.named_here(name);
+        let leaves = |effect: &SessionEffect| match effect {
+            SessionEffect::Pin(_) | SessionEffect::Unpin(_) => false,
+            SessionEffect::Hold(..) | SessionEffect::Release(..) => !here,
+            _ => true,
+        };
         if known.session.iter().any(leaves) { statement } else { known }
     }
 
@@ -240,6 +245,7 @@ impl Guest {
         }
         if !statement.uses_previous
             && !is_command(statement)
+            && !self.state().session.awaits_transaction()
             && endpoint.topology_is_due()
             && !self.in_transaction()
             && self.state().session.pinned().is_none()

@@ -76,17 +76,6 @@ static void print_stat(MYSQL *mysql)
     answer(mysql, told == NULL || mysql_errno(mysql) != 0);
 }
 
-static int kill_thread(MYSQL *mysql, unsigned long id)
-{
-#if defined(LIBMARIADB) || MYSQL_VERSION_ID < 90000
-    return mysql_kill(mysql, id);
-#else
-    char text[40];
-    snprintf(text, sizeof text, "KILL %lu", id);
-    return mysql_query(mysql, text);
-#endif
-}
-
 /* 0 if the command is none of these. */
 static int obey_call(MYSQL *mysql, const char *command, char *rest)
 {
@@ -101,7 +90,7 @@ static int obey_call(MYSQL *mysql, const char *command, char *rest)
     else if (strcmp(command, "stat") == 0)
         print_stat(mysql);
     else if (strcmp(command, "kill") == 0)
-        answer(mysql, kill_thread(mysql, strtoul(rest, NULL, 10)));
+        answer(mysql, mysql_kill(mysql, strtoul(rest, NULL, 10)));
     else if (strcmp(command, "set_infile") == 0) {
         mysql_set_local_infile_handler(mysql, infile_begin, infile_read, infile_end, infile_error, NULL);
         printf("ok\n");
