@@ -3,7 +3,9 @@
 //!
 //! `MOVES` says how many moves a handle lives through.
 
-use pointsman_lab::{Flavor, Lab, Side};
+use std::time::{Duration, Instant};
+
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{
     dialogue::{Dialogue, Driver},
     pair,
@@ -13,9 +15,8 @@ use pointsman_tests::{
 };
 
 /// So much may a process be larger at its end than after a tenth of its moves, in KiB: what an allocator does not give
-/// back at once, and less than a tenth of a KiB for each of 10,000 moves.
-const GROWTH: u64 = 768;
-const ENDPOINT: &str = pointsman_lab::ENDPOINT;
+/// back at once, and nothing for each of 10,000 moves.
+const GROWTH: u64 = 256;
 
 /// Ends connections of the application as an administrator would: its own connection is not protected.
 struct Administrator(Dialogue);
@@ -32,6 +33,17 @@ impl Administrator {
         let id = client.ask("id 0");
         assert_eq!(self.0.query(&format!("KILL {id}")), "ok 0");
         assert_eq!(client.ask("gone 0"), "gone");
+    }
+
+    /// The same of a driver that cannot say whether its connection is gone.
+    fn kill_unseen(&mut self, client: &mut Dialogue) {
+        let id = client.ask("id 0");
+        assert_eq!(self.0.query(&format!("KILL {id}")), "ok 0");
+        let there = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.0.query(&there) != "rows 0" {
+            assert!(Instant::now() < deadline, "connection {id} does not end");
+        }
     }
 }
 
@@ -140,4 +152,58 @@ fn many_moves_of_one_handle_of_libmysqlclient_leave_nothing_behind_on_mariadb() 
 #[test]
 fn many_moves_of_one_handle_of_libmysqlclient_leave_nothing_behind_on_mysql() {
     many(Flavor::MySql, Driver::LibMySqlClient);
+}
+
+/// A hundred moves of one handle, with two statements prepared on the server before the first of them.
+fn a_driver_that_prepares(driver: Driver) {
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let Some((lab, mut client, mut administrator)) = a_driver(flavor, driver) else { return };
+        assert_eq!(client.ask("prepare 0 INSERT INTO t (v, n) VALUES (?, ?)"), "ok");
+        assert_eq!(client.ask("prepare 1 SELECT v FROM t WHERE n = ?"), "ok");
+        for round in 0..100 {
+            administrator.kill_unseen(&mut client);
+            let (execution, answer) = match round % 2 {
+                0 => (format!("run 0 v{round} {round}"), "ok 1".to_owned()),
+                _ => (format!("run 1 {}", round - 1), format!("rows v{}", round - 1)),
+            };
+            assert_eq!(client.ask(&execution), answer, "{round}: {}", client.stderr());
+            if round % 20 == 19 {
+                wait_for("the statements of ended connections to go", || prepared_on(&lab) == 2);
+            }
+        }
+    }
+}
+
+fn a_driver(flavor: Flavor, driver: Driver) -> Option<(Lab, Dialogue, Administrator)> {
+    let lab = pair(flavor)?;
+    lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v TEXT, n BIGINT, KEY (n))").unwrap();
+    let mut client = Dialogue::with(&lab, driver, Preload::Preloaded, |_| {});
+    assert_eq!(client.connect(0, ENDPOINT), "ok", "{}", client.stderr());
+    let administrator = Administrator::of(&lab);
+    Some((lab, client, administrator))
+}
+
+#[test]
+fn a_hundred_moves_of_one_handle_of_mysql2_leave_its_statements_whole_and_no_others_on_the_server() {
+    a_driver_that_prepares(Driver::Mysql2);
+}
+
+#[test]
+fn a_hundred_moves_of_one_handle_of_dbd_leave_its_statements_whole_and_no_others_on_the_server() {
+    a_driver_that_prepares(Driver::Dbd);
+}
+
+/// It prepares nothing on a server.
+#[test]
+fn a_hundred_moves_of_one_handle_of_mysqldb_run_each_text_once() {
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let Some((lab, mut client, mut administrator)) = a_driver(flavor, Driver::MySqlDb) else { return };
+        for round in 0..100 {
+            administrator.kill_unseen(&mut client);
+            let answer = client.query(&format!("INSERT INTO t (v, n) VALUES ('v{round}', {round})"));
+            assert_eq!(answer, "ok 1", "{round}: {}", client.stderr());
+        }
+        assert_eq!(client.query("SELECT COUNT(*), COUNT(DISTINCT n) FROM t"), "rows 100|100");
+        assert_eq!(prepared_on(&lab), 0);
+    }
 }

@@ -119,7 +119,7 @@ mysql_doors! {
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
-        session_calls::kill(call, active(mysql), id.into(), real)
+        session_calls::kill(call, active(mysql), id, real)
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
