@@ -77,6 +77,19 @@ impl Call {
         .flatten()
     }
 
+    /// The protected handle on which an asynchronous call is under way that this call goes on with.
+    pub fn go_on(&self, mysql: Active) -> Option<Guest> {
+        let process = current::existing()?;
+        if hooks::ourselves() || self.nested {
+            return None;
+        }
+        hooks::decide(|| {
+            let handle = process.handles.get(mysql.key()).filter(|_| process.is_ours())?;
+            Handle::go_on(handle, mysql)
+        })
+        .flatten()
+    }
+
     /// The handle, to read of it or to strike it off, without entering.
     pub fn find(&self, mysql: Active) -> Option<Arc<Handle>> {
         let process = current::existing()?;

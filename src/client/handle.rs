@@ -10,10 +10,13 @@ use std::{
     time::Instant,
 };
 
-use super::layout::{
-    library::Managed,
-    native::{Active, ActiveStatement, Failure, Native},
-    sys::{MYSQL_BIND, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+use super::{
+    asynchronous::UnderWay,
+    layout::{
+        library::Managed,
+        native::{Active, ActiveStatement, Failure, Native},
+        sys::{MYSQL_BIND, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+    },
 };
 use crate::{
     control::config,
@@ -27,9 +30,11 @@ pub struct Handle {
     /// The endpoint's position in the process's list, for tags.
     pub position: u16,
     managed: &'static Managed,
+    /// The server's id of the connection that the application opened.
+    pub first_id: u64,
     /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
     inside: AtomicBool,
-    /// Somebody works on it by a way that we do not see (asynchronous calls): left alone for good.
+    /// Somebody works on it by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
     state: Mutex<State>,
 }
@@ -56,6 +61,10 @@ pub struct State {
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
     pub looked_at: Option<SocketAddr>,
+    /// An asynchronous call that is not over.
+    pub under_way: Option<UnderWay>,
+    /// A write was refused as read-only inside an asynchronous call.
+    pub refused: bool,
     /// Reported lost: every further call passes through until the application connects anew.
     pub condemned: bool,
 }
@@ -156,6 +165,7 @@ impl Handle {
             endpoint,
             position,
             managed,
+            first_id: native.thread_id(),
             inside: AtomicBool::new(false),
             unseen: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -170,6 +180,8 @@ impl Handle {
                 statements: BTreeMap::new(),
                 ask_next: false,
                 looked_at: None,
+                under_way: None,
+                refused: false,
                 condemned: false,
             }),
         }
@@ -222,12 +234,23 @@ impl Handle {
     }
 
     pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
-        if handle.unseen.load(Acquire) || handle.inside.swap(true, AcqRel) {
+        if handle.inside.swap(true, AcqRel) {
             return None;
         }
         let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
-        guest.is_to_be_looked_after().then_some(guest)
+        let looked_after = guest.is_to_be_looked_after();
+        if guest.handle.unseen.load(Acquire) && guest.handle.unseen.swap(false, AcqRel) {
+            guest.take_over();
+        }
+        looked_after.then_some(guest)
+    }
+
+    /// The guest of an asynchronous call that has stayed.
+    pub fn go_on(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
+        let native = Native::new(mysql, handle.managed);
+        let stayed = handle.inside.load(Acquire) && handle.lock().under_way.is_some();
+        stayed.then_some(Guest { handle, native })
     }
 
     /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.
@@ -268,6 +291,22 @@ impl Guest {
             state.pulse = Pulse::default();
         }
         !state.condemned
+    }
+
+    /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
+    fn take_over(&self) {
+        let mut state = self.state();
+        state.session.pin(Pin::Unclear);
+        state.sent = None;
+        state.result = Pending::None;
+        state.ask_next = false;
+    }
+
+    /// The call is not over, although it returns: the handle stays occupied.
+    pub fn stay(self) {
+        let handle = Arc::clone(&self.handle);
+        drop(self);
+        handle.inside.store(true, Release);
     }
 
     pub fn dialect(&self) -> Dialect {

@@ -3,6 +3,7 @@
 //! The library logs in again by itself, so every authentication plugin and TLS setting of the application works, and
 //! no credential is kept here.
 
+pub mod asynchronous;
 pub mod call;
 pub mod connect;
 pub mod handle;

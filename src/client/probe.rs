@@ -79,6 +79,7 @@ impl Prober for Lent<'_> {
             state.peer = Some(to);
             state.sent = None;
             state.result = Pending::None;
+            state.refused = false;
             // Not in order before the session was restored.
             state.pulse = Pulse::default();
         }

@@ -28,10 +28,7 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
         let result = real();
         if !result.is_null() {
             if digested {
-                decide(|| {
-                    let digest = guest.native.digest(result);
-                    guest.state().session.on_stored(digest);
-                });
+                decide(|| guest.stored(result));
             }
             return result;
         }
@@ -110,19 +107,32 @@ pub fn freed(result: *mut MYSQL_RES) {
 pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let code = real();
-    decide(|| {
-        let rows = code == 0 && guest.native.field_count() > 0;
-        guest.state().result = if rows { Pending::Announced { read: false } } else { Pending::None };
+    decide(|| guest.came_next(code));
+    code
+}
+
+impl Guest {
+    /// The application has this result of its last statement now.
+    pub(super) fn stored(&self, result: *mut MYSQL_RES) {
+        if self.state().session.wants_digest() {
+            let digest = self.native.digest(result);
+            self.state().session.on_stored(digest);
+        }
+    }
+
+    /// What a text has to say behind its first result.
+    pub(super) fn came_next(&self, code: c_int) {
+        let rows = code == 0 && self.native.field_count() > 0;
+        self.state().result = if rows { Pending::Announced { read: false } } else { Pending::None };
         if code > 0 {
-            let failure = guest.native.failure();
-            guest.state().session.on_further_failure();
+            let failure = self.native.failure();
+            self.state().session.on_further_failure();
             if evidence::of_error(failure.number, &failure.text).is_some() {
-                let generation = guest.state().pulse.generation();
-                guest.endpoint().suspect(generation);
+                let generation = self.state().pulse.generation();
+                self.endpoint().suspect(generation);
                 // Some statements of the text were run, some not: nobody but the application can tell.
-                guest.pin(Pin::Unclear);
+                self.pin(Pin::Unclear);
             }
         }
-    });
-    code
+    }
 }

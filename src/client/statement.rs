@@ -90,9 +90,13 @@ pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_in
 /// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
 pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
+    harmless_to(&guest, real, succeeded)
+}
+
+pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     guest.attend(&HARMLESS, real, |Returned { code, .. }, attempts| {
         if code == 0 {
-            succeeded(&guest);
+            succeeded(guest);
             return Next::Deliver(code);
         }
         match evidence_of(&guest.native.failure()) {
@@ -181,15 +185,20 @@ impl Look {
 }
 
 impl Guest {
-    fn classify(&self, text: &[u8]) -> Statement {
+    pub(super) fn classify(&self, text: &[u8]) -> Statement {
         let statement = classify_in(text, || self.dialect());
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
         let dialect = self.dialect();
         let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
             return statement;
         };
-        // What it leaves behind has no text of its own that could be run again.
-        let leaves = |effect: &SessionEffect| !matches!(effect, SessionEffect::Pin(_) | SessionEffect::Unpin(_));
+        // What it leaves behind has no text of its own that could be run again; names mean what they mean here.
+        let here = self.state().session.named_here(name);
+        let leaves = |effect: &SessionEffect| match effect {
+            SessionEffect::Pin(_) | SessionEffect::Unpin(_) => false,
+            SessionEffect::Hold(..) | SessionEffect::Release(..) => !here,
+            _ => true,
+        };
         if known.session.iter().any(leaves) { statement } else { known }
     }
 
@@ -269,6 +278,7 @@ impl Guest {
         }
         if !statement.uses_previous
             && !is_command(statement)
+            && !self.state().session.awaits_transaction()
             && endpoint.topology_is_due()
             && !self.in_transaction()
             && self.state().session.pinned().is_none()
@@ -338,7 +348,7 @@ impl Guest {
     }
 
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
-    fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    pub(super) fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
         let code = returned.code;
         if code == 0 {
             let rows = self.native.field_count() > 0;

@@ -7,6 +7,8 @@
 #[cfg(all(feature = "doors", not(test)))]
 #[macro_use]
 mod door;
+#[cfg(all(feature = "doors", not(test)))]
+mod asynchronous_doors;
 pub mod current;
 pub mod errno;
 pub mod floor;

@@ -440,6 +440,16 @@ impl Session {
         self.named.text(name)
     }
 
+    /// Is that in the database that is the current one?
+    pub fn named_here(&self, name: &[u8]) -> bool {
+        self.named.is_at_home(name, self.database.as_deref())
+    }
+
+    /// A SET TRANSACTION holds for the next one: even a question of ours would be that.
+    pub fn awaits_transaction(&self) -> bool {
+        self.next_transaction != Next::Default
+    }
+
     pub fn transaction(&self) -> Option<&Log> {
         self.transaction.as_ref()
     }

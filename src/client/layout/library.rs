@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Room for the real functions of every door.
-pub const DOORS: usize = 64;
+pub const DOORS: usize = 96;
 
 /// A MySQL client library in this process. Lives for ever, like the library that it describes.
 pub struct Library {

@@ -1,0 +1,125 @@
+//! Rows of prepared statements: stored ones are digested inside a transaction and fetched again if they were cut off.
+
+use std::{ffi::c_int, sync::Arc};
+
+use super::{
+    super::{
+        Call,
+        handle::{Execution, Guest, Pending},
+        layout::native::ActiveStatement,
+        rescue::Next,
+        statement::evidence_of,
+    },
+    entered,
+};
+use crate::{hooks::decide, sql::Pin, verdict::Evidence};
+
+/// `mysql_stmt_store_result`: digested inside a transaction; a read that was cut off is executed again whole.
+pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = entered(call, statement) else { return real() };
+    let mut attempts = 0;
+    loop {
+        let read = decide(|| guest.rows_announced(statement)).flatten();
+        let code = real();
+        let again = decide(|| {
+            if code == 0 {
+                guest.rows_stored(statement);
+                return false;
+            }
+            guest.executes_again(statement, read.as_ref(), &mut attempts)
+        });
+        if again != Some(true) {
+            return code;
+        }
+    }
+}
+
+/// `mysql_stmt_next_result`: as for texts, nothing is run again here.
+pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = entered(call, statement) else { return real() };
+    let code = real();
+    decide(|| {
+        let rows = code == 0 && guest.native.field_count() > 0;
+        guest.state().result = if rows { Pending::Prepared { statement, read: None } } else { Pending::None };
+        if code > 0 && evidence_of(&guest.native.statement_failure(statement)).is_some() {
+            let generation = guest.state().pulse.generation();
+            guest.endpoint().suspect(generation);
+            guest.pin(Pin::Unclear);
+        }
+    });
+    code
+}
+
+/// `mysql_stmt_free_result`: what was not read is read to its end.
+pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = entered(call, statement) else { return real() };
+    let code = real();
+    decide(|| guest.finished(statement));
+    code
+}
+
+impl Guest {
+    /// The rows that are about to be stored: what is executed again if they are cut off.
+    pub(super) fn rows_announced(&self, statement: ActiveStatement) -> Option<Arc<Execution>> {
+        match &self.state().result {
+            Pending::Prepared { statement: reading, read } if *reading == statement => read.clone(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn rows_stored(&self, statement: ActiveStatement) {
+        if self.state().session.wants_digest() {
+            let digest = self.native.digest_statement(statement);
+            self.state().session.on_stored(digest);
+        }
+        self.finished(statement);
+    }
+
+    /// None of the rows has reached the application: a statement that only reads is executed again.
+    pub(super) fn executes_again(
+        &self,
+        statement: ActiveStatement,
+        read: Option<&Arc<Execution>>,
+        attempts: &mut u32,
+    ) -> bool {
+        let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
+        self.finished(statement);
+        let Some(read) = read else {
+            let generation = self.state().pulse.generation();
+            self.endpoint().suspect(generation);
+            return false;
+        };
+        self.native.set_failure(&failure);
+        self.set_executing(statement, true);
+        let again = self.rescued_rows(statement, read, evidence, attempts);
+        self.set_executing(statement, false);
+        again
+    }
+
+    pub(super) fn rescued_rows(
+        &self,
+        statement: ActiveStatement,
+        read: &Arc<Execution>,
+        mut evidence: Evidence,
+        attempts: &mut u32,
+    ) -> bool {
+        loop {
+            if let Next::Deliver(_) = self.rescue(evidence, &read.preparation.statement, attempts, 1) {
+                self.tell(statement);
+                return false;
+            }
+            let own = self.state().of(statement).binds.clone().unwrap_or_default();
+            if self.native.execute_with(statement, &read.values, &own).is_ok() {
+                self.state().result = Pending::Prepared { statement, read: Some(Arc::clone(read)) };
+                return true;
+            }
+            match self.evidence_on(statement) {
+                Some((found @ Evidence::Unknown, failure)) => {
+                    self.native.set_failure(&failure);
+                    evidence = found;
+                }
+                _ => return false,
+            }
+        }
+    }
+}
