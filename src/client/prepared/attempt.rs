@@ -165,11 +165,11 @@ impl Guest {
         statement: ActiveStatement,
         known: &Preparation,
     ) -> Result<(), Failure> {
-        let (state, binds) = {
+        let binds = self.bound(statement);
+        let state = {
             let mut state = self.state();
             let live = state.of(statement);
-            let kept = live.kept.take().filter(|_| !live.executing).unwrap_or(0);
-            (kept, live.binds.clone())
+            live.kept.take().filter(|_| !live.executing).unwrap_or(0)
         };
         let open = self.native.server_status() & SERVER_STATUS_IN_TRANS;
         let outcome = self.native.prepare_again(statement, &known.text, (known.parameters, known.fields), state);

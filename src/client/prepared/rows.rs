@@ -108,7 +108,7 @@ impl Guest {
                 self.tell(statement);
                 return false;
             }
-            let own = self.state().of(statement).binds.clone().unwrap_or_default();
+            let own = self.bound(statement).unwrap_or_default();
             if self.native.execute_with(statement, &read.values, &own).is_ok() {
                 self.state().result = Pending::Prepared { statement, read: Some(Arc::clone(read)) };
                 return true;

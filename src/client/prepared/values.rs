@@ -8,7 +8,10 @@ use super::{
         handle::Guest,
         layout::{
             native::ActiveStatement,
-            sys::{SERVER_STATUS_AUTOCOMMIT, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE},
+            sys::{
+                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_PREBIND_PARAMS,
+                STMT_ATTR_ROW_SIZE,
+            },
         },
         rescue::Next,
         statement::HARMLESS,
@@ -104,9 +107,17 @@ impl Guest {
         if live.bulk || live.named || live.hindrance.is_some() {
             return None;
         }
-        let binds = live.binds.clone().filter(|binds| binds.len() == known.parameters as usize)?;
+        drop(state);
+        let binds = self.bound(statement).filter(|binds| binds.len() == known.parameters as usize)?;
+        let state = self.state();
         let prepared = state.session.prepared.get(statement.key())?;
         self.native.values(&binds, |parameter| prepared.long_data(parameter))
+    }
+
+    /// What is bound to the statement, if anything ever was.
+    pub(super) fn bound(&self, statement: ActiveStatement) -> Option<Vec<MYSQL_BIND>> {
+        let as_told = self.state().of(statement).binds.clone()?;
+        Some(self.native.bound_now(statement).unwrap_or(as_told))
     }
 
     /// An execution that failed has used up the long data that was sent before it.
