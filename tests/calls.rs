@@ -84,7 +84,7 @@ macro_rules! on_all {
 on_all! {
     a_ping_and_a_stat_find_the_connection_replaced
     what_clears_a_session_clears_it_on_the_connection_that_took_a_lost_ones_place_too
-    a_kill_by_a_former_id_reaches_the_handle_that_has_moved_and_nobody_else
+    a_kill_by_a_former_id_reaches_nobody_and_one_by_the_present_id_its_handle
     further_results_are_read_where_they_are_and_the_handle_moves_behind_them
     a_text_of_several_statements_that_is_refused_is_told_as_lost_and_not_run_again
     a_file_that_is_refused_is_told_as_lost_and_asked_for_once_for_each_load
@@ -119,7 +119,7 @@ mod proofs {
         }
     }
 
-    pub fn a_kill_by_a_former_id_reaches_the_handle_that_has_moved_and_nobody_else(stage: &mut Stage<'_>) {
+    pub fn a_kill_by_a_former_id_reaches_nobody_and_one_by_the_present_id_its_handle(stage: &mut Stage<'_>) {
         for handle in [1, 2] {
             stage.connects(handle);
         }
@@ -127,7 +127,8 @@ mod proofs {
         stage.expect("query 1 SELECT 1", "rows 1");
         let now = stage.client.ask("id 1");
         assert_ne!(first, now);
-        stage.expect(&format!("kill 0 {first}"), "ok");
+        stage.fails(&format!("kill 0 {first}"), 1094);
+        stage.expect(&format!("kill 0 {now}"), "ok");
         stage.expect("gone 1", "gone");
         stage.expect("query 1 SELECT 1", "rows 1");
         // On another server the number may be anybody's.

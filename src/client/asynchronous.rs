@@ -140,6 +140,7 @@ impl Guest {
             (Some(UnderWay::Query(sent) | UnderWay::Read(Some(sent))), Outcome::Code(code)) => {
                 self.answered(&sent, code)
             }
+            (Some(UnderWay::Read(None)), _) => self.take_over(),
             (Some(UnderWay::Send(sent)), Outcome::Code(0)) => self.state().sent = Some(sent),
             (Some(UnderWay::Send(sent)), Outcome::Code(code)) => self.answered(&sent, code),
             (Some(UnderWay::Store), Outcome::Result(result)) => {

@@ -285,7 +285,7 @@ impl Guest {
             state.session.forget();
             state.sent = None;
             state.result = Pending::None;
-            state.condemned = false;
+            (state.condemned, state.refused) = (false, false);
             state.since = Instant::now();
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
@@ -294,7 +294,7 @@ impl Guest {
     }
 
     /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
-    fn take_over(&self) {
+    pub(super) fn take_over(&self) {
         let mut state = self.state();
         state.session.pin(Pin::Unclear);
         state.sent = None;

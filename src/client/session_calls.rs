@@ -5,10 +5,11 @@ use std::ffi::c_int;
 use super::{
     Call,
     handle::{Guest, Handle, Pending},
-    layout::native::{Active, ActiveStatement, Failure, Native},
+    layout::native::{Active, ActiveStatement, Failure},
     statement::{evidence_of, harmless, harmless_to, query},
 };
 use crate::{
+    control::{config, option::Mode},
     evidence,
     hooks::{self, current, decide, steer},
     process::Process,
@@ -57,55 +58,35 @@ pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> 
     code
 }
 
-/// `mysql_kill`: as the text that it sends. The id that a handle of this process had before it was moved means that handle,
-/// and not whoever has the number elsewhere.
+/// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with is nobody's once the handle
+/// has moved; on another server it may be a stranger's.
 pub fn kill(call: Call, mysql: Active, id: u64, real: impl Fn() -> c_int) -> c_int {
-    let text = |id: u64| format!("KILL {id}").into_bytes();
     let killer = call.find(mysql).zip(call.native(mysql)).zip(current::existing());
-    let meant = killer.and_then(|((killer, native), process)| decide(|| meant(process, &killer, native, id)));
-    match meant.unwrap_or(Meant::This) {
-        Meant::This => query(call, mysql, &text(id), real),
-        Meant::MovedTo(id, native) => {
-            let text = text(id);
-            query(call, mysql, &text, || c_int::from(native.run(&text) != 0))
-        }
-        Meant::Elsewhere(native) => {
-            decide(|| native.set_failure(&Failure::new(NO_SUCH_THREAD, b"HY000", &format!("Unknown thread id: {id}"))));
-            1
-        }
+    if let Some(((killer, native), process)) = killer
+        && decide(|| is_of_the_past(process, &killer, id)) == Some(true)
+    {
+        decide(|| native.set_failure(&Failure::new(NO_SUCH_THREAD, b"HY000", &format!("Unknown thread id: {id}"))));
+        return 1;
     }
+    query(call, mysql, format!("KILL {id}").as_bytes(), real)
 }
 
 /// `ER_NO_SUCH_THREAD`.
 const NO_SUCH_THREAD: u32 = 1094;
 
-/// What the id of a connection means on a handle's server.
-enum Meant {
-    This,
-    /// The connection of a handle that has come here.
-    MovedTo(u64, Native),
-    /// That of a handle that is on another server.
-    Elsewhere(Native),
-}
-
-fn meant(process: &Process, killer: &Handle, native: Native, id: u64) -> Meant {
+/// A handle of the killer's endpoint had this id when it was opened, and none on the killer's server has it now.
+fn is_of_the_past(process: &Process, killer: &Handle, id: u64) -> bool {
     let here = killer.lock().peer;
-    let mut moved = None;
+    let mut past = false;
     let present = process.handles.any(|handle| {
         let (peer, thread) = {
             let state = handle.lock();
             (state.peer, state.thread)
         };
-        if handle.first_id == id && thread != id {
-            moved = Some((peer, thread));
-        }
+        past |= handle.first_id == id && thread != id && std::ptr::eq(handle.endpoint, killer.endpoint);
         thread == id && peer == here
     });
-    match moved.filter(|_| !present) {
-        None => Meant::This,
-        Some((peer, thread)) if peer == here => Meant::MovedTo(thread, native),
-        Some(_) => Meant::Elsewhere(native),
-    }
+    past && !present && config().mode != Mode::Observe
 }
 
 /// `mysql_set_character_set`. While a handle is reconnected, the library itself calls it, so that a session begins with
