@@ -13,7 +13,10 @@ use super::{
         native::{Active, Native},
     },
 };
-use crate::hooks::{self, current};
+use crate::{
+    hooks::{self, current},
+    process::Process,
+};
 
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -56,16 +59,26 @@ impl Call {
 
     /// The same, and a first decision on it.
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
+        self.enter_by(|_| Some(mysql), decision)
+    }
+
+    /// The same with the handle that `owner` finds.
+    pub fn enter_by<T>(
+        &self,
+        owner: impl FnOnce(&Process) -> Option<Active>,
+        decision: impl FnOnce(&Guest) -> T,
+    ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = current::existing()?;
         if hooks::ourselves() {
             return None;
         }
         hooks::decide(|| {
-            let handle = process.handles.get(mysql.key())?;
             if !process.is_ours() {
                 return None;
             }
+            let mysql = owner(process)?;
+            let handle = process.handles.get(mysql.key())?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;

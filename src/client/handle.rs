@@ -98,7 +98,7 @@ impl Read {
 }
 
 /// A result set of the last statement.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub enum Pending {
     #[default]
     None,
@@ -107,7 +107,7 @@ pub enum Pending {
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
     /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
-    Prepared { statement: ActiveStatement, read: Option<Arc<Execution>> },
+    Prepared { statement: ActiveStatement, read: Option<Execution> },
 }
 
 /// One execution of a prepared statement.
@@ -121,6 +121,8 @@ pub struct Live {
     pub statement: ActiveStatement,
     /// What is bound to it: addresses of the application, read during an execution only.
     pub binds: Option<Vec<MYSQL_BIND>>,
+    /// Memory for the values of its next execution.
+    pub values: Vec<Value>,
     /// Bound by name, of which nothing is kept.
     pub named: bool,
     /// Executed with many rows of values at a time.
@@ -140,6 +142,7 @@ impl State {
         self.statements.entry(statement.key()).or_insert_with(|| Live {
             statement,
             binds: None,
+            values: Vec::new(),
             named: false,
             bulk: false,
             hindrance: None,
@@ -147,6 +150,16 @@ impl State {
             kept: None,
             refused: None,
         })
+    }
+
+    /// Nothing is left of the rows of this statement.
+    pub fn rows_ended(&mut self, statement: ActiveStatement) {
+        if !matches!(self.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
+            return;
+        }
+        if let Pending::Prepared { read: Some(read), .. } = std::mem::take(&mut self.result) {
+            self.of(statement).values = read.values;
+        }
     }
 
     /// Does the statement keep its session where it is?
@@ -227,10 +240,7 @@ impl Handle {
 
     /// Nothing is left of the rows of this statement.
     pub fn rows_ended(&self, statement: ActiveStatement) {
-        let mut state = self.lock();
-        if matches!(state.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
-            state.result = Pending::None;
-        }
+        self.lock().rows_ended(statement);
     }
 
     pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
@@ -329,7 +339,7 @@ impl Guest {
         if let Pending::Prepared { statement, .. } = state.result
             && self.native.rows_are_over(statement)
         {
-            state.result = Pending::None;
+            state.rows_ended(statement);
         }
         if state.session.prepared.has_cursors() {
             let State { session, statements, .. } = state;

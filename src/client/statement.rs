@@ -39,7 +39,8 @@ pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -
         (statement, look)
     };
     let Some((guest, (statement, look))) = call.enter_and(mysql, look) else { return real() };
-    guest.attend_after(look, &statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
+    let again = |attempts| Look::again(&guest, &statement, attempts);
+    guest.attend_after(look, again, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
@@ -164,10 +165,10 @@ impl Returned {
 }
 
 /// What was decided before a statement is sent.
-struct Look {
-    attempts: u32,
+pub(super) struct Look {
+    pub attempts: u32,
     /// To be sent, with an ear for what becomes of it; or what the application gets without.
-    ready: Result<Option<LastWords>, c_int>,
+    pub ready: Result<Option<LastWords>, c_int>,
 }
 
 impl Look {
@@ -210,15 +211,16 @@ impl Guest {
         judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
         match decide(|| Look::first(self, statement)) {
-            Some(look) => self.attend_after(look, statement, real, judge),
+            Some(look) => self.attend_after(look, |attempts| Look::again(self, statement, attempts), real, judge),
             None => real(),
         }
     }
 
-    fn attend_after(
+    /// The same, once the first look was had; `again` has the next ones.
+    pub(super) fn attend_after(
         &self,
         mut look: Look,
-        statement: &Statement,
+        again: impl Fn(u32) -> Look,
         real: impl Fn() -> c_int,
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
@@ -229,7 +231,7 @@ impl Guest {
             };
             let returned = Returned::from(real(), words);
             let next = decide(|| match judge(returned, &mut look.attempts) {
-                Next::Send => Err(Look::again(self, statement, look.attempts)),
+                Next::Send => Err(again(look.attempts)),
                 Next::Deliver(code) => Ok(code),
             });
             match next {

@@ -128,23 +128,28 @@ impl Native {
         unsafe { std::slice::from_raw_parts(binds as *const MYSQL_BIND, parameters as usize) }.to_vec()
     }
 
-    /// What is bound now, if this library lets it be changed without a call.
-    pub fn bound_now(&self, statement: ActiveStatement) -> Option<Vec<MYSQL_BIND>> {
+    /// What is bound now, if this library lets it be changed without a call. To be read before anything is bound.
+    pub fn bound_now(&self, statement: ActiveStatement) -> Option<&[MYSQL_BIND]> {
         let params = self.statement_layout()?.params?;
         let (parameters, _) = self.statement_counts(statement);
         // SAFETY: a calibrated offset of a live statement; the library's array has an element for each parameter.
         unsafe {
             let first = statement.pointer().cast::<u8>().add(params).cast::<*const MYSQL_BIND>().read();
-            (!first.is_null()).then(|| std::slice::from_raw_parts(first, parameters as usize).to_vec())
+            (!first.is_null()).then(|| std::slice::from_raw_parts(first, parameters as usize))
         }
     }
 
-    /// The values that an execution under way is about to send.
-    pub fn values(&self, binds: &[MYSQL_BIND], long: impl Fn(u32) -> Option<Vec<u8>>) -> Option<Vec<Value>> {
+    /// The values that an execution under way is about to send, in `memory` that earlier ones have left.
+    pub fn values(
+        &self,
+        binds: &[MYSQL_BIND],
+        memory: Vec<Value>,
+        long: impl Fn(u32) -> Option<Vec<u8>>,
+    ) -> Option<Vec<Value>> {
         // `MYSQL_TIME`: libmysqlclient's has a time zone at its end.
         let time = if self.api().mariadb_reconnect.is_some() { 40 } else { 48 };
         // SAFETY: called inside mysql_stmt_execute with what was bound last.
-        unsafe { parameters::read(binds, time, long) }
+        unsafe { parameters::read(binds, time, memory, long) }
     }
 
     /// Learns where this library keeps what, if that is not known yet. Nothing may be under way on the handle.

@@ -10,11 +10,11 @@ use super::super::{
         sys::SERVER_STATUS_IN_TRANS,
     },
     rescue::Next,
-    statement::{Returned, evidence_of},
+    statement::{Look, Returned, evidence_of},
 };
 use crate::{
     evidence,
-    hooks::{decide, last_words::LastWords},
+    hooks::decide,
     session::{
         execution::{Ran, Value},
         prepared::Preparation,
@@ -33,33 +33,44 @@ impl Guest {
         class: &Statement,
         before: impl Fn(),
         real: impl Fn() -> c_int,
-        mut judge: impl FnMut(Returned, &mut u32) -> Next,
+        judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        let mut attempts = 0;
-        loop {
-            let ready: Option<Result<Option<LastWords>, c_int>> = decide(|| match self.before(class, &mut attempts) {
-                Next::Deliver(code) => {
-                    self.tell(statement);
-                    Err(code)
-                }
-                Next::Send => {
-                    before();
-                    self.has_a_server_side(statement)?;
-                    Ok(self.listen(class))
-                }
-            });
-            let words = match ready {
-                Some(Err(code)) => return code,
-                Some(Ok(words)) => words,
-                None => None,
-            };
-            let returned = Returned::from(real(), words);
-            match decide(|| judge(returned, &mut attempts)) {
-                Some(Next::Send) => {}
-                Some(Next::Deliver(code)) => return code,
-                None => return returned.code,
+        match decide(|| self.look_at(statement, class, &before, 0)) {
+            Some(look) => {
+                let again = |attempts| self.look_at(statement, class, &before, attempts);
+                self.attend_after(look, again, real, judge)
             }
+            None => real(),
         }
+    }
+
+    pub(super) fn look_at(
+        &self,
+        statement: ActiveStatement,
+        class: &Statement,
+        before: &impl Fn(),
+        mut attempts: u32,
+    ) -> Look {
+        let ready = match self.before(class, &mut attempts) {
+            Next::Deliver(code) => {
+                self.tell(statement);
+                Err(code)
+            }
+            Next::Send => {
+                before();
+                self.has_a_server_side(statement).map(|()| self.listen(class))
+            }
+        };
+        Look { attempts, ready }
+    }
+
+    /// Before an execution.
+    pub(super) fn look_at_execution(&self, statement: ActiveStatement, known: &Preparation, attempts: u32) -> Look {
+        let look = self.look_at(statement, &known.statement, &|| self.send_used_up_data(statement), attempts);
+        if look.ready.is_err() {
+            self.set_executing(statement, false);
+        }
+        look
     }
 
     /// What the failed call on the statement says, if that concerns its server or connection.
@@ -121,10 +132,12 @@ impl Guest {
             }
             if next != Next::Send {
                 self.finished(statement);
+                self.set_executing(statement, false);
             }
             return next;
         }
         self.finished(statement);
+        self.set_executing(statement, false);
         let rows = self.native.field_count() > 0;
         let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
         let (affected, insert_id) = self.native.statement_done(statement);
@@ -136,8 +149,11 @@ impl Guest {
             self.state().session.prepared.open_cursor(statement.key());
         } else if rows {
             let values = values.take().filter(|_| plain_read);
-            let read = values.map(|values| Arc::new(Execution { preparation: Arc::clone(known), values }));
+            let read = values.map(|values| Execution { preparation: Arc::clone(known), values });
             self.state().result = Pending::Prepared { statement, read };
+        }
+        if let Some(values) = values.take() {
+            self.state().of(statement).values = values;
         }
         Next::Deliver(0)
     }

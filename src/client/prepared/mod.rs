@@ -27,12 +27,16 @@ const UNKNOWN: Ran<'static> = Ran::Execution { text: b"", values: None };
 
 /// The handle that a statement belongs to, entered.
 fn entered(call: Call, statement: ActiveStatement) -> Option<Guest> {
-    let process = current::existing()?;
-    if process.statements.is_empty() {
+    entered_and(call, statement, |_| ()).map(|(guest, ())| guest)
+}
+
+/// The same, and a first decision on it.
+fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
+    // Most processes never have any.
+    if current::existing()?.statements.is_empty() {
         return None;
     }
-    let owner = decide(|| process.is_ours().then(|| process.statements.get(statement.key())).flatten()).flatten();
-    call.enter(owner?)
+    call.enter_by(|process| process.statements.get(statement.key()), decision)
 }
 
 /// `mysql_stmt_prepare`: an idle connection is moved before, and what was prepared is kept.
@@ -57,8 +61,15 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = entered(call, statement) else { return real() };
-    let Some(known) = decide(|| guest.known(statement)).flatten() else {
+    let begin = |guest: &Guest| {
+        let known = guest.known(statement)?;
+        guest.set_executing(statement, true);
+        let values = guest.values(statement, &known);
+        let look = guest.look_at_execution(statement, &known, 0);
+        Some((known, values, look))
+    };
+    let Some((guest, known)) = entered_and(call, statement, begin) else { return real() };
+    let Some((known, mut values, look)) = known else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.
@@ -71,14 +82,10 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         }
         return code;
     };
-    decide(|| guest.set_executing(statement, true));
-    let mut values = decide(|| guest.values(statement, &known)).flatten();
-    let before = || guest.send_used_up_data(statement);
-    let code = guest.attend_prepared(statement, &known.statement, before, real, |returned, attempts| {
+    let again = |attempts| guest.look_at_execution(statement, &known, attempts);
+    guest.attend_after(look, again, real, |returned, attempts| {
         guest.executed(statement, &known, &mut values, returned, attempts)
-    });
-    decide(|| guest.set_executing(statement, false));
-    code
+    })
 }
 
 /// `mysql_stmt_reset`, on the server too.
@@ -159,8 +166,8 @@ impl Guest {
 
     /// Neither rows nor long data of its last execution are left.
     pub(super) fn finished(&self, statement: ActiveStatement) {
-        self.handle.rows_ended(statement);
         let mut state = self.state();
+        state.rows_ended(statement);
         state.session.prepared.close_cursors(|open| open == statement.key());
         if let Some(prepared) = state.session.prepared.get_mut(statement.key()) {
             prepared.forget_long_data();

@@ -1,6 +1,6 @@
 //! Rows of prepared statements: stored ones are digested inside a transaction and fetched again if they were cut off.
 
-use std::{ffi::c_int, sync::Arc};
+use std::ffi::c_int;
 
 use super::{
     super::{
@@ -10,27 +10,28 @@ use super::{
         rescue::Next,
         statement::evidence_of,
     },
-    entered,
+    entered, entered_and,
 };
 use crate::{hooks::decide, sql::Pin, verdict::Evidence};
 
 /// `mysql_stmt_store_result`: digested inside a transaction; a read that was cut off is executed again whole.
 pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = entered(call, statement) else { return real() };
+    let announced = |guest: &Guest| guest.rows_announced(statement);
+    let Some((guest, mut read)) = entered_and(call, statement, announced) else { return real() };
     let mut attempts = 0;
     loop {
-        let read = decide(|| guest.rows_announced(statement)).flatten();
         let code = real();
         let again = decide(|| {
             if code == 0 {
-                guest.rows_stored(statement);
+                guest.rows_stored(statement, read.take());
                 return false;
             }
-            guest.executes_again(statement, read.as_ref(), &mut attempts)
+            guest.executes_again(statement, read.take(), &mut attempts)
         });
         if again != Some(true) {
             return code;
         }
+        read = decide(|| announced(&guest)).flatten();
     }
 }
 
@@ -60,26 +61,29 @@ pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
 
 impl Guest {
     /// The rows that are about to be stored: what is executed again if they are cut off.
-    pub(super) fn rows_announced(&self, statement: ActiveStatement) -> Option<Arc<Execution>> {
-        match &self.state().result {
-            Pending::Prepared { statement: reading, read } if *reading == statement => read.clone(),
+    pub(super) fn rows_announced(&self, statement: ActiveStatement) -> Option<Execution> {
+        match &mut self.state().result {
+            Pending::Prepared { statement: reading, read } if *reading == statement => read.take(),
             _ => None,
         }
     }
 
-    pub(super) fn rows_stored(&self, statement: ActiveStatement) {
+    pub(super) fn rows_stored(&self, statement: ActiveStatement, read: Option<Execution>) {
         if self.state().session.wants_digest() {
             let digest = self.native.digest_statement(statement);
             self.state().session.on_stored(digest);
         }
         self.finished(statement);
+        if let Some(Execution { values, .. }) = read {
+            self.state().of(statement).values = values;
+        }
     }
 
     /// None of the rows has reached the application: a statement that only reads is executed again.
     pub(super) fn executes_again(
         &self,
         statement: ActiveStatement,
-        read: Option<&Arc<Execution>>,
+        read: Option<Execution>,
         attempts: &mut u32,
     ) -> bool {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
@@ -99,7 +103,7 @@ impl Guest {
     pub(super) fn rescued_rows(
         &self,
         statement: ActiveStatement,
-        read: &Arc<Execution>,
+        read: Execution,
         mut evidence: Evidence,
         attempts: &mut u32,
     ) -> bool {
@@ -110,7 +114,7 @@ impl Guest {
             }
             let own = self.bound(statement).unwrap_or_default();
             if self.native.execute_with(statement, &read.values, &own).is_ok() {
-                self.state().result = Pending::Prepared { statement, read: Some(Arc::clone(read)) };
+                self.state().result = Pending::Prepared { statement, read: Some(read) };
                 return true;
             }
             match self.evidence_on(statement) {

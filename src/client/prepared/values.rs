@@ -107,17 +107,20 @@ impl Guest {
         if live.bulk || live.named || live.hindrance.is_some() {
             return None;
         }
-        drop(state);
-        let binds = self.bound(statement).filter(|binds| binds.len() == known.parameters as usize)?;
-        let state = self.state();
+        let memory = std::mem::take(&mut live.values);
+        let as_told = state.statements.get(&statement.key())?.binds.as_ref()?;
         let prepared = state.session.prepared.get(statement.key())?;
-        self.native.values(&binds, |parameter| prepared.long_data(parameter))
+        let binds = self.native.bound_now(statement).unwrap_or(as_told);
+        if binds.len() != known.parameters as usize {
+            return None;
+        }
+        self.native.values(binds, memory, |parameter| prepared.long_data(parameter))
     }
 
     /// What is bound to the statement, if anything ever was.
     pub(super) fn bound(&self, statement: ActiveStatement) -> Option<Vec<MYSQL_BIND>> {
         let as_told = self.state().of(statement).binds.clone()?;
-        Some(self.native.bound_now(statement).unwrap_or(as_told))
+        Some(self.native.bound_now(statement).map_or(as_told, <[_]>::to_vec))
     }
 
     /// An execution that failed has used up the long data that was sent before it.
