@@ -142,6 +142,9 @@ pub const STATES: &[State] = &[
     restored("`SET TRANSACTION`, for the next one only", &["query SET TRANSACTION READ ONLY"], "fails INSERT INTO mark (v) VALUES ('next')"),
     pinned("`SET TRANSACTION`, when nobody can tell whether it was used",
         &["query SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "query SELECT 1"], ANY_READ).until(&["query COMMIT"]),
+    // MySQL's flag tells of the transaction that it begins.
+    pinned("`SAVEPOINT` before anything else, without autocommit", &["query SET autocommit = 0", "query SAVEPOINT s"], ANY_READ)
+        .until(&["query COMMIT"]).only(Flavor::MariaDb),
     pinned("XA", &["query XA START '{me}'"], "fails BEGIN").until(&["query XA END '{me}'", "query XA ROLLBACK '{me}'"]),
 
     // Prepared statements.

@@ -259,19 +259,23 @@ impl Guest {
     ) -> c_int {
         let mut attempts = 0;
         loop {
-            let ready: Option<Result<Option<LastWords>, c_int>> = decide(|| match self.before(class, &mut attempts) {
-                Next::Deliver(code) => {
-                    self.tell(statement);
-                    Err(code)
-                }
-                Next::Send => {
-                    before();
-                    self.has_a_server_side(statement)?;
-                    Ok(self.listen(class))
-                }
-            });
+            let ready: Option<Result<Option<LastWords>, Option<c_int>>> =
+                decide(|| match self.before(class, &mut attempts) {
+                    // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
+                    Next::Deliver(_) if !self.native.statements_can_be_moved() && self.state().condemned => Err(None),
+                    Next::Deliver(code) => {
+                        self.tell(statement);
+                        Err(Some(code))
+                    }
+                    Next::Send => {
+                        before();
+                        self.has_a_server_side(statement)?;
+                        Ok(self.listen(class))
+                    }
+                });
             let words = match ready {
-                Some(Err(code)) => return code,
+                Some(Err(Some(code))) => return code,
+                Some(Err(None)) => return real(),
                 Some(Ok(words)) => words,
                 None => None,
             };
@@ -486,7 +490,7 @@ impl Guest {
     fn stored(&self, statement: ActiveStatement) {
         if self.state().session.wants_digest() {
             let digest = self.native.digest_statement(statement);
-            self.state().session.on_stored(digest);
+            self.state().session.on_stored(digest, self.status_in_transaction());
         }
         self.finished(statement);
     }

@@ -25,9 +25,12 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
         let result = real();
         if !result.is_null() {
             decide(|| {
+                let in_transaction = guest.status_in_transaction();
                 if guest.state().session.wants_digest() {
                     let digest = guest.native.digest(result);
-                    guest.state().session.on_stored(digest);
+                    guest.state().session.on_stored(digest, in_transaction);
+                } else if !in_transaction && !guest.native.more_results() {
+                    guest.state().session.on_results_over();
                 }
             });
             return result;
@@ -103,6 +106,11 @@ pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int
     decide(|| {
         let rows = code == 0 && guest.native.field_count() > 0;
         guest.state().result = if rows { Pending::Announced(None) } else { Pending::None };
+        if code <= 0 && guest.status_in_transaction() {
+            guest.state().session.on_further_result_in_transaction();
+        } else if code <= 0 && !rows && !guest.native.more_results() {
+            guest.state().session.on_results_over();
+        }
         if code > 0 {
             let failure = guest.native.failure();
             guest.state().session.on_further_failure();

@@ -21,12 +21,20 @@ pub fn close(call: Call, mysql: Active, real: impl Fn()) {
 
 /// `mysql_change_user`: the server forgets the session, and so do we.
 pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_change_user())
+    harmless(call, mysql, real, |guest| {
+        guest.transaction_gone();
+        guest.state().session.on_change_user();
+    })
 }
 
 /// `mysql_reset_connection`: the server forgets most of it.
 pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_reset())
+    harmless(call, mysql, real, |guest| {
+        // libmariadb keeps the flag.
+        guest.transaction_gone();
+        let character_set = guest.native.character_set();
+        guest.state().session.on_reset(character_set.as_bytes());
+    })
 }
 
 /// `mysql_set_character_set`. While a handle is reconnected, the library itself calls it, so that a session begins with

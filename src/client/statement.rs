@@ -204,7 +204,7 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
-        if self.state().session.misses(statement) {
+        if self.misses(statement) {
             say!(
                 Warn,
                 "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
@@ -262,6 +262,14 @@ impl Guest {
             self.state().pulse = pulse;
         }
         Next::Send
+    }
+
+    /// The statement asks for what was left on another connection.
+    fn misses(&self, statement: &Statement) -> bool {
+        if self.state().session.misses_id(statement) && probe::has_insert_id(self) {
+            self.state().session.on_id();
+        }
+        self.state().session.misses(statement)
     }
 
     /// The statement is sent next.
@@ -339,7 +347,7 @@ impl Guest {
     }
 
     /// What the server says of the transaction.
-    fn status_in_transaction(&self) -> bool {
+    pub(super) fn status_in_transaction(&self) -> bool {
         self.native.server_status() & SERVER_STATUS_IN_TRANS != 0
     }
 
@@ -357,6 +365,12 @@ impl Guest {
             && state.session.transaction().is_none()
         {
             state.session.on_began_unseen();
+        }
+        if statement.transaction == TransactionEffect::Savepoint
+            && !in_transaction
+            && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT == 0
+        {
+            state.session.on_savepoint_unseen();
         }
         let overflowed = state.session.overflowed();
         state.session.on_success(statement, ran, reply, in_transaction, SystemTime::now());

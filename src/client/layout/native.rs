@@ -332,9 +332,14 @@ impl Native {
         self.succeeded(on_handle!(self.mysql_set_character_set(name.as_ptr())))
     }
 
-    /// `mysql_reset_connection`.
+    /// `mysql_reset_connection`, of which the application's prepared statements learn nothing.
     pub fn reset_connection(&self) -> Result<(), Failure> {
-        self.succeeded(on_handle!(self.mysql_reset_connection()))
+        let hidden = self.hide_statements();
+        let code = on_handle!(self.mysql_reset_connection());
+        if let Some(hidden) = hidden {
+            self.show_statements(hidden);
+        }
+        self.succeeded(code)
     }
 
     /// `mysql_set_server_option`.
