@@ -190,7 +190,7 @@ impl Session {
                 self.next = Next::Unclear;
             }
             // An error says nothing of a transaction.
-            let may_have_begun = text.contains("BEGIN; ");
+            let may_have_begun = text.contains("; ") && (text.contains("BEGIN") || !answer.contains(" autocommit"));
             self.spoilt |= may_have_begun;
             self.open |= was_open || may_have_begun;
             return;

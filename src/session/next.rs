@@ -31,7 +31,9 @@ impl Next {
         if in_transaction || ends {
             return std::mem::take(self);
         }
-        let sets = |effect: &SessionEffect| matches!(effect, SessionEffect::Journal | SessionEffect::Use(_));
+        let sets = |effect: &SessionEffect| {
+            matches!(effect, SessionEffect::Journal | SessionEffect::Use(_) | SessionEffect::Autocommit(_))
+        };
         let only_sets = statement.only_reads
             && statement.atomic
             && statement.transaction == TransactionEffect::None
@@ -78,6 +80,8 @@ mod tests {
     fn it_is_kept_until_a_transaction_certainly_used_it() {
         assert_eq!(after(&[SET, ("SET @a = 1", false), ("USE shop", false)]).texts().len(), 1);
         assert_eq!(after(&[SET, ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", false)]).texts().len(), 2);
+        assert_eq!(after(&[SET, ("SET autocommit = 0", false)]).texts().len(), 1);
+        assert_eq!(after(&[SET, ("SET autocommit = 1", false)]), Next::Unclear, "it commits");
         assert_eq!(after(&[SET, ("BEGIN", true)]), Next::Default);
         assert_eq!(after(&[SET, ("COMMIT", false)]), Next::Default);
     }
