@@ -265,7 +265,7 @@ impl Guest {
     }
 
     /// The statement asks for what was left on another connection.
-    fn misses(&self, statement: &Statement) -> bool {
+    pub(super) fn misses(&self, statement: &Statement) -> bool {
         if self.state().session.misses_id(statement) && probe::has_insert_id(self) {
             self.state().session.on_id();
         }

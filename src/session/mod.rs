@@ -393,13 +393,6 @@ impl Session {
         self.previous.on_question();
     }
 
-    /// The open transaction was replayed, with all its ids.
-    pub fn on_replayed(&mut self) {
-        if self.claims_ids() {
-            self.previous.on_ids_again();
-        }
-    }
-
     /// The statement asks for what another connection or statement left.
     pub fn misses(&self, statement: &Statement) -> bool {
         statement.uses_previous && self.previous.is_missed_by(statement)
@@ -412,7 +405,7 @@ impl Session {
 
     /// LAST_INSERT_ID() was generated on this connection.
     pub fn on_id(&mut self) {
-        self.previous.on_ids_again();
+        self.previous.on_id();
     }
 
     /// Texts beyond ASCII cannot be read bytewise any more, as far as is known.

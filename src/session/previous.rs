@@ -52,7 +52,7 @@ impl Previous {
     }
 
     /// LAST_INSERT_ID() is not 0 on this connection: it was generated on it.
-    pub fn on_ids_again(&mut self) {
+    pub fn on_id(&mut self) {
         self.insert_id_lost = false;
     }
 
@@ -95,7 +95,7 @@ mod tests {
         assert!(missed(previous, "SELECT LAST_INSERT_ID()") && !missed(previous, "SELECT ROW_COUNT()"));
         told(&mut previous, "INSERT INTO t (id) VALUES (6)", 6);
         assert!(missed(previous, "SELECT LAST_INSERT_ID()"), "it may be an explicit one");
-        previous.on_ids_again();
+        previous.on_id();
         assert!(!missed(previous, "INSERT INTO t VALUES (LAST_INSERT_ID())"));
     }
 
