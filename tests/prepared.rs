@@ -100,6 +100,8 @@ on_all! {
     a_changed_database_or_character_set_keeps_statements_where_they_were_understood
     statements_that_sql_prepared_are_prepared_anew_and_those_that_it_deallocated_are_not
     statements_that_a_reset_connection_has_ended_stay_ended_and_harm_nothing
+    a_statement_that_is_made_behind_a_reset_connection_and_a_move_is_prepared
+    statements_of_a_connection_that_is_lost_say_that_it_is_lost_the_first_of_a_process_too
     a_column_that_has_another_type_on_the_new_server_is_read_by_it
     a_hundred_moves_leave_neither_statements_on_the_server_nor_memory_in_the_process
 }
@@ -387,6 +389,31 @@ mod proofs {
         assert_eq!(contents(stage.lab, Side::Blue), "1:new 2:new 3:new");
         assert_eq!(stage.prepared_on(Side::Blue), 1);
         assert_eq!(stage.client.counter("surfaced"), 0);
+    }
+
+    pub fn a_statement_that_is_made_behind_a_reset_connection_and_a_move_is_prepared(stage: &mut Stage<'_>) {
+        stage.expect("reset_connection 0", "ok");
+        stage.kill();
+        stage.expect_all(&[("prepare 0 SELECT 7", "ok"), ("run 0", "rows 7")]);
+        stage.kill();
+        stage.expect_all(&[("prepare 1 SELECT 8", "ok"), ("run 1", "rows 8"), ("run 0", "rows 7")]);
+    }
+
+    pub fn statements_of_a_connection_that_is_lost_say_that_it_is_lost_the_first_of_a_process_too(
+        stage: &mut Stage<'_>,
+    ) {
+        let is_lost = |stage: &mut Stage<'_>, command: &str| {
+            let answer = stage.client.ask(command);
+            assert!(answer.starts_with("error 2006 ") || answer.starts_with("error 2013 "), "{command}: {answer}");
+        };
+        stage.expect("query 0 CREATE TEMPORARY TABLE scratch (n INT)", "ok 0");
+        stage.kill();
+        is_lost(stage, "prepare 0 SELECT 7");
+        assert_eq!(stage.client.connect(0, ENDPOINT), "ok");
+        stage.expect_all(&[("prepare 1 INSERT INTO t (n) VALUES (1)", "ok"), ("query 0 BEGIN", "ok 0")]);
+        stage.kill();
+        is_lost(stage, "query 0 SELECT 1");
+        is_lost(stage, "run 1");
     }
 
     /// With MariaDB, libmariadb is told of columns only when they change: the new server takes them for told.

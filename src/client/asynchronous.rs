@@ -154,7 +154,7 @@ impl Guest {
             (Some(UnderWay::Next), Outcome::Code(code)) => self.came_next(code),
             (Some(UnderWay::Reset), Outcome::Code(0)) => {
                 self.state().result = Pending::None;
-                self.state().session.on_reset();
+                self.was_reset();
             }
             _ => {}
         }

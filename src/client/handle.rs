@@ -367,6 +367,12 @@ impl Guest {
         let mut state = self.state();
         state.condemned = true;
         state.session.forget();
+        // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
+        for live in state.statements.values_mut() {
+            if let Some(kept) = live.kept.take() {
+                self.native.seem_prepared(live.statement, kept, live.executing);
+            }
+        }
     }
 
     pub fn pin(&self, pin: Pin) {

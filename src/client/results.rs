@@ -20,14 +20,14 @@ use crate::{
 pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
     let announced = |guest: &Guest| {
         let mut state = guest.state();
-        (std::mem::take(&mut state.result), state.session.wants_digest())
+        (std::mem::take(&mut state.result), state.session.transaction().is_some())
     };
-    let Some((guest, (mut pending, mut digested))) = call.enter_and(mysql, announced) else { return real() };
+    let Some((guest, (mut pending, mut logged))) = call.enter_and(mysql, announced) else { return real() };
     let mut attempts = 0;
     loop {
         let result = real();
         if !result.is_null() {
-            if digested {
+            if logged {
                 decide(|| guest.stored(result));
             }
             return result;
@@ -35,7 +35,7 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
         if decide(|| guest.runs_again(&pending, &mut attempts)) != Some(true) {
             return ptr::null_mut();
         }
-        (pending, digested) = decide(|| announced(&guest)).unwrap_or_default();
+        (pending, logged) = decide(|| announced(&guest)).unwrap_or_default();
     }
 }
 
@@ -114,9 +114,12 @@ pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int
 impl Guest {
     /// The application has this result of its last statement now.
     pub(super) fn stored(&self, result: *mut MYSQL_RES) {
+        let in_transaction = self.status_in_transaction();
         if self.state().session.wants_digest() {
             let digest = self.native.digest(result);
-            self.state().session.on_stored(digest);
+            self.state().session.on_stored(digest, in_transaction);
+        } else if !in_transaction && !self.native.more_results() {
+            self.state().session.on_results_over();
         }
     }
 
@@ -124,6 +127,11 @@ impl Guest {
     pub(super) fn came_next(&self, code: c_int) {
         let rows = code == 0 && self.native.field_count() > 0;
         self.state().result = if rows { Pending::Announced { read: false } } else { Pending::None };
+        if code <= 0 && self.status_in_transaction() {
+            self.state().session.on_further_result_in_transaction();
+        } else if code <= 0 && !rows && !self.native.more_results() {
+            self.state().session.on_results_over();
+        }
         if code > 0 {
             let failure = self.native.failure();
             self.state().session.on_further_failure();

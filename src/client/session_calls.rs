@@ -32,21 +32,23 @@ pub fn strike_off(call: Call, mysql: Active) {
 
 /// `mysql_change_user`: the server forgets the session, and so do we.
 pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_change_user())
+    harmless(call, mysql, real, |guest| {
+        guest.transaction_gone();
+        guest.state().session.on_change_user();
+    })
 }
 
 /// `mysql_reset_connection`: the server forgets most of it. libmariadb lets it be called in the middle of rows, and throws
 /// the rest away: on a connection that was replaced meanwhile, the rest would seem to be no rows. So it is lost then.
 pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let succeeded = |guest: &Guest| guest.state().session.on_reset();
     if decide(|| guest.idle()) != Some(false) {
-        return harmless_to(&guest, real, succeeded);
+        return harmless_to(&guest, real, Guest::was_reset);
     }
     let code = real();
     decide(|| {
         if code == 0 {
-            succeeded(&guest);
+            guest.was_reset();
             let mut state = guest.state();
             (state.result, state.sent) = (Pending::None, None);
         } else if evidence_of(&guest.native.failure()).is_some_and(evidence::ends_connection) {
@@ -56,6 +58,15 @@ pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> 
         }
     });
     code
+}
+
+impl Guest {
+    pub(super) fn was_reset(&self) {
+        // libmariadb keeps the flag.
+        self.transaction_gone();
+        let character_set = self.native.character_set();
+        self.state().session.on_reset(&character_set);
+    }
 }
 
 /// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with is nobody's once the handle

@@ -167,8 +167,8 @@ impl Returned {
 /// What was decided before a statement is sent.
 pub(super) struct Look {
     pub attempts: u32,
-    /// To be sent, with an ear for what becomes of it; or what the application gets without.
-    pub ready: Result<Option<LastWords>, c_int>,
+    /// To be sent, with an ear for what becomes of it; or what the application gets without (`None`: what the library says).
+    pub ready: Result<Option<LastWords>, Option<c_int>>,
 }
 
 impl Look {
@@ -178,7 +178,7 @@ impl Look {
 
     fn again(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
-            Next::Deliver(code) => Err(code),
+            Next::Deliver(code) => Err(Some(code)),
             Next::Send => Ok(guest.listen(statement)),
         };
         Look { attempts, ready }
@@ -227,7 +227,8 @@ impl Guest {
         loop {
             let words = match look.ready {
                 Ok(words) => words,
-                Err(code) => return code,
+                Err(Some(code)) => return code,
+                Err(None) => return real(),
             };
             let returned = Returned::from(real(), words);
             let next = decide(|| match judge(returned, &mut look.attempts) {
@@ -248,7 +249,7 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
-        if statement.uses_previous && self.state().session.misses(statement) {
+        if statement.uses_previous && self.misses(statement) {
             say!(
                 Warn,
                 "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
@@ -307,6 +308,14 @@ impl Guest {
             self.state().pulse = pulse;
         }
         Next::Send
+    }
+
+    /// The statement asks for what was left on another connection.
+    pub(super) fn misses(&self, statement: &Statement) -> bool {
+        if self.state().session.misses_id(statement) && probe::has_insert_id(self) {
+            self.state().session.on_id();
+        }
+        self.state().session.misses(statement)
     }
 
     /// The statement is sent next.
@@ -387,7 +396,7 @@ impl Guest {
     }
 
     /// What the server says of the transaction.
-    fn status_in_transaction(&self) -> bool {
+    pub(super) fn status_in_transaction(&self) -> bool {
         self.native.server_status() & SERVER_STATUS_IN_TRANS != 0
     }
 
@@ -405,6 +414,12 @@ impl Guest {
             && state.session.transaction().is_none()
         {
             state.session.on_began_unseen();
+        }
+        if statement.transaction == TransactionEffect::Savepoint
+            && !in_transaction
+            && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT == 0
+        {
+            state.session.on_savepoint_unseen();
         }
         let overflowed = state.session.overflowed();
         // Kept with a transaction's statements only.

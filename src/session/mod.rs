@@ -30,10 +30,8 @@ use transaction::{Digest, Log, Reply};
 pub struct Session {
     /// The current database, if it was chosen after the connect.
     database: Option<Vec<u8>>,
-    /// `mysql_reset_connection` was called, when the library had this character set.
-    reset: Option<Option<Vec<u8>>>,
-    /// What the library was told its character set is (`mysql_set_character_set`).
-    character_set: Option<Vec<u8>>,
+    /// `mysql_reset_connection` was called.
+    reset: Option<Reset>,
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
     journal: Journal,
@@ -49,9 +47,19 @@ pub struct Session {
     /// Live prepared statements.
     pub prepared: Statements,
     transaction: Option<Log>,
+    /// A savepoint was set without autocommit and before the first statement: no flag tells of it.
+    savepoint_unseen: bool,
     /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
     /// is open on the server, since an ERR packet carries no status.
     unclear: bool,
+}
+
+/// What the library had when it was called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reset {
+    pub character_set: Vec<u8>,
+    /// If it was chosen after the connect. The server takes its collation for another one after a reset.
+    pub database: Option<Vec<u8>>,
 }
 
 impl Session {
@@ -69,6 +77,7 @@ impl Session {
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
         }
+        self.savepoint_unseen &= !matches!(statement.transaction, Begin | Commit | Rollback);
         let leaves_something = statement.session.iter().any(|effect| {
             use SessionEffect::{Deallocate, Journal, PrepareSql, Use};
             matches!(effect, Use(_) | Journal | PrepareSql(..) | Deallocate(_))
@@ -77,9 +86,7 @@ impl Session {
             self.session_changed();
         }
         let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
-        // What the later statements of a text generate is not told here.
-        let generates = statement.uses_insert_id || !statement.atomic && !statement.only_reads;
-        self.previous.on_statement(generates, insert_id);
+        self.previous.on_statement(statement, insert_id);
         self.under_way = !statement.atomic && !statement.session.is_empty();
         let next = self.next_transaction.on_success(statement, ran.whole_text(), in_transaction);
         if statement.transaction == Begin {
@@ -167,8 +174,9 @@ impl Session {
         match statement.transaction {
             _ if !in_transaction => self.transaction = None,
             TransactionEffect::Begin | TransactionEffect::None | TransactionEffect::Savepoint => {
+                let mut inherits = false;
                 if statement.transaction == TransactionEffect::Begin {
-                    self.transaction = None;
+                    inherits = self.transaction.take().is_some_and(|log| !log.is_plain());
                 }
                 let log = self.transaction.get_or_insert_with(|| {
                     let mut log = Log::default();
@@ -181,6 +189,10 @@ impl Session {
                     }
                     log
                 });
+                if inherits {
+                    // MySQL: a BEGIN that ends a transaction goes on with that one's READ ONLY and isolation level.
+                    log.spoil("a BEGIN inside a transaction of another kind");
+                }
                 if statement.varies {
                     log.spoil("a function whose value changes");
                 }
@@ -222,6 +234,7 @@ impl Session {
             }
         }
         self.on_failed_effects(statement, number);
+        self.previous.on_failure(statement);
         if !in_transaction {
             self.next_transaction.on_failure();
         }
@@ -278,6 +291,11 @@ impl Session {
         self.transaction.get_or_insert_default().spoil("a transaction that began unseen");
     }
 
+    /// SAVEPOINT succeeded without autocommit, and the server knows of no transaction.
+    pub fn on_savepoint_unseen(&mut self) {
+        self.savepoint_unseen = true;
+    }
+
     /// A replay starts from the session as it is in the end: right only if it did not change on the way.
     fn session_changed(&mut self) {
         if let Some(log) = &mut self.transaction {
@@ -285,10 +303,28 @@ impl Session {
         }
     }
 
-    /// The application stored the result set of its last statement.
-    pub fn on_stored(&mut self, digest: Digest) {
+    /// The application stored the result set of its last statement. `in_transaction` is what the server said behind it.
+    pub fn on_stored(&mut self, digest: Digest, in_transaction: bool) {
+        if !in_transaction {
+            self.on_results_over();
+        }
         if let Some(log) = &mut self.transaction {
             log.stored(digest);
+        }
+    }
+
+    /// Behind all results of its last text the server knows of no transaction, whatever it said of the first: before rows,
+    /// without autocommit, its flag is that of any query, and several statements may begin and end one.
+    pub fn on_results_over(&mut self) {
+        if self.transaction.as_ref().is_some_and(|log| log.entries().len() <= 1) {
+            self.transaction = None;
+        }
+    }
+
+    /// A later statement of the text is in a transaction: one that none of our statements began, if there is no log.
+    pub fn on_further_result_in_transaction(&mut self) {
+        if self.transaction.is_none() {
+            self.on_began_unseen();
         }
     }
 
@@ -312,7 +348,6 @@ impl Session {
         self.session_changed();
         self.unsafe_charset |= names_an_unsafe_charset(name);
         self.prepared.on_set(&[b"SET NAMES ", name].concat());
-        self.character_set = Some(name.to_vec());
         self.keep(Step::CharacterSet(name.to_vec()));
     }
 
@@ -338,15 +373,12 @@ impl Session {
     }
 
     /// `mysql_reset_connection`: the server forgets all but the database, and what the init command did; the library
-    /// keeps its character set.
-    pub fn on_reset(&mut self) {
-        let character_set = self.character_set.take();
-        let mut fresh = Session { reset: Some(character_set.clone()), character_set, ..Session::default() };
+    /// keeps its character set, by whichever way it came to it.
+    pub fn on_reset(&mut self, character_set: &[u8]) {
+        let reset = Reset { character_set: character_set.to_vec(), database: self.database.clone() };
+        let mut fresh = Session { reset: Some(reset), database: self.database.take(), ..Session::default() };
         if let Some(option) = self.server_option {
             fresh.on_server_option(option);
-        }
-        if let Some(database) = self.database.take() {
-            fresh.uses(&database);
         }
         *self = fresh;
     }
@@ -361,16 +393,19 @@ impl Session {
         self.previous.on_question();
     }
 
-    /// The open transaction was replayed, with all its ids.
-    pub fn on_replayed(&mut self) {
-        if self.claims_ids() {
-            self.previous.on_ids_again();
-        }
-    }
-
     /// The statement asks for what another connection or statement left.
     pub fn misses(&self, statement: &Statement) -> bool {
         statement.uses_previous && self.previous.is_missed_by(statement)
+    }
+
+    /// Of that: an id, unless one was generated on this connection.
+    pub fn misses_id(&self, statement: &Statement) -> bool {
+        self.previous.misses_id(statement)
+    }
+
+    /// LAST_INSERT_ID() was generated on this connection.
+    pub fn on_id(&mut self) {
+        self.previous.on_id();
     }
 
     /// Texts beyond ASCII cannot be read bytewise any more, as far as is known.
@@ -397,6 +432,13 @@ impl Session {
 
     /// `mysql_stmt_prepare` of the statement at this address. `counts`: its parameters and fields.
     pub fn on_prepared(&mut self, address: usize, text_and_class: (&[u8], Statement), counts: (u32, u32)) {
+        let class = &text_and_class.1;
+        let sets =
+            |effect: &SessionEffect| matches!(effect, SessionEffect::Journal | SessionEffect::Pin(Pin::UserVariable));
+        if class.user_variables && class.session.iter().any(sets) {
+            // MariaDB: from now on the variable has another character set, which no SET says.
+            self.pins.pin(Pin::UserVariable);
+        }
         self.prepared.insert(address, text_and_class, counts, self.database.as_deref());
     }
 
@@ -426,6 +468,9 @@ impl Session {
         if self.unclear {
             return Some("a transaction of which nobody knows whether it is open");
         }
+        if self.savepoint_unseen {
+            return Some("a savepoint before the first statement of its transaction");
+        }
         if self.next_transaction == Next::Unclear {
             return Some("a SET TRANSACTION of which nobody knows whether it was used");
         }
@@ -454,9 +499,9 @@ impl Session {
         self.transaction.as_ref()
     }
 
-    /// What a fresh session needs before the steps: `mysql_reset_connection`, with the library's character set then.
-    pub fn to_reset(&self) -> Option<Option<&[u8]>> {
-        self.reset.as_ref().map(Option::as_deref)
+    /// What a fresh session needs before the steps.
+    pub fn to_reset(&self) -> Option<&Reset> {
+        self.reset.as_ref()
     }
 
     /// What is to be done to a fresh session, in this order.
@@ -589,10 +634,11 @@ mod tests {
             run(&mut session, text);
         }
         session.on_character_set(b"latin1");
-        session.on_reset();
+        session.on_reset(b"latin1");
         assert_eq!(session.pinned(), None);
-        assert_eq!(session.to_reset(), Some(Some(&b"latin1"[..])));
-        assert_eq!(session.to_restore().collect::<Vec<_>>(), [Step::ServerOption(0), Step::Database(b"shop".to_vec())]);
+        let reset = Reset { character_set: b"latin1".to_vec(), database: Some(b"shop".to_vec()) };
+        assert_eq!(session.to_reset(), Some(&reset));
+        assert_eq!(session.to_restore().collect::<Vec<_>>(), [Step::ServerOption(0)]);
         session.on_change_user();
         assert_eq!((session.to_reset(), session.to_restore().count()), (None, 1));
     }
@@ -628,10 +674,64 @@ mod tests {
     }
 
     #[test]
+    fn a_savepoint_before_the_first_statement_pins_until_the_transaction_is_over() {
+        let mut session = Session::default();
+        session.on_savepoint_unseen();
+        run(&mut session, "SET @a = 1");
+        assert!(session.pinned().is_some());
+        session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
+        assert!(session.pinned().is_some());
+        run(&mut session, "ROLLBACK");
+        assert_eq!(session.pinned(), None);
+    }
+
+    #[test]
     fn without_autocommit_a_transaction_begins_with_its_first_statement() {
         let mut session = Session::default();
         session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
         assert_eq!(session.transaction().unwrap().entries().len(), 1);
+    }
+
+    #[test]
+    fn rows_behind_which_the_server_knows_of_no_transaction_were_none() {
+        let digest = || transaction::Digesting::default().finish();
+        let mut session = Session::default();
+        let rows = |session: &mut Session| session.on_success(&write(), b"SELECT 1", Reply::Pending, true, NOW);
+        rows(&mut session);
+        session.on_stored(digest(), false);
+        assert!(session.transaction().is_none());
+        rows(&mut session);
+        session.on_stored(digest(), true);
+        assert!(session.transaction().is_some());
+    }
+
+    #[test]
+    fn what_the_later_statements_of_a_text_began_is_not_replayed() {
+        let mut session = Session::default();
+        let several = Statement { atomic: false, ..write() };
+        session.on_success(&several, b"DO 1; INSERT 1", DONE, false, NOW);
+        session.on_further_result_in_transaction();
+        session.on_success(&write(), b"INSERT 2", DONE, true, NOW);
+        assert!(session.transaction().unwrap().spoilt().is_some());
+        session.on_results_over();
+        assert!(session.transaction().is_none());
+    }
+
+    #[test]
+    fn a_begin_inside_a_read_only_transaction_is_not_replayed_from_there_on() {
+        let spoilt = |texts: &[&str]| {
+            let mut session = Session::default();
+            for text in texts {
+                let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+                let open = !text.starts_with("SET");
+                session.on_success(&statement, text.as_bytes(), DONE, open, NOW);
+            }
+            session.transaction().unwrap().spoilt().is_some()
+        };
+        assert!(spoilt(&["START TRANSACTION READ ONLY", "BEGIN"]));
+        assert!(spoilt(&["SET TRANSACTION READ ONLY", "BEGIN", "BEGIN", "BEGIN"]));
+        assert!(!spoilt(&["BEGIN", "INSERT INTO t VALUES (1)", "start transaction"]));
+        assert!(!spoilt(&["INSERT INTO t VALUES (1)", "BEGIN"]));
     }
 
     #[test]
@@ -641,7 +741,7 @@ mod tests {
             for text in texts {
                 let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
                 session.on_success(&statement, text.as_bytes(), Reply::Pending, true, NOW);
-                session.on_stored(transaction::Digesting::default().finish());
+                session.on_stored(transaction::Digesting::default().finish(), true);
             }
             session.transaction().unwrap().clone()
         };

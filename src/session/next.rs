@@ -31,10 +31,10 @@ impl Next {
         if in_transaction || ends {
             return std::mem::take(self);
         }
-        use SessionEffect::{Deallocate, Journal, PrepareSql, Use};
+        use SessionEffect::{Autocommit, Deallocate, Journal, PrepareSql, Use};
         // Measured on both servers: what is only prepared uses nothing up, in SQL and by COM_STMT_PREPARE.
         let uses_nothing = |effect: &SessionEffect| match effect {
-            Journal | Use(_) => statement.only_reads,
+            Journal | Use(_) | Autocommit(_) => statement.only_reads,
             PrepareSql(..) | Deallocate(_) => true,
             _ => false,
         };
@@ -88,6 +88,8 @@ mod tests {
             1
         );
         assert_eq!(after(&[SET, ("PREPARE s FROM 'DELETE FROM t'", false), ("EXECUTE s", false)]), Next::Unclear);
+        assert_eq!(after(&[SET, ("SET autocommit = 0", false)]).texts().len(), 1);
+        assert_eq!(after(&[SET, ("SET autocommit = 1", false)]), Next::Unclear, "it commits");
         assert_eq!(after(&[SET, ("BEGIN", true)]), Next::Default);
         assert_eq!(after(&[SET, ("COMMIT", false)]), Next::Default);
     }

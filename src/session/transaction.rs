@@ -128,6 +128,23 @@ impl Log {
         self.spoilt().is_none() && !self.writes
     }
 
+    /// It began as every transaction of its session does.
+    pub fn is_plain(&self) -> bool {
+        let begins_with = |text: &[u8], word: &str| {
+            text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        match self.entries.first().map(|entry| &entry.act) {
+            Some(Act::Text(text) | Act::Execution { text, .. }) => {
+                let plain = text.trim_ascii().len() <= "START TRANSACTION".len();
+                plain
+                    || ["INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "BEGIN"]
+                        .iter()
+                        .any(|word| begins_with(text, word))
+            }
+            None => false,
+        }
+    }
+
     /// Why it may not be replayed, if so.
     pub fn spoilt(&self) -> Option<&'static str> {
         match self.entries.last() {

@@ -128,8 +128,18 @@ pub struct Statement {
     pub uses_previous: bool,
     /// Of these: what only the very statement before it left (ROW_COUNT(), SHOW WARNINGS…), or this server's connections.
     pub uses_outcome: bool,
+    /// Of these: FOUND_ROWS(), which outlives statements that query nothing.
+    pub uses_found_rows: bool,
+    /// Of these: warnings and errors, which on MariaDB outlive statements that name no table.
+    pub uses_diagnostics: bool,
     /// Of these: LAST_INSERT_ID(), which outlives other statements. Also set where it is given a value.
     pub uses_insert_id: bool,
+    /// It reads or sets one: its preparation may fix the variable's type, or change its character set.
+    pub user_variables: bool,
+    /// It queries, and so leaves a FOUND_ROWS() of its own.
+    pub queries: bool,
+    /// It certainly names a table, and so leaves warnings of its own, or none.
+    pub names_table: bool,
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
     pub varies: bool,
@@ -200,7 +210,12 @@ impl Statement {
             atomic: true,
             uses_previous: false,
             uses_outcome: false,
+            uses_found_rows: false,
+            uses_diagnostics: false,
             uses_insert_id: false,
+            user_variables: false,
+            queries: false,
+            names_table: false,
             varies: false,
             streams: false,
             transaction: TransactionEffect::None,
@@ -220,6 +235,11 @@ impl Statement {
     /// Speaks of the statement before it, or of this server's connections.
     fn bound(self) -> Self {
         Statement { uses_previous: true, uses_outcome: true, ..self }
+    }
+
+    /// Speaks of warnings and errors.
+    fn diagnostic(self) -> Self {
+        Statement { uses_diagnostics: true, ..self.bound() }
     }
 
     /// Nothing may be assumed of it.
@@ -255,7 +275,12 @@ impl Statement {
         self.atomic &= other.atomic;
         self.uses_previous |= other.uses_previous;
         self.uses_outcome |= other.uses_outcome;
+        self.uses_found_rows |= other.uses_found_rows;
+        self.uses_diagnostics |= other.uses_diagnostics;
         self.uses_insert_id |= other.uses_insert_id;
+        self.user_variables |= other.user_variables;
+        self.queries &= other.queries;
+        self.names_table &= other.names_table;
         self.varies |= other.varies;
         self.streams |= other.streams;
         if self.transaction != other.transaction {

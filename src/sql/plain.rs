@@ -17,6 +17,7 @@ enum Class {
     Sign,
     Dot,
     Open,
+    Close,
     /// `-` and `/`, which can begin a comment.
     Dash,
     Slash,
@@ -34,11 +35,10 @@ static CLASSES: [Class; 256] = {
             b' ' | b'\t'..=b'\r' => Class::Space,
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => Class::Letter,
             b'0'..=b'9' => Class::Digit,
-            b',' | b'=' | b'<' | b'>' | b'*' | b'+' | b'%' | b'!' | b'&' | b'|' | b'^' | b'~' | b'?' | b')' => {
-                Class::Sign
-            }
+            b',' | b'=' | b'<' | b'>' | b'*' | b'+' | b'%' | b'!' | b'&' | b'|' | b'^' | b'~' | b'?' => Class::Sign,
             b'.' => Class::Dot,
             b'(' => Class::Open,
+            b')' => Class::Close,
             b'-' => Class::Dash,
             b'/' => Class::Slash,
             b'\'' => Class::Text,
@@ -82,8 +82,11 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
     // The name or word that ended last, if nothing but space came after it.
     let mut name = if inserts { b"" } else { verb };
     let (mut after_number, mut after_dot, mut beyond_ascii) = (false, false, false);
+    // FROM outside of parentheses, and not FROM DUAL.
+    let (mut depth, mut from) = (0usize, false);
     while let Some(byte) = sql.get(at) {
         let number_ended = std::mem::take(&mut after_number);
+        let qualified = class(*byte) != Class::Space && std::mem::take(&mut after_dot);
         let next = || sql.get(at + 1).copied().unwrap_or(0);
         match class(*byte) {
             Class::Space => at += 1,
@@ -93,8 +96,10 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
                 if is_notable(name, reads) {
                     return None;
                 }
-                if std::mem::take(&mut after_dot) {
+                if qualified {
                     name = UNKNOWN;
+                } else if reads && depth == 0 && name.eq_ignore_ascii_case(b"FROM") {
+                    from |= !word(sql, &mut space(sql, at)).eq_ignore_ascii_case(b"DUAL");
                 }
             }
             Class::Sign => {
@@ -113,11 +118,11 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
             }
             Class::Dot => {
                 // `1.e(` is read differently by servers, `a.1` is a name, and `db.t (…)` is no plain target.
-                let beyond_us = number_ended && class(next()) == Class::Letter;
-                if beyond_us || target || !name.is_empty() && next().is_ascii_digit() {
+                let digit = next().is_ascii_digit();
+                if number_ended && !digit || !name.is_empty() && digit || target {
                     return None;
                 }
-                (name, after_dot) = (b"", true);
+                (name, after_dot) = (b"", !number_ended);
                 at += 1;
             }
             Class::Open => {
@@ -126,6 +131,12 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
                     return None;
                 }
                 name = b"";
+                depth += 1;
+                at += 1;
+            }
+            Class::Close => {
+                (name, target) = (b"", false);
+                depth = depth.saturating_sub(1);
                 at += 1;
             }
             Class::Dash | Class::Slash => {
@@ -149,7 +160,10 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
             Class::Other => return None,
         }
     }
-    let statement = if reads { Statement::reading() } else { Statement::writing() };
+    let statement = match reads {
+        true => Statement { queries: true, names_table: from, ..Statement::reading() },
+        false => Statement { names_table: true, ..Statement::writing() },
+    };
     Some(Plain { statement, beyond_ascii })
 }
 

@@ -77,7 +77,7 @@ fn plain_soup() -> impl Strategy<Value = String> {
 const PLAIN_TOKENS: &[&str] = &[
     "a", "b1", "t", "t.", "`c`", "`", "'x'", "'", "é", "'é'", "$", "1", "12", "1.", ".5", "1.e", "1e5", "0x1f", "0b1", "N", "e", ".", ",",
     "(", "(", ")", "*", "=", "+", "-", "--", "/", "/*", "*/", "<", ">", "?", "!", "%", "|", "&", "~", "^", "{", "}", "[", ":", ":=", "@",
-    "FROM", "WHERE", "IN", "AND", "OR", "VALUES", "VALUE", "ON", "DUPLICATE", "KEY", "UPDATE", "SET", "AS", "ORDER", "BY", "LIMIT", "INTO",
+    "FROM", "DUAL", "WHERE", "IN", "AND", "OR", "VALUES", "VALUE", "ON", "DUPLICATE", "KEY", "UPDATE", "SET", "AS", "ORDER", "BY", "LIMIT", "INTO",
     "OUTFILE", "FOR", "SHARE", "LOCK", "MODE", "SELECT", "INSERT", "REPLACE", "DELETE", "TABLE", "WITH", "UNION", "IGNORE", "RETURNING",
     "COUNT", "count", "SUM", "NOW", "f", "uuid", "SLEEP", "LAST_INSERT_ID", "ROW_COUNT", "GET_LOCK", "RELEASE_ALL_LOCKS", "RELEASE_LOCK",
     "NEXT", "PREVIOUS", "NEXTVAL", "CURRVAL", "SYSDATE", "CURRENT_DATE", "current_timestamp", "LOCALTIME", "localtimestamp", "UTC_DATE",

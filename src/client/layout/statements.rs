@@ -248,6 +248,32 @@ impl Native {
         outcome
     }
 
+    /// The statement is what it was before its connection was replaced, but for that connection: it can be bound, and its
+    /// execution says that the server is lost. libmysqlclient says so by itself.
+    pub fn seem_prepared(&self, statement: ActiveStatement, state: u32, without_rows: bool) {
+        let Some(layout) = self.statement_layout().filter(|_| self.api().mariadb_reconnect.is_some()) else { return };
+        if state > layout.unprepared {
+            let state = if without_rows { layout.unprepared + 1 } else { state };
+            // SAFETY: a calibrated offset of a live statement of this handle.
+            unsafe { Fields::of(statement.pointer(), layout).state().write(state) };
+        }
+    }
+
+    /// Takes all statements off the handle, so that the library does not end them. Null: there are none.
+    pub(super) fn hide_statements(&self) -> Option<Hidden> {
+        let stmts = self.stmts(self.statement_layout()?);
+        // SAFETY: a calibrated offset of a live handle.
+        Some(Hidden(unsafe { stmts.replace(std::ptr::null_mut()) }))
+    }
+
+    /// Puts them back.
+    pub(super) fn show_statements(&self, hidden: Hidden) {
+        if let Some(layout) = self.statement_layout() {
+            // SAFETY: as above; nothing was linked meanwhile.
+            unsafe { self.stmts(layout).write(hidden.0) };
+        }
+    }
+
     /// Binds once more what the application has bound: the server has to be told the types.
     pub fn bind_again(&self, statement: ActiveStatement, binds: &[MYSQL_BIND]) {
         let mut binds = binds.to_vec();
@@ -360,6 +386,9 @@ impl Native {
         self.mysql().cast::<u8>().wrapping_add(layout.stmts).cast()
     }
 }
+
+/// The statements of a handle while it has none.
+pub(super) struct Hidden(*mut List);
 
 /// `LIST` of both libraries.
 #[repr(C)]

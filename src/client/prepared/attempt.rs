@@ -52,13 +52,15 @@ impl Guest {
         mut attempts: u32,
     ) -> Look {
         let ready = match self.before(class, &mut attempts) {
+            // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
+            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.state().condemned => Err(None),
             Next::Deliver(code) => {
                 self.tell(statement);
-                Err(code)
+                Err(Some(code))
             }
             Next::Send => {
                 before();
-                self.has_a_server_side(statement).map(|()| self.listen(class))
+                self.has_a_server_side(statement).map(|()| self.listen(class)).map_err(Some)
             }
         };
         Look { attempts, ready }

@@ -71,7 +71,7 @@ impl Guest {
     pub(super) fn rows_stored(&self, statement: ActiveStatement, read: Option<Execution>) {
         if self.state().session.wants_digest() {
             let digest = self.native.digest_statement(statement);
-            self.state().session.on_stored(digest);
+            self.state().session.on_stored(digest, self.status_in_transaction());
         }
         self.finished(statement);
         if let Some(Execution { values, .. }) = read {
