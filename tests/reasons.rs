@@ -130,10 +130,10 @@ impl Session {
             }
             Mark::LetsGo(TEMPORARY) if self.strays => {}
             Mark::LetsGo(what) => {
-                let left = self.held.get(what).map_or(0, |times| times - 1);
-                if left == 0 {
-                    self.held.remove(what);
+                if let Some(times) = self.held.get_mut(what) {
+                    *times -= 1;
                 }
+                self.held.retain(|_, times| *times > 0);
             }
             Mark::LetsGoAll(what) => {
                 self.held.remove(what);
