@@ -18,7 +18,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags},
+    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags, turn::Claim},
     hooks::{current::current, mark::Mark, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
@@ -252,9 +252,14 @@ pub fn give_up(name: &Name, silent: SocketAddr) {
     }
 }
 
-/// Has a transaction on a server before that of `generation` been told an id, without knowing yet that it has to move?
-pub fn claims_are_open(endpoint: &Endpoint, generation: u64) -> bool {
-    current().is_some_and(|process| process.handles.any(|handle| handle.claims_ids_before(endpoint, generation)))
+/// Transactions on a server before that of `generation` that were told an id, without knowing yet that they have to move.
+pub fn claims(endpoint: &Endpoint, generation: u64) -> Option<Claim> {
+    let mut most = None;
+    current()?.handles.any(|handle| {
+        most = most.max(handle.claims_ids_before(endpoint, generation));
+        most == Some(Claim::InCall)
+    });
+    most
 }
 
 /// DNS has to be asked sooner for this endpoint, or may be asked less often.

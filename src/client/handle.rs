@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     control::config,
-    endpoint::{Endpoint, Pulse},
+    endpoint::{Endpoint, Pulse, turn::Claim},
     session::{Session, execution::Value, prepared::Preparation},
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin, Statement},
 };
@@ -213,12 +213,15 @@ impl Handle {
         }
     }
 
-    /// Has its open transaction been told an id, on a server before that of `generation`?
-    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> bool {
-        std::ptr::eq(self.endpoint, endpoint) && {
-            let state = self.lock();
-            state.pulse.generation() < generation && state.session.claims_ids()
+    /// Its open transaction, if that has been told an id on a server before that of `generation`.
+    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> Option<Claim> {
+        if !std::ptr::eq(self.endpoint, endpoint) {
+            return None;
         }
+        let state = self.lock();
+        let claims = state.pulse.generation() < generation && state.session.claims_ids();
+        let claim = if self.inside.load(Acquire) { Claim::InCall } else { Claim::Thinking };
+        claims.then_some(claim)
     }
 
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a

@@ -18,7 +18,7 @@ pub mod search;
 pub mod silence;
 pub mod tags;
 pub mod topology;
-mod turn;
+pub mod turn;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -82,8 +82,8 @@ struct State {
     next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
-    /// Were there transactions with ids to claim that have not moved yet, when that was looked at last?
-    claims: Option<(Instant, bool)>,
+    /// Transactions with ids to claim, when that was looked at last.
+    claims: Option<(Instant, Option<turn::Claim>)>,
     /// When each login that is under way began.
     handshakes: Vec<Instant>,
     silence: silence::Silence,
