@@ -181,10 +181,8 @@ impl Session {
                 let log = self.transaction.get_or_insert_with(|| {
                     let mut log = Log::default();
                     match next {
-                        Next::Set(texts) => texts.iter().for_each(|text| {
-                            log.push(text, Reply::Done { affected: 0, insert_id: 0 }, moment);
-                        }),
-                        Next::Unclear => log.spoil("a SET TRANSACTION that it may have used or not"),
+                        Next::Set(texts) => texts.iter().for_each(|text| log.begins_with(text, moment)),
+                        Next::Unclear => log.begins_unclear(),
                         Next::Default => {}
                     }
                     log
@@ -316,9 +314,12 @@ impl Session {
     /// Behind all results of its last text the server knows of no transaction, whatever it said of the first: before rows,
     /// without autocommit, its flag is that of any query, and several statements may begin and end one.
     pub fn on_results_over(&mut self) {
-        if self.transaction.as_ref().is_some_and(|log| log.entries().len() <= 1) {
-            self.transaction = None;
+        let Some(log) = self.transaction.as_ref().filter(|log| log.has_one_statement()) else { return };
+        if log.has_settings() {
+            // What it seemed to have begun with is for the next one after all, or is not.
+            self.next_transaction = Next::Unclear;
         }
+        self.transaction = None;
     }
 
     /// A later statement of the text is in a transaction: one that none of our statements began, if there is no log.
@@ -715,6 +716,18 @@ mod tests {
         assert!(session.transaction().unwrap().spoilt().is_some());
         session.on_results_over();
         assert!(session.transaction().is_none());
+    }
+
+    #[test]
+    fn a_set_transaction_that_a_query_seemed_to_use_up_pins_once_there_was_no_transaction() {
+        let mut session = Session::default();
+        for (text, in_transaction) in [("SET TRANSACTION READ ONLY", false), ("SELECT 1", true)] {
+            let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
+            session.on_success(&statement, text.as_bytes(), Reply::Pending, in_transaction, NOW);
+        }
+        assert!(session.transaction().is_some() && session.pinned().is_none());
+        session.on_stored(transaction::Digesting::default().finish(), false);
+        assert!(session.transaction().is_none() && session.pinned().is_some());
     }
 
     #[test]
