@@ -84,8 +84,8 @@ pub struct Read {
 }
 
 impl Read {
-    /// Longer texts give their memory back with the next short one.
-    const KEPT: usize = 64 * 1024;
+    /// Bytes. Longer texts give their memory back with the next short one.
+    const KEPT: usize = 2048;
 
     pub fn note(&mut self, text: &[u8], statement: &Statement) {
         self.text.clear();

@@ -90,8 +90,14 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
 
 /// `mysql_stmt_reset`, on the server too.
 pub fn reset(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = entered(call, statement) else { return real() };
-    if decide(|| guest.known(statement).is_none()) != Some(false) {
+    harmless(call, statement, real, |guest| guest.finished(statement))
+}
+
+/// A command on a statement that may be run twice and touches no transaction.
+fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+    let known = |guest: &Guest| guest.known(statement).is_some();
+    let Some((guest, known)) = entered_and(call, statement, known) else { return real() };
+    if !known {
         return real();
     }
     guest.attend_prepared(
@@ -103,7 +109,7 @@ pub fn reset(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -
             if returned.code != 0 {
                 return guest.judge(statement, &HARMLESS, returned, attempts);
             }
-            guest.finished(statement);
+            succeeded(&guest);
             Next::Deliver(0)
         },
     )

@@ -13,10 +13,8 @@ use super::{
                 STMT_ATTR_ROW_SIZE,
             },
         },
-        rescue::Next,
-        statement::HARMLESS,
     },
-    entered,
+    harmless,
 };
 use crate::{
     hooks::{self, current, decide},
@@ -70,25 +68,11 @@ pub fn send_long_data(
     data: &[u8],
     real: impl Fn() -> c_int,
 ) -> c_int {
-    let Some(guest) = entered(call, statement) else { return real() };
-    if decide(|| guest.known(statement).is_none()) != Some(false) {
-        return real();
-    }
-    guest.attend_prepared(
-        statement,
-        &HARMLESS,
-        || (),
-        real,
-        |returned, attempts| {
-            if returned.code != 0 {
-                return guest.judge(statement, &HARMLESS, returned, attempts);
-            }
-            if let Some(prepared) = guest.state().session.prepared.get_mut(statement.key()) {
-                prepared.on_long_data(parameter, data);
-            }
-            Next::Deliver(0)
-        },
-    )
+    harmless(call, statement, real, |guest| {
+        if let Some(prepared) = guest.state().session.prepared.get_mut(statement.key()) {
+            prepared.on_long_data(parameter, data);
+        }
+    })
 }
 
 impl Guest {
