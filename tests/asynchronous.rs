@@ -1,90 +1,30 @@
 //! Handles that an application drives by asynchronous calls: never held, never run again, never left behind.
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
+use pointsman_lab::{Flavor, Lab, Side};
 use pointsman_tests::{
-    dialogue::{Dialogue, Driver},
-    pair,
+    dialogue::Driver,
+    on_all,
     proxy::{Awaited, Proxy},
-    run::Preload,
-    switch,
+    stage::Stage,
+    switch, with_table,
 };
 
-/// A protected application on a lab of its own, which has a table `t`.
-struct Stage<'a> {
-    lab: &'a Lab,
-    driver: Driver,
-    client: Dialogue,
+fn set(lab: &Lab, driver: Driver) -> Stage<'_> {
+    with_table(lab);
+    Stage::set_with(lab, driver, |command| {
+        command.env("CLIENT_NONBLOCK", "1");
+    })
 }
 
-impl<'a> Stage<'a> {
-    fn set(lab: &'a Lab, driver: Driver) -> Self {
-        lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v TEXT)").unwrap();
-        let mut client = Dialogue::with(lab, driver, Preload::Preloaded, |command| {
-            command.env("CLIENT_NONBLOCK", "1");
-            if lab.blue().flavor() == Flavor::MySql && driver == Driver::LibMySqlClient {
-                command.env("CLIENT_CA", lab.ca_path());
-            }
-        });
-        assert_eq!(client.connect(0, ENDPOINT), "ok");
-        Stage { lab, driver, client }
-    }
+const LOST: [u32; 2] = [2006, 2013];
 
-    #[track_caller]
-    fn expect(&mut self, command: &str, answer: &str) {
-        assert_eq!(self.client.ask(command), answer, "{command}; {}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn refuses(&mut self, command: &str) {
-        let answer = self.client.ask(command);
-        assert!(answer.starts_with("error 1290 "), "{command}: {answer}; {}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn is_lost(&mut self, command: &str) {
-        let answer = self.client.ask(command);
-        let lost = answer.starts_with("error 2006 ") || answer.starts_with("error 2013 ");
-        assert!(lost, "{command}: {answer}; {}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn is_on(&mut self, handle: u32, call: &str, side: Side) {
-        let id = self.lab.server(side).sql("SELECT @@server_id").unwrap();
-        self.expect(&format!("{call} {handle} SELECT @@server_id"), &format!("rows {}", id.trim()));
-    }
-
-    /// The application's pool replaces the connection.
-    fn connects_again(&mut self) {
-        assert_eq!(self.client.ask("async_close 0"), "closed");
-        assert_eq!(self.client.connect(0, ENDPOINT), "ok", "{}", self.client.stderr());
-    }
-
-    fn rows(&self, side: Side) -> String {
-        let rows = "SELECT GROUP_CONCAT(v ORDER BY id) FROM shop.t";
-        self.lab.server(side).sql(rows).unwrap().trim().to_owned()
-    }
+/// The application's pool replaces the connection.
+fn connects_again(stage: &mut Stage<'_>) {
+    assert_eq!(stage.client.ask("async_close 0"), "closed");
+    stage.connects(0);
 }
 
-/// Each proof on each library and each server, in a lab of its own.
-macro_rules! on_all {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for flavor in [Flavor::MariaDb, Flavor::MySql] {
-                for driver in [Driver::LibMariaDb, Driver::LibMySqlClient] {
-                    if !driver.is_available() {
-                        continue;
-                    }
-                    let Some(lab) = pair(flavor) else { return };
-                    println!("{flavor:?}, {driver:?}");
-                    proofs::$name(&mut Stage::set(&lab, driver));
-                }
-            }
-        }
-    )*};
-}
-
-on_all! {
+on_all! { set;
     what_they_set_is_there_behind_a_move_by_a_call_that_may_wait
     a_refused_write_is_told_at_once_and_the_next_call_finds_the_connection_lost
     an_idle_handle_that_is_left_behind_is_reported_lost_and_its_reconnect_finds_the_writer
@@ -114,10 +54,10 @@ mod proofs {
         stage.expect("async_next 0", "end");
         stage.expect("async 0 INSERT INTO t (v) VALUES ('one')", "ok 1");
         switch(stage.lab);
-        stage.refuses("async 0 INSERT INTO t (v) VALUES ('refused')");
+        stage.fails("async 0 INSERT INTO t (v) VALUES ('refused')", &[1290]);
         stage.expect("query 0 INSERT INTO t (v) VALUES ('two')", "ok 1");
         stage.expect("async 0 SELECT @a, @b, @@time_zone", "rows 5|6|+05:00");
-        stage.is_on(0, "async", Side::Green);
+        stage.is_on("async 0", Side::Green);
         stage.expect("async 0 INSERT INTO t (v) VALUES ('three')", "ok 1");
         assert_eq!(stage.rows(Side::Green), "one,two,three");
     }
@@ -125,13 +65,13 @@ mod proofs {
     pub fn a_refused_write_is_told_at_once_and_the_next_call_finds_the_connection_lost(stage: &mut Stage<'_>) {
         // Nobody is the writer: whoever waited would wait for long.
         stage.lab.blue().set_read_only(true).unwrap();
-        stage.refuses("async 0 INSERT INTO t (v) VALUES ('refused')");
-        stage.is_lost("async 0 INSERT INTO t (v) VALUES ('lost')");
+        stage.fails("async 0 INSERT INTO t (v) VALUES ('refused')", &[1290]);
+        stage.fails("async 0 INSERT INTO t (v) VALUES ('lost')", &LOST);
         assert_eq!(stage.client.counter("holds"), 0);
         stage.lab.blue().set_read_only(false).unwrap();
         switch(stage.lab);
-        stage.connects_again();
-        stage.is_on(0, "async", Side::Green);
+        connects_again(stage);
+        stage.is_on("async 0", Side::Green);
         stage.expect("async 0 INSERT INTO t (v) VALUES ('one')", "ok 1");
         assert_eq!(stage.rows(Side::Green), "one");
     }
@@ -139,42 +79,42 @@ mod proofs {
     pub fn an_idle_handle_that_is_left_behind_is_reported_lost_and_its_reconnect_finds_the_writer(
         stage: &mut Stage<'_>,
     ) {
-        assert_eq!(stage.client.connect(1, ENDPOINT), "ok");
-        assert_eq!(stage.client.connect(2, ENDPOINT), "ok");
+        stage.connects(1);
+        stage.connects(2);
         for handle in 0..3 {
-            stage.is_on(handle, "async", Side::Blue);
+            stage.is_on(&format!("async {handle}"), Side::Blue);
         }
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
-        stage.is_lost("async 0 SELECT v FROM t");
-        stage.connects_again();
-        stage.is_on(0, "async", Side::Green);
-        stage.is_on(2, "query", Side::Green);
+        stage.fails("async 0 SELECT v FROM t", &LOST);
+        connects_again(stage);
+        stage.is_on("async 0", Side::Green);
+        stage.is_on("query 2", Side::Green);
     }
 
     pub fn a_transaction_that_is_refused_is_gone_and_its_rest_is_not_executed(stage: &mut Stage<'_>) {
         stage.expect("async 0 BEGIN", "ok 0");
         stage.expect("async 0 INSERT INTO t (v) VALUES ('one')", "ok 1");
         switch(stage.lab);
-        stage.refuses("async 0 INSERT INTO t (v) VALUES ('two')");
-        stage.is_lost("query 0 INSERT INTO t (v) VALUES ('three')");
-        stage.is_lost("async 0 COMMIT");
+        stage.fails("async 0 INSERT INTO t (v) VALUES ('two')", &[1290]);
+        stage.fails("query 0 INSERT INTO t (v) VALUES ('three')", &LOST);
+        stage.fails("async 0 COMMIT", &LOST);
         assert_eq!(stage.rows(Side::Green), "NULL");
-        stage.connects_again();
+        connects_again(stage);
         stage.expect("async 0 INSERT INTO t (v) VALUES ('four')", "ok 1");
         assert_eq!(stage.rows(Side::Green), "four");
     }
 
     pub fn what_they_leave_behind_pins_as_ever(stage: &mut Stage<'_>) {
         stage.expect("async 0 CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n", "ok 1");
-        assert_eq!(stage.client.connect(1, ENDPOINT), "ok");
+        stage.connects(1);
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
         for call in ["async", "query"] {
             stage.expect(&format!("{call} 0 SELECT n FROM scratch"), "rows 7");
         }
-        stage.refuses("async 0 INSERT INTO t (v) VALUES ('two')");
-        stage.is_lost("async 0 SELECT n FROM scratch");
+        stage.fails("async 0 INSERT INTO t (v) VALUES ('two')", &[1290]);
+        stage.fails("async 0 SELECT n FROM scratch", &LOST);
     }
 
     /// Asked for with the first statement that may wait.
@@ -206,7 +146,7 @@ mod proofs {
             stage.expect("query 1 SELECT 1", "rows 1");
         }
         proxy.cut();
-        stage.is_lost("async 1 INSERT INTO t (v) VALUES ('3')");
+        stage.fails("async 1 INSERT INTO t (v) VALUES ('3')", &LOST);
         assert_eq!(stage.rows(Side::Blue), "1,2");
     }
 
@@ -216,15 +156,15 @@ mod proofs {
         stage.expect("async_execute 0", "ok");
         stage.expect("async_reset 0", "ok");
         stage.expect("async 0 SET @a = 8", "ok 0");
-        assert_eq!(stage.client.connect(1, ENDPOINT), "ok");
+        stage.connects(1);
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
         stage.expect("query 0 SELECT @a", "rows 8");
         if stage.driver == Driver::LibMySqlClient {
-            return stage.is_on(0, "async", Side::Green);
+            return stage.is_on("async 0", Side::Green);
         }
-        stage.is_on(0, "async", Side::Blue);
-        stage.refuses("query 0 INSERT INTO t (v) VALUES ('two')");
-        stage.is_lost("query 0 SELECT @a");
+        stage.is_on("async 0", Side::Blue);
+        stage.fails("query 0 INSERT INTO t (v) VALUES ('two')", &[1290]);
+        stage.fails("query 0 SELECT @a", &LOST);
     }
 }

@@ -1,87 +1,14 @@
 //! Calls beside statements: each does what it does without us, on the server that its handle belongs to.
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
-use pointsman_tests::{
-    dialogue::{Dialogue, Driver},
-    pair,
-    run::Preload,
-    switch,
-};
+use pointsman_lab::{Lab, Side};
+use pointsman_tests::{dialogue::Driver, on_all, stage::Stage, switch, with_table};
 
-/// A protected application on a lab of its own, which has a table `t`.
-struct Stage<'a> {
-    lab: &'a Lab,
-    client: Dialogue,
+fn set(lab: &Lab, driver: Driver) -> Stage<'_> {
+    with_table(lab);
+    Stage::set(lab, driver)
 }
 
-impl<'a> Stage<'a> {
-    fn set(lab: &'a Lab, driver: Driver) -> Self {
-        lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v TEXT)").unwrap();
-        let client = Dialogue::with(lab, driver, Preload::Preloaded, |command| {
-            if lab.blue().flavor() == Flavor::MySql && driver == Driver::LibMySqlClient {
-                command.env("CLIENT_CA", lab.ca_path());
-            }
-        });
-        let mut stage = Stage { lab, client };
-        stage.connects(0);
-        stage
-    }
-
-    fn connects(&mut self, handle: u32) {
-        assert_eq!(self.client.connect(handle, ENDPOINT), "ok", "{}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn expect(&mut self, command: &str, answer: &str) {
-        assert_eq!(self.client.ask(command), answer, "{command}; {}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn fails(&mut self, command: &str, number: u32) {
-        let answer = self.client.ask(command);
-        assert!(answer.starts_with(&format!("error {number} ")), "{command}: {answer}; {}", self.client.stderr());
-    }
-
-    #[track_caller]
-    fn is_on(&mut self, handle: u32, side: Side) {
-        let id = self.lab.server(side).sql("SELECT @@server_id").unwrap();
-        self.expect(&format!("query {handle} SELECT @@server_id"), &format!("rows {}", id.trim()));
-    }
-
-    /// The server ends the idle connection; its id.
-    fn loses(&mut self, handle: u32) -> String {
-        let id = self.client.ask(&format!("id {handle}"));
-        self.lab.blue().sql(&format!("KILL {id}")).unwrap();
-        self.expect(&format!("gone {handle}"), "gone");
-        id
-    }
-
-    fn rows(&self, side: Side) -> String {
-        let rows = "SELECT GROUP_CONCAT(v ORDER BY id) FROM shop.t";
-        self.lab.server(side).sql(rows).unwrap().trim().to_owned()
-    }
-}
-
-/// Each proof on each library and each server, in a lab of its own.
-macro_rules! on_all {
-    ($($name:ident)*) => {$(
-        #[test]
-        fn $name() {
-            for flavor in [Flavor::MariaDb, Flavor::MySql] {
-                for driver in [Driver::LibMariaDb, Driver::LibMySqlClient] {
-                    if !driver.is_available() {
-                        continue;
-                    }
-                    let Some(lab) = pair(flavor) else { return };
-                    println!("{flavor:?}, {driver:?}");
-                    proofs::$name(&mut Stage::set(&lab, driver));
-                }
-            }
-        }
-    )*};
-}
-
-on_all! {
+on_all! { set;
     a_ping_and_a_stat_find_the_connection_replaced
     what_clears_a_session_clears_it_on_the_connection_that_took_a_lost_ones_place_too
     a_kill_by_a_former_id_reaches_nobody_and_one_by_the_present_id_its_handle
@@ -104,7 +31,7 @@ mod proofs {
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
         stage.expect("stat 0", "ok");
-        stage.is_on(0, Side::Green);
+        stage.is_on("query 0", Side::Green);
     }
 
     pub fn what_clears_a_session_clears_it_on_the_connection_that_took_a_lost_ones_place_too(stage: &mut Stage<'_>) {
@@ -127,20 +54,20 @@ mod proofs {
         stage.expect("query 1 SELECT 1", "rows 1");
         let now = stage.client.ask("id 1");
         assert_ne!(first, now);
-        stage.fails(&format!("kill 0 {first}"), 1094);
+        stage.fails(&format!("kill 0 {first}"), &[1094]);
         stage.expect(&format!("kill 0 {now}"), "ok");
         stage.expect("gone 1", "gone");
         stage.expect("query 1 SELECT 1", "rows 1");
         // On another server the number may be anybody's.
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
-        stage.fails(&format!("kill 2 {first}"), 1094);
+        stage.fails(&format!("kill 2 {first}"), &[1094]);
         let there = stage.client.ask("id 1");
         stage.expect("query 2 SELECT 1", "rows 1");
-        stage.is_on(2, Side::Green);
+        stage.is_on("query 2", Side::Green);
         stage.expect(&format!("kill 2 {there}"), "ok");
         stage.expect("gone 1", "gone");
-        stage.is_on(1, Side::Green);
+        stage.is_on("query 1", Side::Green);
     }
 
     pub fn further_results_are_read_where_they_are_and_the_handle_moves_behind_them(stage: &mut Stage<'_>) {
@@ -152,7 +79,7 @@ mod proofs {
         stage.expect("next 0", "rows 2");
         stage.expect("next 0", "rows 3");
         stage.expect("next 0", "end");
-        stage.is_on(0, Side::Green);
+        stage.is_on("query 0", Side::Green);
         stage.expect("query 0 INSERT INTO t (v) VALUES ('two'); INSERT INTO t (v) VALUES ('three')", "ok 1");
         assert_eq!(stage.rows(Side::Green), "one,two,three");
     }
@@ -160,7 +87,7 @@ mod proofs {
     pub fn a_text_of_several_statements_that_is_refused_is_told_as_lost_and_not_run_again(stage: &mut Stage<'_>) {
         stage.expect("server_option 0 0", "ok");
         switch(stage.lab);
-        stage.fails("query 0 INSERT INTO t (v) VALUES ('one'); INSERT INTO t (v) VALUES ('two')", 2013);
+        stage.fails("query 0 INSERT INTO t (v) VALUES ('one'); INSERT INTO t (v) VALUES ('two')", &[2013]);
         assert_eq!(stage.rows(Side::Green), "NULL");
         stage.expect("query 0 INSERT INTO t (v) VALUES ('one'); INSERT INTO t (v) VALUES ('two')", "ok 1");
         assert_eq!(stage.rows(Side::Green), "one,two");
@@ -177,7 +104,7 @@ mod proofs {
         stage.expect(load, "ok 1");
         stage.expect("infile_calls", "2");
         switch(stage.lab);
-        stage.fails(load, 2013);
+        stage.fails(load, &[2013]);
         let asked: u32 = stage.client.ask("infile_calls").parse().unwrap();
         assert_eq!(stage.rows(Side::Green), "fed,fed");
         stage.expect(load, "ok 1");

@@ -12,6 +12,7 @@ pub mod reasons;
 pub mod relay;
 pub mod run;
 pub mod scale;
+pub mod stage;
 pub mod states;
 pub mod story;
 pub mod teller;

@@ -11,6 +11,7 @@ use pointsman_tests::{
     pair,
     run::Preload,
     scale::amount,
+    stage::protected,
     wait_for,
 };
 
@@ -83,11 +84,8 @@ const LOOK: &str = "SELECT @a, @b, @@time_zone, @@sql_mode, @@collation_connecti
 
 /// A move before each statement, so many times. Gives the resident memory after each tenth, in KiB.
 fn moves(lab: &Lab, driver: Driver, number: u64) -> Vec<u64> {
-    let mut client = Dialogue::with(lab, driver, Preload::Preloaded, |command| {
+    let mut client = protected(lab, driver, |command| {
         command.env("POINTSMAN_LOG_LEVEL", "warn");
-        if lab.blue().flavor() == Flavor::MySql && driver == Driver::LibMySqlClient {
-            command.env("CLIENT_CA", lab.ca_path());
-        }
     });
     let mut administrator = Administrator::of(lab);
     assert_eq!(client.connect(0, ENDPOINT), "ok");

@@ -1,12 +1,12 @@
 //! Results that are already being read: what is stored stays, and what is cut off ends in an error, never in a silent end.
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab};
+use pointsman_lab::{ENDPOINT, Flavor};
 use pointsman_tests::{
     Shared,
     dialogue::{Dialogue, Driver},
     pair,
     proxy::Proxy,
-    run::Preload,
+    stage::protected,
     switch,
 };
 
@@ -28,20 +28,11 @@ fn behind_a_proxy(test: &str, mut prove: impl FnMut(&mut Dialogue, &Proxy)) {
             println!("{driver:?} on {flavor}");
             let name = format!("{test}-{driver:?}.lab.test").to_lowercase();
             let proxy = Proxy::start(lab, &name, lab.blue().address());
-            let mut client = start(lab, driver, flavor == Flavor::MySql);
+            let mut client = protected(lab, driver, |_| {});
             assert_eq!(client.connect(0, &name), "ok", "{}", client.stderr());
             prove(&mut client, &proxy);
         }
     }
-}
-
-/// MySQL's own library logs in to MySQL under TLS; the certificate is for every name of the lab.
-fn start(lab: &Lab, driver: Driver, tls: bool) -> Dialogue {
-    Dialogue::with(lab, driver, Preload::Preloaded, |command| {
-        if tls && driver == Driver::LibMySqlClient {
-            command.env("CLIENT_CA", lab.ca_path());
-        }
-    })
 }
 
 /// Rows, from this one on, until there are none; says how many there were in all, and what came instead of the next.
@@ -133,7 +124,7 @@ fn a_stored_result_is_read_on_behind_a_move() {
     for flavor in FLAVORS {
         for driver in BOTH.into_iter().filter(|driver| driver.is_available()) {
             let Some(lab) = pair(flavor) else { return };
-            let mut client = start(&lab, driver, flavor == Flavor::MySql);
+            let mut client = protected(&lab, driver, |_| {});
             assert_eq!(client.connect(0, ENDPOINT), "ok");
             let three = "(SELECT 'one' AS w UNION ALL SELECT 'two' UNION ALL SELECT 'three') AS t";
             assert_eq!(client.ask(&format!("keep 0 SELECT w, @@server_id FROM {three}")), "kept");

@@ -8,6 +8,7 @@ pub mod call;
 pub mod connect;
 pub mod handle;
 pub mod layout;
+mod look;
 pub mod prepared;
 mod probe;
 mod reader;

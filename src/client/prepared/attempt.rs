@@ -9,8 +9,9 @@ use super::super::{
         native::{ActiveStatement, Failure},
         sys::SERVER_STATUS_IN_TRANS,
     },
+    look::Look,
     rescue::Next,
-    statement::{Look, Returned, evidence_of},
+    statement::{Returned, evidence_of},
 };
 use crate::{
     evidence,
