@@ -24,14 +24,19 @@ test: build
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
-# The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, and a bank; see docs/soak.md.
+# The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
+# sessions, and one handle that moves ten thousand times; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
 SWITCHOVERS = 20
+HISTORIES = 10000
+MOVES = 10000
 soak: build
 	fuzz/run.sh 300
 	$(TARGET)/release/pointsman soak $(SOAK)
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
+	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture
+	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build

@@ -21,6 +21,8 @@ fn main() {
             link("-Wl,--pack-dyn-relocs=relr,--use-android-relr-tags");
             // Nor does it protect afterwards what it has not relocated: a system call, and a page of padding.
             link("-Wl,-z,norelro");
+            // Segments that begin with a page take up, and touch, one page less each.
+            link("-Wl,-z,separate-loadable-segments");
             // No constructors: the start files have some, which have nothing to do here.
             link("-nostartfiles");
             let manifest = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");

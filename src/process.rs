@@ -18,13 +18,14 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags},
-    hooks::{current::current, raw, this_thread_is_ours},
+    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags, turn::Claim},
+    hooks::{current::current, mark::Mark, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
 pub struct Process {
     pid: i32,
+    mark: Option<Mark>,
     /// Filled in order; read without a lock, also in signal handlers.
     endpoints: Box<[OnceBox<Endpoint>]>,
     pub tags: Tags,
@@ -43,14 +44,21 @@ const RESENT: u8 = 2;
 const ENDPOINTS: usize = 1024;
 
 impl Process {
-    pub fn is_ours(&self) -> bool {
+    /// Also told apart: a vfork child. Costs a system call.
+    pub fn is_ours_by_id(&self) -> bool {
         self.pid == raw::pid()
+    }
+
+    /// Is this the process that opened the connections, and not a child of it? (A vfork child calls no client library.)
+    pub fn is_ours(&self) -> bool {
+        self.mark.as_ref().map_or_else(|| self.is_ours_by_id(), Mark::is_there)
     }
 
     /// Of the process with this id, which is ours.
     pub fn new(pid: i32) -> Self {
         Process {
             pid,
+            mark: Mark::new(),
             endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
             tags: Tags::new(),
             handles: Registry::default(),
@@ -244,9 +252,14 @@ pub fn give_up(name: &Name, silent: SocketAddr) {
     }
 }
 
-/// Has a transaction on a server before that of `generation` been told an id, without knowing yet that it has to move?
-pub fn claims_are_open(endpoint: &Endpoint, generation: u64) -> bool {
-    current().is_some_and(|process| process.handles.any(|handle| handle.claims_ids_before(endpoint, generation)))
+/// Transactions on a server before that of `generation` that were told an id, without knowing yet that they have to move.
+pub fn claims(endpoint: &Endpoint, generation: u64) -> Option<Claim> {
+    let mut most = None;
+    current()?.handles.any(|handle| {
+        most = most.max(handle.claims_ids_before(endpoint, generation));
+        most == Some(Claim::InCall)
+    });
+    most
 }
 
 /// DNS has to be asked sooner for this endpoint, or may be asked less often.

@@ -1,16 +1,22 @@
 //! What the integration tests share: the library under test, labs that may be unavailable, and programs that run with
 //! and without the library.
 
+pub mod comparison;
 pub mod compile;
 pub mod dialogue;
+pub mod grammar;
+pub mod phrases;
 pub mod proxy;
 pub mod puppet;
+pub mod reasons;
 pub mod relay;
 pub mod run;
 pub mod scale;
+pub mod stage;
 pub mod states;
 pub mod story;
 pub mod teller;
+pub mod twins;
 
 use std::{
     path::PathBuf,

@@ -142,6 +142,12 @@ pub const STATES: &[State] = &[
     restored("`SET TRANSACTION`, for the next one only", &["query SET TRANSACTION READ ONLY"], "fails INSERT INTO mark (v) VALUES ('next')"),
     pinned("`SET TRANSACTION`, when nobody can tell whether it was used",
         &["query SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "query SELECT 1"], ANY_READ).until(&["query COMMIT"]),
+    restored("`SET TRANSACTION`, and something prepared behind it",
+        &["query SET TRANSACTION READ ONLY", "query PREPARE s FROM 'SELECT n FROM seed'", "prepare_on SELECT n FROM seed"],
+        "fails INSERT INTO mark (v) VALUES ('next')"),
+    // MySQL's flag tells of the transaction that it begins.
+    pinned("`SAVEPOINT` before anything else, without autocommit", &["query SET autocommit = 0", "query SAVEPOINT s"], ANY_READ)
+        .until(&["query COMMIT"]).only(Flavor::MariaDb),
     pinned("XA", &["query XA START '{me}'"], "fails BEGIN").until(&["query XA END '{me}'", "query XA ROLLBACK '{me}'"]),
 
     // Prepared statements.
@@ -170,6 +176,15 @@ pub const STATES: &[State] = &[
     // What only this server has.
     pinned("temporary tables", &["query CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n"], "query SELECT n FROM scratch")
         .until(&["query DROP TEMPORARY TABLE scratch"]),
+    pinned("temporary tables made by a prepared statement",
+        &["prepare_on CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n", "run"], "query SELECT n FROM scratch")
+        .until(&["query DROP TEMPORARY TABLE scratch"]),
+    pinned("temporary tables made by `EXECUTE`",
+        &["query PREPARE s FROM 'CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n'", "query EXECUTE s"], "query SELECT n FROM scratch")
+        .until(&["query PREPARE t FROM 'DROP TEMPORARY TABLE scratch'", "query EXECUTE t"]),
+    pinned("temporary tables made by `EXECUTE` in another database",
+        &["query USE other", "query PREPARE s FROM 'CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n'", "query USE shop", "query EXECUTE s"],
+        "query SELECT n FROM other.scratch"),
     pinned("`GET_LOCK`", &["query SELECT GET_LOCK('{me}', 9)"], "query SELECT IS_USED_LOCK('{me}') = CONNECTION_ID()")
         .until(&["query SELECT RELEASE_LOCK('{me}')"]),
     pinned("`GET_LOCK`, several", &["query SELECT GET_LOCK('{me} one', 9)", "query DO GET_LOCK('{me} two', 9)"], "query SELECT IS_USED_LOCK('{me} two') = CONNECTION_ID()")

@@ -13,11 +13,12 @@ const FEW: u32 = 500;
 const MANY: u32 = 2500;
 
 /// What the program of the bench does `n` times, and how it is called here.
-const WORK: [(&str, &str); 4] = [
+const WORK: [(&str, &str); 5] = [
     ("select", "a point select"),
     ("prepared", "a prepared point select"),
     ("insert", "an insert"),
-    ("transaction", "a transaction of BEGIN, a locking read, an update and COMMIT"),
+    ("set", "a SET, which the journal keeps"),
+    ("transaction", "a transaction, which is kept for a replay: BEGIN, a locking read, an update and COMMIT"),
 ];
 
 pub fn print(lab: &Lab) {

@@ -13,7 +13,10 @@ use super::{
         native::{Active, Native},
     },
 };
-use crate::hooks::{self, current};
+use crate::{
+    hooks::{self, current},
+    process::Process,
+};
 
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -25,7 +28,7 @@ pub struct Call {
 impl Call {
     /// `caller`: a return address.
     pub fn from(caller: usize) -> Self {
-        let found = hooks::decide(|| library::of_caller(caller)).flatten();
+        let found = library::of_known_caller(caller).or_else(|| hooks::decide(|| library::of_caller(caller)).flatten());
         Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, inside)| inside) }
     }
 
@@ -51,21 +54,51 @@ impl Call {
 
     /// The protected handle that this call is on, entered; `None` if the call has to pass through.
     pub fn enter(&self, mysql: Active) -> Option<Guest> {
+        self.enter_and(mysql, |_| ()).map(|(guest, ())| guest)
+    }
+
+    /// The same, and a first decision on it.
+    pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
+        self.enter_by(|_| Some(mysql), decision)
+    }
+
+    /// The same with the handle that `owner` finds.
+    pub fn enter_by<T>(
+        &self,
+        owner: impl FnOnce(&Process) -> Option<Active>,
+        decision: impl FnOnce(&Guest) -> T,
+    ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = current::existing()?;
         if hooks::ourselves() {
             return None;
         }
         hooks::decide(|| {
-            let handle = process.handles.get(mysql.key())?;
             if !process.is_ours() {
                 return None;
             }
+            let mysql = owner(process)?;
+            let handle = process.handles.get(mysql.key())?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;
             }
-            Handle::enter(handle, mysql)
+            let guest = Handle::enter(handle, mysql)?;
+            let decided = decision(&guest);
+            Some((guest, decided))
+        })
+        .flatten()
+    }
+
+    /// The protected handle on which an asynchronous call is under way that this call goes on with.
+    pub fn go_on(&self, mysql: Active) -> Option<Guest> {
+        let process = current::existing()?;
+        if hooks::ourselves() || self.nested {
+            return None;
+        }
+        hooks::decide(|| {
+            let handle = process.handles.get(mysql.key()).filter(|_| process.is_ours())?;
+            Handle::go_on(handle, mysql)
         })
         .flatten()
     }

@@ -10,14 +10,17 @@ use std::{
     time::Instant,
 };
 
-use super::layout::{
-    library::Managed,
-    native::{Active, ActiveStatement, Failure, Native},
-    sys::{MYSQL_BIND, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+use super::{
+    asynchronous::UnderWay,
+    layout::{
+        library::Managed,
+        native::{Active, ActiveStatement, Failure, Native},
+        sys::{MYSQL_BIND, SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
+    },
 };
 use crate::{
     control::config,
-    endpoint::{Endpoint, Pulse},
+    endpoint::{Endpoint, Pulse, turn::Claim},
     session::{Session, execution::Value, prepared::Preparation},
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin, Statement},
 };
@@ -27,9 +30,11 @@ pub struct Handle {
     /// The endpoint's position in the process's list, for tags.
     pub position: u16,
     managed: &'static Managed,
+    /// The server's id of the connection that the application opened.
+    pub first_id: u64,
     /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
     inside: AtomicBool,
-    /// Somebody works on it by a way that we do not see (asynchronous calls): left alone for good.
+    /// Somebody works on it by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
     state: Mutex<State>,
 }
@@ -48,12 +53,18 @@ pub struct State {
     pub sent: Option<Sent>,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
+    /// The last statement that only reads, outside of a transaction.
+    pub read: Read,
     /// What belongs to the application's statements, by their address.
     pub statements: BTreeMap<usize, Live>,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
     pub looked_at: Option<SocketAddr>,
+    /// An asynchronous call that is not over.
+    pub under_way: Option<UnderWay>,
+    /// A write was refused as read-only inside an asynchronous call.
+    pub refused: bool,
     /// Reported lost: every further call passes through until the application connects anew.
     pub condemned: bool,
 }
@@ -65,17 +76,38 @@ pub struct Sent {
     pub alone: bool,
 }
 
+/// A statement that may be run again. Its memory is used again by the next one.
+#[derive(Default)]
+pub struct Read {
+    pub text: Vec<u8>,
+    pub statement: Statement,
+}
+
+impl Read {
+    /// Bytes. Longer texts give their memory back with the next short one.
+    const KEPT: usize = 2048;
+
+    pub fn note(&mut self, text: &[u8], statement: &Statement) {
+        self.text.clear();
+        if text.len() <= Self::KEPT {
+            self.text.shrink_to(Self::KEPT);
+        }
+        self.text.extend_from_slice(text);
+        self.statement.clone_from(statement);
+    }
+}
+
 /// A result set of the last statement.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub enum Pending {
     #[default]
     None,
-    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. The text, if the statement only reads.
-    Announced(Option<Arc<(Vec<u8>, Statement)>>),
+    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. `read`: the statement only reads and is `State::read`.
+    Announced { read: bool },
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
     /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
-    Prepared { statement: ActiveStatement, read: Option<Arc<Execution>> },
+    Prepared { statement: ActiveStatement, read: Option<Execution> },
 }
 
 /// One execution of a prepared statement.
@@ -89,6 +121,8 @@ pub struct Live {
     pub statement: ActiveStatement,
     /// What is bound to it: addresses of the application, read during an execution only.
     pub binds: Option<Vec<MYSQL_BIND>>,
+    /// Memory for the values of its next execution.
+    pub values: Vec<Value>,
     /// Bound by name, of which nothing is kept.
     pub named: bool,
     /// Executed with many rows of values at a time.
@@ -108,6 +142,7 @@ impl State {
         self.statements.entry(statement.key()).or_insert_with(|| Live {
             statement,
             binds: None,
+            values: Vec::new(),
             named: false,
             bulk: false,
             hindrance: None,
@@ -115,6 +150,16 @@ impl State {
             kept: None,
             refused: None,
         })
+    }
+
+    /// Nothing is left of the rows of this statement.
+    pub fn rows_ended(&mut self, statement: ActiveStatement) {
+        if !matches!(self.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
+            return;
+        }
+        if let Pending::Prepared { read: Some(read), .. } = std::mem::take(&mut self.result) {
+            self.of(statement).values = read.values;
+        }
     }
 
     /// Does the statement keep its session where it is?
@@ -133,6 +178,7 @@ impl Handle {
             endpoint,
             position,
             managed,
+            first_id: native.thread_id(),
             inside: AtomicBool::new(false),
             unseen: AtomicBool::new(false),
             state: Mutex::new(State {
@@ -143,9 +189,12 @@ impl Handle {
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
+                read: Read::default(),
                 statements: BTreeMap::new(),
                 ask_next: false,
                 looked_at: None,
+                under_way: None,
+                refused: false,
                 condemned: false,
             }),
         }
@@ -164,12 +213,15 @@ impl Handle {
         }
     }
 
-    /// Has its open transaction been told an id, on a server before that of `generation`?
-    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> bool {
-        std::ptr::eq(self.endpoint, endpoint) && {
-            let state = self.lock();
-            state.pulse.generation() < generation && state.session.claims_ids()
+    /// Its open transaction, if that has been told an id on a server before that of `generation`.
+    pub fn claims_ids_before(&self, endpoint: &Endpoint, generation: u64) -> Option<Claim> {
+        if !std::ptr::eq(self.endpoint, endpoint) {
+            return None;
         }
+        let state = self.lock();
+        let claims = state.pulse.generation() < generation && state.session.claims_ids();
+        let claim = if self.inside.load(Acquire) { Claim::InCall } else { Claim::Thinking };
+        claims.then_some(claim)
     }
 
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
@@ -191,21 +243,27 @@ impl Handle {
 
     /// Nothing is left of the rows of this statement.
     pub fn rows_ended(&self, statement: ActiveStatement) {
-        let mut state = self.lock();
-        if matches!(state.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
-            state.result = Pending::None;
-        }
+        self.lock().rows_ended(statement);
     }
 
     pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
-        if handle.unseen.load(Acquire) || handle.inside.swap(true, AcqRel) {
+        if handle.inside.swap(true, AcqRel) {
             return None;
         }
         let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
-        guest.check_identity();
-        let condemned = guest.state().condemned;
-        (!condemned).then_some(guest)
+        let looked_after = guest.is_to_be_looked_after();
+        if guest.handle.unseen.load(Acquire) && guest.handle.unseen.swap(false, AcqRel) {
+            guest.take_over();
+        }
+        looked_after.then_some(guest)
+    }
+
+    /// The guest of an asynchronous call that has stayed.
+    pub fn go_on(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
+        let native = Native::new(mysql, handle.managed);
+        let stayed = handle.inside.load(Acquire) && handle.lock().under_way.is_some();
+        stayed.then_some(Guest { handle, native })
     }
 
     /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.
@@ -230,9 +288,9 @@ impl Guest {
         self.handle.endpoint
     }
 
-    /// The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure may hold another
-    /// connection than the one we knew.
-    fn check_identity(&self) {
+    /// Not once it was reported lost. The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure
+    /// may hold another connection than the one we knew.
+    fn is_to_be_looked_after(&self) -> bool {
         let thread = self.native.thread_id();
         let mut state = self.state();
         if state.thread != thread {
@@ -240,19 +298,35 @@ impl Guest {
             state.session.forget();
             state.sent = None;
             state.result = Pending::None;
-            state.condemned = false;
+            (state.condemned, state.refused) = (false, false);
             state.since = Instant::now();
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
         }
+        !state.condemned
+    }
+
+    /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
+    pub(super) fn take_over(&self) {
+        let mut state = self.state();
+        state.session.pin(Pin::Unclear);
+        state.sent = None;
+        state.result = Pending::None;
+        state.ask_next = false;
+    }
+
+    /// The call is not over, although it returns: the handle stays occupied.
+    pub fn stay(self) {
+        let handle = Arc::clone(&self.handle);
+        drop(self);
+        handle.inside.store(true, Release);
     }
 
     pub fn dialect(&self) -> Dialect {
-        let charset = self.native.character_set();
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: self.state().session.unsafe_charset()
-                || ASCII_UNSAFE_CHARSETS.contains(&charset.as_str()),
+                || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
         }
     }
 
@@ -262,25 +336,26 @@ impl Guest {
     }
 
     /// Rows of prepared statements that the application has fetched to their end are read behind our back, at no cost.
-    pub fn settle(&self) {
-        let mut state = self.state();
+    pub fn settle(&self) -> MutexGuard<'_, State> {
+        let mut guard = self.state();
+        let state = &mut *guard;
         if let Pending::Prepared { statement, .. } = state.result
             && self.native.rows_are_over(statement)
         {
-            state.result = Pending::None;
+            state.rows_ended(statement);
         }
         if state.session.prepared.has_cursors() {
-            let State { session, statements, .. } = &mut *state;
+            let State { session, statements, .. } = state;
             session.prepared.close_cursors(|address| {
                 statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
             });
         }
+        guard
     }
 
     /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
     pub fn idle(&self) -> bool {
-        self.settle();
-        let state = self.state();
+        let state = self.settle();
         state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
     }
 
@@ -295,6 +370,12 @@ impl Guest {
         let mut state = self.state();
         state.condemned = true;
         state.session.forget();
+        // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
+        for live in state.statements.values_mut() {
+            if let Some(kept) = live.kept.take() {
+                self.native.seem_prepared(live.statement, kept, live.executing);
+            }
+        }
     }
 
     pub fn pin(&self, pin: Pin) {

@@ -3,10 +3,12 @@
 //! The library logs in again by itself, so every authentication plugin and TLS setting of the application works, and
 //! no credential is kept here.
 
+pub mod asynchronous;
 pub mod call;
 pub mod connect;
 pub mod handle;
 pub mod layout;
+mod look;
 pub mod prepared;
 mod probe;
 mod reader;

@@ -79,6 +79,7 @@ impl Prober for Lent<'_> {
             state.peer = Some(to);
             state.sent = None;
             state.result = Pending::None;
+            state.refused = false;
             // Not in order before the session was restored.
             state.pulse = Pulse::default();
         }
@@ -142,12 +143,27 @@ pub fn read_topology(guest: &Guest) -> Option<Topology> {
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
     guest.state().session.on_question();
     let answer = guest.native.query(topology::QUESTION);
+    if answer.is_err() {
+        // MariaDB keeps the error for SHOW WARNINGS until a statement names a table. Nothing is lost with the answer.
+        let _ = guest.native.query(b"SELECT 1 FROM (SELECT 1) AS clear");
+    }
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
     }
     match answer {
         Ok(Reply::Rows(rows)) => topology::read(&rows),
         _ => None,
+    }
+}
+
+/// Was an id generated on this connection? An OK packet tells of explicit ones, too.
+pub fn has_insert_id(guest: &Guest) -> bool {
+    guest.state().session.on_question();
+    match guest.native.query(b"SELECT LAST_INSERT_ID()") {
+        Ok(Reply::Rows(rows)) => {
+            !matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [Some(id)] if id == b"0"))
+        }
+        _ => false,
     }
 }
 

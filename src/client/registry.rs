@@ -30,7 +30,7 @@ impl Registry {
         self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
     }
 
-    pub fn any(&self, wanted: impl Fn(&Handle) -> bool) -> bool {
+    pub fn any(&self, mut wanted: impl FnMut(&Handle) -> bool) -> bool {
         let mut shards = self.0.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
         shards.any(|shard| shard.values().any(|handle| wanted(handle)))
     }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     evidence,
+    hooks::current,
     session::{
         execution::Act,
         journal::Step,
@@ -24,13 +25,17 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
     let (reset, steps) = {
         let mut state = guest.state();
         state.session.on_move();
-        let reset = state.session.to_reset().map(|name| name.map(<[u8]>::to_vec));
+        let reset = state.session.to_reset().cloned();
         (reset, state.session.to_restore().collect::<Vec<_>>())
     };
-    if let Some(character_set) = reset {
-        if let Some(name) = character_set {
-            guest.native.set_character_set(&name)?;
+    if let Some(reset) = reset {
+        if current::existing().is_some_and(|process| !process.statements.is_empty()) {
+            guest.native.examine_statements();
         }
+        if let Some(database) = &reset.database {
+            guest.native.select_db(database)?;
+        }
+        guest.native.set_character_set(&reset.character_set)?;
         guest.native.reset_connection()?;
     }
     for step in steps {

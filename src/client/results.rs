@@ -1,11 +1,11 @@
 //! Result sets: stored ones are digested inside a transaction and fetched again if they were cut off; streaming ones
 //! keep the connection where it is.
 
-use std::{ffi::c_int, ptr, sync::Arc};
+use std::{ffi::c_int, ptr};
 
 use super::{
     Call,
-    handle::Pending,
+    handle::{Guest, Pending, Read},
     layout::{native::Active, sys::MYSQL_RES},
     rescue::Next,
 };
@@ -18,47 +18,54 @@ use crate::{
 
 /// `mysql_store_result`.
 pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
-    let Some(guest) = call.enter(mysql) else { return real() };
+    let announced = |guest: &Guest| {
+        let mut state = guest.state();
+        (std::mem::take(&mut state.result), state.session.transaction().is_some())
+    };
+    let Some((guest, (mut pending, mut logged))) = call.enter_and(mysql, announced) else { return real() };
     let mut attempts = 0;
     loop {
-        let announced = decide(|| std::mem::take(&mut guest.state().result)).unwrap_or_default();
         let result = real();
         if !result.is_null() {
-            decide(|| {
-                if guest.state().session.wants_digest() {
-                    let digest = guest.native.digest(result);
-                    guest.state().session.on_stored(digest);
-                }
-            });
+            if logged {
+                decide(|| guest.stored(result));
+            }
             return result;
         }
-        // A read whose rows were cut off: none of them has reached the application, it may be run again whole.
-        let again = decide(|| {
-            let failure = guest.native.failure();
-            let Some(evidence) = evidence::of_error(failure.number, &failure.text) else { return false };
-            let Pending::Announced(Some(read)) = announced else {
-                let generation = guest.state().pulse.generation();
-                guest.endpoint().suspect(generation);
-                return false;
-            };
-            loop {
-                match guest.rescue(evidence, &read.1, &mut attempts, 1) {
-                    Next::Deliver(_) => return false,
-                    Next::Send if guest.native.run(&read.0) == 0 => {
-                        guest.state().result = Pending::Announced(Some(Arc::clone(&read)));
-                        return true;
-                    }
-                    Next::Send => {
-                        let failure = guest.native.failure();
-                        if evidence::of_error(failure.number, &failure.text) != Some(Evidence::Unknown) {
-                            return false;
-                        }
+        if decide(|| guest.runs_again(&pending, &mut attempts)) != Some(true) {
+            return ptr::null_mut();
+        }
+        (pending, logged) = decide(|| announced(&guest)).unwrap_or_default();
+    }
+}
+
+impl Guest {
+    /// The rows were cut off. None of them has reached the application: a read may be run again whole.
+    fn runs_again(&self, pending: &Pending, attempts: &mut u32) -> bool {
+        let failure = self.native.failure();
+        let Some(evidence) = evidence::of_error(failure.number, &failure.text) else { return false };
+        let Pending::Announced { read: true } = pending else {
+            let generation = self.state().pulse.generation();
+            self.endpoint().suspect(generation);
+            return false;
+        };
+        let Read { text, statement } = std::mem::take(&mut self.state().read);
+        loop {
+            match self.rescue(evidence, &statement, attempts, 1) {
+                Next::Deliver(_) => return false,
+                Next::Send if self.native.run(&text) == 0 => {
+                    let mut state = self.state();
+                    state.read = Read { text, statement };
+                    state.result = Pending::Announced { read: true };
+                    return true;
+                }
+                Next::Send => {
+                    let failure = self.native.failure();
+                    if evidence::of_error(failure.number, &failure.text) != Some(Evidence::Unknown) {
+                        return false;
                     }
                 }
             }
-        });
-        if again != Some(true) {
-            return ptr::null_mut();
         }
     }
 }
@@ -100,19 +107,40 @@ pub fn freed(result: *mut MYSQL_RES) {
 pub fn next_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let code = real();
-    decide(|| {
-        let rows = code == 0 && guest.native.field_count() > 0;
-        guest.state().result = if rows { Pending::Announced(None) } else { Pending::None };
+    decide(|| guest.came_next(code));
+    code
+}
+
+impl Guest {
+    /// The application has this result of its last statement now.
+    pub(super) fn stored(&self, result: *mut MYSQL_RES) {
+        let in_transaction = self.status_in_transaction();
+        if self.state().session.wants_digest() {
+            let digest = self.native.digest(result);
+            self.state().session.on_stored(digest, in_transaction);
+        } else if !in_transaction && !self.native.more_results() {
+            self.state().session.on_results_over();
+        }
+    }
+
+    /// What a text has to say behind its first result.
+    pub(super) fn came_next(&self, code: c_int) {
+        let rows = code == 0 && self.native.field_count() > 0;
+        self.state().result = if rows { Pending::Announced { read: false } } else { Pending::None };
+        if code <= 0 && self.status_in_transaction() {
+            self.state().session.on_further_result_in_transaction();
+        } else if code <= 0 && !rows && !self.native.more_results() {
+            self.state().session.on_results_over();
+        }
         if code > 0 {
-            let failure = guest.native.failure();
-            guest.state().session.on_further_failure();
+            let failure = self.native.failure();
+            self.state().session.on_further_failure();
             if evidence::of_error(failure.number, &failure.text).is_some() {
-                let generation = guest.state().pulse.generation();
-                guest.endpoint().suspect(generation);
+                let generation = self.state().pulse.generation();
+                self.endpoint().suspect(generation);
                 // Some statements of the text were run, some not: nobody but the application can tell.
-                guest.pin(Pin::Unclear);
+                self.pin(Pin::Unclear);
             }
         }
-    });
-    code
+    }
 }

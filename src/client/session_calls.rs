@@ -4,29 +4,100 @@ use std::ffi::c_int;
 
 use super::{
     Call,
-    layout::native::{Active, ActiveStatement},
-    statement::harmless,
+    handle::{Guest, Handle, Pending},
+    layout::native::{Active, ActiveStatement, Failure},
+    statement::{evidence_of, harmless, harmless_to, query},
 };
-use crate::hooks::{self, current, decide, steer};
+use crate::{
+    control::{config, option::Mode},
+    evidence,
+    hooks::{self, current, decide, steer},
+    process::Process,
+};
 
 /// `mysql_close`: struck off before the structure is freed.
 pub fn close(call: Call, mysql: Active, real: impl Fn()) {
+    strike_off(call, mysql);
+    real();
+}
+
+/// The handle is about to be closed.
+pub fn strike_off(call: Call, mysql: Active) {
     if call.find(mysql).is_some()
         && let Some(process) = current::existing()
     {
         decide(|| process.handles.remove(mysql.key()));
     }
-    real();
 }
 
 /// `mysql_change_user`: the server forgets the session, and so do we.
 pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_change_user())
+    harmless(call, mysql, real, |guest| {
+        guest.transaction_gone();
+        guest.state().session.on_change_user();
+    })
 }
 
-/// `mysql_reset_connection`: the server forgets most of it.
+/// `mysql_reset_connection`: the server forgets most of it. libmariadb lets it be called in the middle of rows, and throws
+/// the rest away: on a connection that was replaced meanwhile, the rest would seem to be no rows. So it is lost then.
 pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_reset())
+    let Some(guest) = call.enter(mysql) else { return real() };
+    if decide(|| guest.idle()) != Some(false) {
+        return harmless_to(&guest, real, Guest::was_reset);
+    }
+    let code = real();
+    decide(|| {
+        if code == 0 {
+            guest.was_reset();
+            let mut state = guest.state();
+            (state.result, state.sent) = (Pending::None, None);
+        } else if evidence_of(&guest.native.failure()).is_some_and(evidence::ends_connection) {
+            let generation = guest.state().pulse.generation();
+            guest.endpoint().suspect(generation);
+            guest.condemn();
+        }
+    });
+    code
+}
+
+impl Guest {
+    pub(super) fn was_reset(&self) {
+        // libmariadb keeps the flag.
+        self.transaction_gone();
+        let character_set = self.native.character_set();
+        self.state().session.on_reset(&character_set);
+    }
+}
+
+/// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with is nobody's once the handle
+/// has moved; on another server it may be a stranger's.
+pub fn kill(call: Call, mysql: Active, id: u64, real: impl Fn() -> c_int) -> c_int {
+    let killer = call.find(mysql).zip(call.native(mysql)).zip(current::existing());
+    if let Some(((killer, native), process)) = killer
+        && decide(|| is_of_the_past(process, &killer, id)) == Some(true)
+    {
+        decide(|| native.set_failure(&Failure::new(NO_SUCH_THREAD, b"HY000", &format!("Unknown thread id: {id}"))));
+        return 1;
+    }
+    query(call, mysql, format!("KILL {id}").as_bytes(), real)
+}
+
+/// `ER_NO_SUCH_THREAD`.
+const NO_SUCH_THREAD: u32 = 1094;
+
+/// A handle of the killer's endpoint had this id when it was opened, and none on the killer's server has it now.
+fn is_of_the_past(process: &Process, killer: &Handle, id: u64) -> bool {
+    let here = killer.lock().peer;
+    let mut past = false;
+    let present = process.handles.any(|handle| {
+        let (peer, thread) = {
+            let state = handle.lock();
+            (state.peer, state.thread)
+        };
+        past |= handle.first_id == id && thread != id && std::ptr::eq(handle.endpoint, killer.endpoint);
+        thread == id && peer == here
+    });
+    past && !present && config().mode != Mode::Observe
 }
 
 /// `mysql_set_character_set`. While a handle is reconnected, the library itself calls it, so that a session begins with

@@ -2,10 +2,7 @@
 
 use std::{
     ffi::c_int,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::SystemTime,
 };
 
@@ -16,29 +13,29 @@ use super::{
         native::{Active, Failure},
         sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
     },
-    probe::{self, Lent},
-    replay,
+    look::Look,
     rescue::Next,
 };
 use crate::{
-    control::{
-        config,
-        log::{Level::*, say},
-        option::Mode,
-    },
-    endpoint::{Endpoint, Role, prober::Writability},
+    control::log::{Level::*, say},
+    endpoint::{Endpoint, Role},
     evidence,
     hooks::{decide, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},
-    sql::{SessionEffect, Statement, TransactionEffect, classify},
+    sql::{SessionEffect, Statement, TransactionEffect, classify, classify_in},
     verdict::Evidence,
 };
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
-    let Some(guest) = call.enter(mysql) else { return real() };
-    let Some(statement) = decide(|| guest.classify(text)) else { return real() };
-    guest.attend(&statement, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
+    let look = |guest: &Guest| {
+        let statement = guest.classify(text);
+        let look = Look::first(guest, &statement);
+        (statement, look)
+    };
+    let Some((guest, (statement, look))) = call.enter_and(mysql, look) else { return real() };
+    let again = |attempts| Look::again(&guest, &statement, attempts);
+    guest.attend_after(look, again, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
@@ -89,9 +86,13 @@ pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_in
 /// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
 pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
+    harmless_to(&guest, real, succeeded)
+}
+
+pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     guest.attend(&HARMLESS, real, |Returned { code, .. }, attempts| {
         if code == 0 {
-            succeeded(&guest);
+            succeeded(guest);
             return Next::Deliver(code);
         }
         match evidence_of(&guest.native.failure()) {
@@ -102,12 +103,6 @@ pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succ
 }
 
 pub(super) static HARMLESS: Statement = Statement::reading();
-
-/// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
-/// can be asked another time.
-fn is_command(statement: &Statement) -> bool {
-    std::ptr::eq(statement, &HARMLESS)
-}
 
 /// A call that is never made twice (KILL, list functions): only looked after beforehand.
 pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
@@ -121,11 +116,6 @@ pub fn untouched<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     // Entered all the same: what the library calls meanwhile is nested.
     let _guest = call.enter(mysql);
     real()
-}
-
-/// What the library would have said of a connection found dead before sending.
-fn server_gone() -> Failure {
-    Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
 }
 
 pub(super) fn evidence_of(failure: &Failure) -> Option<Evidence> {
@@ -159,15 +149,20 @@ impl Returned {
 }
 
 impl Guest {
-    fn classify(&self, text: &[u8]) -> Statement {
-        let dialect = self.dialect();
-        let statement = classify(text, dialect);
+    pub(super) fn classify(&self, text: &[u8]) -> Statement {
+        let statement = classify_in(text, || self.dialect());
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
+        let dialect = self.dialect();
         let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
             return statement;
         };
-        // What it leaves behind has no text of its own that could be run again.
-        let leaves = |effect: &SessionEffect| !matches!(effect, SessionEffect::Pin(_) | SessionEffect::Unpin(_));
+        // What it leaves behind has no text of its own that could be run again; names mean what they mean here.
+        let here = self.state().session.named_here(name);
+        let leaves = |effect: &SessionEffect| match effect {
+            SessionEffect::Pin(_) | SessionEffect::Unpin(_) => false,
+            SessionEffect::Hold(..) | SessionEffect::Release(..) => !here,
+            _ => true,
+        };
         if known.session.iter().any(leaves) { statement } else { known }
     }
 
@@ -176,144 +171,54 @@ impl Guest {
         &self,
         statement: &Statement,
         real: impl Fn() -> c_int,
+        judge: impl FnMut(Returned, &mut u32) -> Next,
+    ) -> c_int {
+        match decide(|| Look::first(self, statement)) {
+            Some(look) => self.attend_after(look, |attempts| Look::again(self, statement, attempts), real, judge),
+            None => real(),
+        }
+    }
+
+    /// The same, once the first look was had; `again` has the next ones.
+    pub(super) fn attend_after(
+        &self,
+        mut look: Look,
+        again: impl Fn(u32) -> Look,
+        real: impl Fn() -> c_int,
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        let mut attempts = 0;
         loop {
-            let ready = decide(|| match self.before(statement, &mut attempts) {
-                Next::Deliver(code) => Err(code),
-                Next::Send => Ok(self.listen(statement)),
-            });
-            let words = match ready {
-                Some(Err(code)) => return code,
-                Some(Ok(words)) => words,
-                None => None,
+            let words = match look.ready {
+                Ok(words) => words,
+                Err(Some(code)) => return code,
+                Err(None) => return real(),
             };
             let returned = Returned::from(real(), words);
-            match decide(|| judge(returned, &mut attempts)) {
-                Some(Next::Send) => {}
-                Some(Next::Deliver(code)) => return code,
+            let next = decide(|| match judge(returned, &mut look.attempts) {
+                Next::Send => Err(again(look.attempts)),
+                Next::Deliver(code) => Ok(code),
+            });
+            match next {
+                Some(Err(again)) => look = again,
+                Some(Ok(code)) => return code,
                 None => return returned.code,
             }
         }
     }
 
-    /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
-    pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
-        let endpoint = self.endpoint();
-        if config().mode == Mode::Observe || !self.idle() {
-            return Next::Send;
-        }
-        if self.state().session.misses(statement) {
-            say!(
-                Warn,
-                "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
-                 that has moved since; the connection is reported lost",
-                endpoint.name
-            );
-            return self.deliver(&server_gone(), 1, true);
-        }
-        if endpoint.role() == Role::Unknown
-            && !statement.uses_previous
-            && !is_command(statement)
-            && !self.in_transaction()
-            && std::mem::take(&mut self.state().ask_next)
-            && probe::ask(self) == Writability::Writable
-            && let Some(peer) = { self.state().peer }
-        {
-            endpoint.seen_writable(peer);
-        }
-        if endpoint.role() == Role::Unknown {
-            return Next::Send;
-        }
-        if self.native.hung_up() {
-            // Found dead before sending: it was not sent. The error is what the library would have said.
-            self.native.set_failure(&server_gone());
-            return self.rescue(Evidence::NotSent, statement, attempts, 1);
-        }
-        if endpoint.role() == Role::Reader {
-            return Next::Send;
-        }
-        if !statement.uses_previous
-            && !is_command(statement)
-            && endpoint.topology_is_due()
-            && !self.in_transaction()
-            && self.state().session.pinned().is_none()
-        {
-            endpoint.on_topology(probe::read_topology(self));
-        }
-        let pulse = endpoint.pulse();
-        if self.state().pulse == pulse && !pulse.unsettled() && !pulse.circuit_open() {
-            return Next::Send;
-        }
-        // Reads of a pinned session or an open transaction go on where they are; so does a statement that asks for
-        // what the one before it left on this very connection.
-        if self.in_transaction() || self.state().session.pinned().is_some() || statement.uses_previous {
-            return Next::Send;
-        }
-        // With the circuit open nothing waits: it is one look, at most once a second.
-        let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
-        // One lock after the other: the endpoint's comes before a handle's.
-        let peer = self.state().peer;
-        let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
-        if must_ask || elsewhere {
-            return self.follow(must_ask);
-        } else if !pulse.unsettled() {
-            self.state().pulse = pulse;
-        }
-        Next::Send
-    }
-
-    /// The statement is sent next.
-    pub(super) fn listen(&self, statement: &Statement) -> Option<LastWords> {
-        if statement.streams {
-            self.native.expect_a_stream();
-        }
-        self.native.listen()
-    }
-
-    /// Moves an idle connection to where the endpoint's writer is now, if there is one.
-    pub(super) fn follow(&self, ask: bool) -> Next {
-        let endpoint = self.endpoint();
-        let mut lent = Lent::new(self);
-        let target = endpoint.incumbent().filter(|_| !ask);
-        let there = match target {
-            Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
-            Some(_) => {
-                endpoint.suspect(endpoint.pulse().generation());
-                self.writer(&mut lent, self.deadline()).is_some()
-            }
-            None => self.writer(&mut lent, self.deadline()).is_some(),
-        };
-        if lent.fresh
-            && let Err(failure) = replay::restore(self)
-        {
-            say!(
-                Warn,
-                "{}: the session could not be restored (error {}); the connection is reported lost",
-                endpoint.name,
-                failure.number
-            );
-            // Not sent: it would run in a session that the application did not set up.
-            return self.deliver(&server_gone(), 1, true);
-        }
-        if there {
-            endpoint.after_replays();
-            self.state().pulse = endpoint.pulse();
-        }
-        Next::Send
-    }
-
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
-    fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    pub(super) fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
         let code = returned.code;
         if code == 0 {
             let rows = self.native.field_count() > 0;
             let (affected, insert_id) = (self.native.affected_rows(), self.native.insert_id());
             let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
             let plain_read = rows && statement.only_reads && statement.atomic && !self.status_in_transaction();
+            if plain_read {
+                self.state().read.note(text, statement);
+            }
             let pending = match rows {
-                true => Pending::Announced(plain_read.then(|| Arc::new((text.to_vec(), statement.clone())))),
+                true => Pending::Announced { read: plain_read },
                 false => Pending::None,
             };
             self.succeeded(text.into(), statement, reply, pending);
@@ -339,7 +244,7 @@ impl Guest {
     }
 
     /// What the server says of the transaction.
-    fn status_in_transaction(&self) -> bool {
+    pub(super) fn status_in_transaction(&self) -> bool {
         self.native.server_status() & SERVER_STATUS_IN_TRANS != 0
     }
 
@@ -358,8 +263,16 @@ impl Guest {
         {
             state.session.on_began_unseen();
         }
+        if statement.transaction == TransactionEffect::Savepoint
+            && !in_transaction
+            && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT == 0
+        {
+            state.session.on_savepoint_unseen();
+        }
         let overflowed = state.session.overflowed();
-        state.session.on_success(statement, ran, reply, in_transaction, SystemTime::now());
+        // Kept with a transaction's statements only.
+        let moment = if in_transaction { SystemTime::now() } else { SystemTime::UNIX_EPOCH };
+        state.session.on_success(statement, ran, reply, in_transaction, moment);
         if state.session.overflowed() && !overflowed {
             say_of_overflow(self.endpoint());
         }

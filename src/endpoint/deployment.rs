@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
+    hooks::raw,
     process,
 };
 
 impl Endpoint {
     /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
     pub fn topology_is_due(&self) -> bool {
-        let now = self.made.elapsed().as_millis() as u64;
+        let now = raw::about_now();
         let at = self.topology_at.load(Relaxed);
         let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
         now >= at && self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
@@ -28,7 +29,7 @@ impl Endpoint {
             Some(topology) if topology.moving => topology::MOVING_EVERY,
             Some(_) => topology::AVAILABLE_EVERY,
         };
-        self.topology_at.store((self.made.elapsed() + every).as_millis() as u64, Relaxed);
+        self.topology_at.store(raw::about_now() + every.as_millis() as u64, Relaxed);
         let mut state = self.lock();
         // Once the names are swapped, the table's green is our own name; where green is was learnt before.
         if let Some(topology) = &topology

@@ -18,7 +18,7 @@ pub mod search;
 pub mod silence;
 pub mod tags;
 pub mod topology;
-mod turn;
+pub mod turn;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -66,8 +66,7 @@ pub struct Endpoint {
     /// looked through while one endpoint's state is locked.
     sought: Mutex<Vec<String>>,
     state: Mutex<State>,
-    made: Instant,
-    /// When the topology table may be asked again, in ms since `made`.
+    /// When the topology table may be asked again, as of `raw::about_now`.
     topology_at: AtomicU64,
     changed: Condvar,
     /// A login is through. Apart from `changed`: of a thousand that wait for their turn only one has to wake up.
@@ -83,8 +82,8 @@ struct State {
     next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     replaying: u32,
-    /// Were there transactions with ids to claim that have not moved yet, when that was looked at last?
-    claims: Option<(Instant, bool)>,
+    /// Transactions with ids to claim, when that was looked at last.
+    claims: Option<(Instant, Option<turn::Claim>)>,
     /// When each login that is under way began.
     handshakes: Vec<Instant>,
     silence: silence::Silence,
@@ -148,7 +147,6 @@ impl Endpoint {
                 moved_at: None,
                 jitter: Jitter::new(),
             }),
-            made: Instant::now(),
             topology_at: AtomicU64::new(0),
             changed: Condvar::new(),
             login_through: Condvar::new(),

@@ -66,12 +66,14 @@ impl Endpoint {
         let mut state = self.lock();
         let found = loop {
             let now = Instant::now();
+            if state.life.verified_since(began) {
+                // The next hold is another one, however soon it comes.
+                state.held = None;
+                break state.life.incumbent().map(|address| Found { address, generation: state.life.generation() });
+            }
             let limit = Self::held_since(&mut state, now) + config().hold_max;
             if !looked && state.life.phase() == Phase::Switching {
                 crate::process::set_pace(self, self.pace_in(&state));
-            }
-            if state.life.verified_since(began) {
-                break state.life.incumbent().map(|address| Found { address, generation: state.life.generation() });
             }
             let open = state.life.circuit_open();
             if !open && now >= limit && (looked || state.probing.is_some()) {
@@ -258,6 +260,7 @@ impl Endpoint {
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
         let since = state.life.switching_since().unwrap_or(now);
         state.life.adopt(candidate, now);
+        state.held = None;
         state.moved_at = Some(now);
         say!(
             Warn,
@@ -273,6 +276,7 @@ impl Endpoint {
 
     fn stay(&self, state: &mut State) {
         state.life.on_incumbent_writable(Instant::now());
+        state.held = None;
         self.publish(state);
     }
 

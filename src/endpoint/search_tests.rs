@@ -84,6 +84,22 @@ fn a_suspicion_with_nobody_waiting_is_looked_into_before_it_fails_open() {
 }
 
 #[test]
+fn a_hold_begins_anew_once_a_writer_was_found_however_often_one_was_looked_for_before() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::new(127, 0, 0, 38), Duration::ZERO);
+    endpoint.seen_writable(writer);
+    {
+        // Connections are lost all the time, and each time a writer is looked for and found.
+        let mut state = endpoint.lock();
+        let now = Instant::now();
+        state.held = Some((now.checked_sub(Duration::from_secs(3600)).unwrap(), now));
+    }
+    endpoint.suspect(endpoint.pulse().generation());
+    assert!(endpoint.find_writer(&mut on(writer), None).is_some());
+    assert_eq!(endpoint.lock().held, None);
+}
+
+#[test]
 fn a_server_that_greets_late_is_found_again_once_it_missed_a_greeting() {
     let endpoint = endpoint();
     let writer = greeter(Ipv4Addr::new(127, 0, 0, 32), Duration::from_millis(700));

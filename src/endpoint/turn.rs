@@ -17,6 +17,8 @@ const LONGEST: Duration = Duration::from_secs(1);
 /// A transaction that has been told an id need not know yet that its server is gone: its application is about to send
 /// its next statement. For so long after a move it is waited for.
 const THINKS: Duration = Duration::from_millis(200);
+/// One whose application is in a call, and only has to wake up, is waited for longer: the machine may be busy.
+const WAKES: Duration = Duration::from_millis(500);
 /// Nothing announces what such an application does.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -34,8 +36,10 @@ impl Endpoint {
         let until = Instant::now() + LONGEST;
         let mut state = self.lock();
         loop {
-            let moved = state.moved_at.is_some_and(|at| at.elapsed() < THINKS);
-            let to_come = moved && self.claims_are_open(&mut state);
+            let to_come = match state.moved_at.map(|at| at.elapsed()) {
+                Some(ago) if ago < WAKES => self.claims(&mut state).is_some_and(|claim| claim.is_waited_for(ago)),
+                _ => false,
+            };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
@@ -48,16 +52,32 @@ impl Endpoint {
         }
     }
 
-    /// Is somebody's transaction that was told an id still where the writer was? One look for all who wait.
-    fn claims_are_open(&self, state: &mut State) -> bool {
-        if let Some((at, open)) = state.claims
+    /// What transactions that were told an id are still where the writer was? One look for all who wait.
+    fn claims(&self, state: &mut State) -> Option<Claim> {
+        if let Some((at, claim)) = state.claims
             && at.elapsed() < LOOK
         {
-            return open;
+            return claim;
         }
-        let open = process::claims_are_open(self, state.life.generation());
-        state.claims = Some((Instant::now(), open));
-        open
+        let claim = process::claims(self, state.life.generation());
+        state.claims = Some((Instant::now(), claim));
+        claim
+    }
+}
+
+/// A transaction with ids to claim that has not moved yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// Its application thinks.
+    Thinking,
+    /// Its application is in a call.
+    InCall,
+}
+
+impl Claim {
+    /// So long after the move?
+    fn is_waited_for(self, ago: Duration) -> bool {
+        ago < if self == Claim::InCall { WAKES } else { THINKS }
     }
 }
 
@@ -88,6 +108,13 @@ mod tests {
             drop(other);
             assert_eq!(fresh.join().unwrap(), 0);
         });
+    }
+
+    #[test]
+    fn an_application_in_a_call_is_waited_for_longer_than_one_that_thinks() {
+        assert!(Claim::Thinking.is_waited_for(THINKS / 2) && !Claim::Thinking.is_waited_for(THINKS));
+        assert!(Claim::InCall.is_waited_for(THINKS) && !Claim::InCall.is_waited_for(WAKES));
+        assert_eq!(Some(Claim::Thinking).max(Some(Claim::InCall)), Some(Claim::InCall), "the most that is claimed");
     }
 
     #[test]

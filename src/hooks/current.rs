@@ -18,13 +18,13 @@ pub fn existing() -> Option<&'static Process> {
 
 /// The state, if there is one and it is this process's own.
 pub fn current() -> Option<&'static Process> {
-    existing().filter(|process| process.is_ours())
+    existing().filter(|process| process.is_ours_by_id())
 }
 
 /// The state, made now if need be. `None` in a vfork child.
 pub fn started() -> Option<&'static Process> {
     if let Some(process) = existing() {
-        return process.is_ours().then_some(process);
+        return process.is_ours_by_id().then_some(process);
     }
     forget_after_fork();
     let fresh = Box::into_raw(Box::new(Process::new(raw::pid())));

@@ -130,15 +130,19 @@ macro_rules! libc_doors {
 
 /// Doors of client library functions, which wake the library. The body gets `call` (who calls, which library) and `real`, the real function
 /// with the caller's own arguments.
+///
+/// `from`: where their real functions begin in a library's table.
 macro_rules! mysql_doors {
-    ($( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $failed:expr, |$call:ident, $real:ident| $body:block )*) => {
+    (from $first:expr; $( $(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),*) -> $ret:ty, $failed:expr, |$call:ident, $real:ident| $body:block )*) => {
         /// One per door: the index of its real function in a library's table.
         #[allow(non_camel_case_types)]
         #[repr(usize)]
         enum Door { $($name,)* Count }
 
-        // The table has room for every door, and for mysql_real_connect, which is written out by hand.
-        const _: () = assert!((Door::Count as usize) < $crate::client::layout::library::DOORS);
+        /// The place behind the last of them.
+        pub(super) const END: usize = $first + Door::Count as usize;
+
+        const _: () = assert!(END < $crate::client::layout::library::DOORS);
 
         $(
             $(#[$doc])*
@@ -166,7 +170,7 @@ macro_rules! mysql_doors {
                 #[inline(never)]
                 extern "C" fn awake($($arg: $ty,)* caller: usize) -> $ret {
                     let $call = $crate::client::Call::from(caller);
-                    let address = $call.real(Door::$name as usize, NAME);
+                    let address = $call.real($first + Door::$name as usize, NAME);
                     if address.is_null() {
                         return $failed;
                     }

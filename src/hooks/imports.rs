@@ -35,40 +35,46 @@ macro_rules! imports {
     };
 }
 
+/// The slot of an import, and where its jump begins. Weak: std may ask whether there is such a function at all.
+macro_rules! slot {
+    ($name:ident) => {
+        concat!(
+            ".pushsection .bss.pointsman_slots, \"aw\", @nobits\n",
+            ".Lslot_",
+            stringify!($name),
+            ": .zero 8\n.popsection\n",
+            ".pushsection .text.pointsman_imports, \"ax\", @progbits\n",
+            ".weak ",
+            stringify!($name),
+            "\n.hidden ",
+            stringify!($name),
+            "\n",
+            ".type ",
+            stringify!($name),
+            ", @function\n",
+            stringify!($name),
+            ":\n",
+        )
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 macro_rules! import {
     ($name:ident) => {
-        concat!(
-            import!(@slot $name),
-            "jmp qword ptr [rip + .Lslot_", stringify!($name), "]\n.popsection"
-        )
-    };
-    (@slot $name:ident) => {
-        concat!(
-            ".pushsection .bss.pointsman_slots, \"aw\", @nobits\n",
-            ".Lslot_", stringify!($name), ": .zero 8\n.popsection\n",
-            ".pushsection .text.pointsman_imports, \"ax\", @progbits\n",
-            ".globl ", stringify!($name), "\n.hidden ", stringify!($name), "\n",
-            ".type ", stringify!($name), ", @function\n", stringify!($name), ":\n",
-        )
+        concat!(slot!($name), "jmp qword ptr [rip + .Lslot_", stringify!($name), "]\n.popsection")
     };
 }
 #[cfg(target_arch = "aarch64")]
 macro_rules! import {
     ($name:ident) => {
         concat!(
-            import!(@slot $name),
-            "adrp x16, .Lslot_", stringify!($name), "\n",
-            "ldr x16, [x16, :lo12:.Lslot_", stringify!($name), "]\nbr x16\n.popsection"
-        )
-    };
-    (@slot $name:ident) => {
-        concat!(
-            ".pushsection .bss.pointsman_slots, \"aw\", @nobits\n",
-            ".Lslot_", stringify!($name), ": .zero 8\n.popsection\n",
-            ".pushsection .text.pointsman_imports, \"ax\", @progbits\n",
-            ".globl ", stringify!($name), "\n.hidden ", stringify!($name), "\n",
-            ".type ", stringify!($name), ", @function\n", stringify!($name), ":\n",
+            slot!($name),
+            "adrp x16, .Lslot_",
+            stringify!($name),
+            "\n",
+            "ldr x16, [x16, :lo12:.Lslot_",
+            stringify!($name),
+            "]\nbr x16\n.popsection"
         )
     };
 }
@@ -82,7 +88,7 @@ imports! {
     // The global scope, in which a program may have an allocator of its own.
     "": __cxa_thread_atexit_impl __register_atfork __xpg_strerror_r abort bind calloc clock_gettime clock_nanosleep
         dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl epoll_wait eventfd free getauxval getcwd getenv
-        gethostname getpeername getpid getrandom getsockopt ioctl lseek64 malloc mmap64 mprotect munmap open open64 pause
+        gethostname getpeername getpid getrandom getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64 pause
         poll posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask

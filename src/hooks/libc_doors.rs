@@ -93,7 +93,7 @@ fn untag(fd: c_int) {
         && process.tags.is_tagged(fd)
     {
         decide(|| {
-            if process.is_ours() {
+            if process.is_ours_by_id() {
                 last_words::closing(fd);
                 if let Some(endpoint) = process.tags.clear(fd) {
                     process.untagged(endpoint);
@@ -110,7 +110,7 @@ fn copied(old: c_int, new: c_int) -> c_int {
         && process.tags.is_tagged(old)
     {
         decide(|| {
-            if process.is_ours()
+            if process.is_ours_by_id()
                 && let Some(endpoint) = process.tags.copy(old, new)
             {
                 process.tagged(endpoint);
@@ -151,7 +151,7 @@ pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
 fn untag_range(first: c_uint, last: c_uint) {
     if let Some(process) = current::existing() {
         decide(|| {
-            if process.is_ours() {
+            if process.is_ours_by_id() {
                 process.tags.clear_range(first, last, |endpoint| process.untagged(endpoint));
             }
         });

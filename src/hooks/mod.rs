@@ -7,6 +7,8 @@
 #[cfg(all(feature = "doors", not(test)))]
 #[macro_use]
 mod door;
+#[cfg(all(feature = "doors", not(test)))]
+mod asynchronous_doors;
 pub mod current;
 pub mod errno;
 pub mod floor;
@@ -15,6 +17,7 @@ mod imports;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
 pub mod objects;

@@ -16,6 +16,8 @@ use crate::client::{
 const FAILED: c_int = 2000;
 
 mysql_doors! {
+    from 0;
+
     fn mysql_real_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
         let text = unsafe { sized(call, query, length) };
@@ -118,7 +120,7 @@ mysql_doors! {
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
-        statement::untouched(call, active(mysql), real)
+        session_calls::kill(call, active(mysql), id, real)
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
@@ -222,7 +224,7 @@ fn byte(code: c_int) -> c_char {
 }
 
 /// The handle of the call that is under way.
-fn active(mysql: *mut MYSQL) -> Active {
+pub(super) fn active(mysql: *mut MYSQL) -> Active {
     // SAFETY: only the doors in this file call this, with the argument that the application called them with.
     unsafe { Active::new(mysql) }
 }
@@ -237,7 +239,7 @@ fn active_statement(statement: *mut MYSQL_STMT) -> ActiveStatement {
 ///
 /// # Safety
 /// `pointer` is null or has `length` readable bytes, or is such a string, for as long as the call lasts.
-unsafe fn sized<'a>(call: Call, pointer: *const c_char, length: c_ulong) -> &'a [u8] {
+pub(super) unsafe fn sized<'a>(call: Call, pointer: *const c_char, length: c_ulong) -> &'a [u8] {
     if pointer.is_null() {
         return b"";
     }
@@ -248,6 +250,9 @@ unsafe fn sized<'a>(call: Call, pointer: *const c_char, length: c_ulong) -> &'a 
     // SAFETY: as the caller vouches.
     unsafe { std::slice::from_raw_parts(pointer.cast(), length as usize) }
 }
+
+/// Behind all others: it is written out by hand.
+const REAL_CONNECT: usize = super::asynchronous_doors::END;
 
 type RealConnect = unsafe extern "C" fn(
     *mut MYSQL,
@@ -316,7 +321,7 @@ extern "C" fn awake_real_connect(
     caller: usize,
 ) -> *mut MYSQL {
     let call = Call::from(caller);
-    let address = call.real(Door::Count as usize, c"mysql_real_connect");
+    let address = call.real(REAL_CONNECT, c"mysql_real_connect");
     if address.is_null() {
         return std::ptr::null_mut();
     }

@@ -3,7 +3,7 @@
 //! Pure: a value is a type's number and bytes, as the client library takes them.
 
 /// One parameter of an execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Value {
     /// `enum_field_types`.
     pub kind: i32,
@@ -11,8 +11,9 @@ pub struct Value {
     pub content: Content,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Content {
+    #[default]
     Null,
     Bytes(Vec<u8>),
     /// Sent in pieces beforehand.
@@ -20,7 +21,7 @@ pub enum Content {
 }
 
 impl Value {
-    fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         match &self.content {
             Content::Null => 0,
             Content::Bytes(bytes) | Content::Long(bytes) => bytes.len(),

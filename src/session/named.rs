@@ -46,6 +46,12 @@ impl NamedStatements {
         self.0.get(&name.to_ascii_lowercase())?.text.as_deref()
     }
 
+    /// Was it prepared in this database?
+    pub fn is_at_home(&self, name: &[u8], database: Option<&[u8]>) -> bool {
+        let known = self.0.get(&name.to_ascii_lowercase());
+        known.is_some_and(|known| known.database.as_deref() == database)
+    }
+
     /// A login leads to the database that the library was told last, and not to that of the connect.
     pub fn can_be_restored_in(&self, database: Option<&[u8]>) -> bool {
         database.is_none() || self.0.values().all(|named| named.database.is_some())
@@ -76,6 +82,9 @@ mod tests {
         let all = [&b"SET NAMES utf8mb4"[..], b"PREPARE b FROM 'it''s'", b"PREPARE A FROM 'SELECT 2'"];
         assert_eq!(texts(&journal), all);
         assert_eq!((named.text(b"a"), named.text(b"b"), named.text(b"c")), (Some(&b"SELECT 2"[..]), None, None));
+        assert!(
+            named.is_at_home(b"A", None) && !named.is_at_home(b"a", Some(b"shop")) && !named.is_at_home(b"c", None)
+        );
         named.deallocated(b"a", &mut journal);
         named.deallocated(b"B", &mut journal);
         assert_eq!(texts(&journal), all[..1]);

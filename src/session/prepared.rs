@@ -137,6 +137,10 @@ impl Statements {
             if prepared.cursor {
                 return Some("an open cursor");
             }
+            // MySQL fixes the variable's type with the preparation, MariaDB may change its character set.
+            if preparation.statement.user_variables {
+                return Some("a prepared statement with a user variable");
+            }
             if prepared.long_data.overflowed {
                 return Some("more long data than is kept");
             }
@@ -241,6 +245,17 @@ mod tests {
         assert!(prepared.before_execution().is_empty());
         prepared.forget_long_data();
         assert!(prepared.before_execution().is_empty() && !prepared.has_long_data());
+    }
+
+    #[test]
+    fn a_statement_with_a_user_variable_pins_because_its_preparation_was_of_its_moment() {
+        let pinned = |text: &[u8]| {
+            let mut statements = Statements::default();
+            statements.insert(1, (text, classify(text, Dialect::default())), (0, 0), None);
+            statements.pinned(None).is_some()
+        };
+        assert!(pinned(b"SET @a = ?") && pinned(b"SELECT @a := 1") && pinned(b"SELECT 1 INTO @a"));
+        assert!(pinned(b"SELECT @a") && !pinned(b"SELECT @@sql_mode, 'a@b'") && !pinned(b"SET time_zone = '+01:00'"));
     }
 
     #[test]

@@ -78,9 +78,32 @@ pub struct Log {
     spoilt: Option<&'static str>,
     /// A statement in it may have changed rows, whatever its reply was: DELETE … RETURNING replies with rows.
     writes: bool,
+    /// SET TRANSACTIONs that it began with.
+    settings: usize,
 }
 
 impl Log {
+    /// A SET TRANSACTION that held for it.
+    pub fn begins_with(&mut self, text: &[u8], moment: SystemTime) {
+        self.push(text, Reply::Done { affected: 0, insert_id: 0 }, moment);
+        self.settings += 1;
+    }
+
+    /// It may have begun with a SET TRANSACTION or not.
+    pub fn begins_unclear(&mut self) {
+        self.spoil("a SET TRANSACTION that it may have used or not");
+        self.settings += 1;
+    }
+
+    /// It has one statement at most, besides what it began with.
+    pub fn has_one_statement(&self) -> bool {
+        self.entries.len() <= 1 + self.settings
+    }
+
+    pub fn has_settings(&self) -> bool {
+        self.settings > 0
+    }
+
     pub fn push<'a>(&mut self, ran: impl Into<Ran<'a>>, reply: Reply, moment: SystemTime) {
         if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
             self.spoil("a result set that was not stored");
@@ -126,6 +149,23 @@ impl Log {
     /// Nothing in it has changed a row, or may have.
     pub fn has_only_read(&self) -> bool {
         self.spoilt().is_none() && !self.writes
+    }
+
+    /// It began as every transaction of its session does.
+    pub fn is_plain(&self) -> bool {
+        let begins_with = |text: &[u8], word: &str| {
+            text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
+        };
+        match self.entries.first().map(|entry| &entry.act) {
+            Some(Act::Text(text) | Act::Execution { text, .. }) => {
+                let plain = text.trim_ascii().len() <= "START TRANSACTION".len();
+                plain
+                    || ["INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "BEGIN"]
+                        .iter()
+                        .any(|word| begins_with(text, word))
+            }
+            None => false,
+        }
     }
 
     /// Why it may not be replayed, if so.

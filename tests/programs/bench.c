@@ -82,6 +82,8 @@ int main(int count, char **values) {
                 run(mysql, "SELECT n FROM bench WHERE id = 1");
             } else if (!strcmp(work, "insert")) {
                 run(mysql, "INSERT INTO log VALUES (1)");
+            } else if (!strcmp(work, "set")) {
+                run(mysql, at % 2 ? "SET @@sql_safe_updates = 0" : "SET @@sql_safe_updates = 1");
             } else {
                 run(mysql, "BEGIN");
                 run(mysql, "SELECT n FROM bench WHERE id = 1 FOR UPDATE");

@@ -13,6 +13,8 @@
  *   free_result N                                        freed, after the stream's last row or before
  *   autocommit N 0, commit N, rollback N                 ok | error …
  *   prepare S SQL, execute S, …                          see statements.h
+ *   keep N SQL, kill N ID, …                             see calls.h
+ *   async N SQL, …                                       see asynchronous.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -77,6 +79,8 @@ static void open_connection(MYSQL *mysql, char *rest)
     init_commands[mysql - handles] = NULL;
     errno = 0;
 #ifdef LIBMARIADB
+    if (getenv("CLIENT_NONBLOCK") != NULL)
+        mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
@@ -117,22 +121,15 @@ static void print_text_row(MYSQL_RES *result, MYSQL_ROW row)
         printf("%s%s", i ? "|" : "", row[i] ? row[i] : "NULL");
 }
 
-static void query(MYSQL *mysql, const char *text)
+static void print_stored(MYSQL *mysql, MYSQL_RES *result)
 {
-    MYSQL_RES *result;
     MYSQL_ROW row;
     const char *between_rows = "";
-    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0) {
-        answer_error(mysql);
-        return;
-    }
-    result = mysql_store_result(mysql);
     if (result == NULL) {
         if (mysql_field_count(mysql) != 0)
             answer_error(mysql);
         else
             printf("ok %lld\n", (long long)mysql_affected_rows(mysql));
-        read_further_results(mysql);
         return;
     }
     printf("rows ");
@@ -143,6 +140,21 @@ static void query(MYSQL *mysql, const char *text)
     }
     printf("\n");
     mysql_free_result(result);
+}
+
+/* The result that was just announced. */
+static void print_result(MYSQL *mysql)
+{
+    print_stored(mysql, mysql_store_result(mysql));
+}
+
+static void query(MYSQL *mysql, const char *text)
+{
+    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0) {
+        answer_error(mysql);
+        return;
+    }
+    print_result(mysql);
     read_further_results(mysql);
 }
 
@@ -176,6 +188,8 @@ static void change_user(MYSQL *mysql, char *rest)
 }
 
 #include "statements.h"
+#include "calls.h"
+#include "asynchronous.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -273,7 +287,8 @@ static void obey(char *line)
         printf("closed\n");
     } else if (strcmp(command, "counters") == 0)
         print_counters();
-    else if (!obey_statement(handles, command, number, line))
+    else if (!obey_call(mysql, command, line) && !obey_asynchronously(mysql, command, line)
+             && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }
 

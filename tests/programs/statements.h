@@ -4,6 +4,7 @@
  *   prepare_on S SQL       the same with a new statement on handle S
  *   bind S                 ok: every parameter to a text of its own, which `set S I TEXT` changes; "-" is NULL
  *   integer S I            the parameter is bound as a number from now on
+ *   point S I TEXT         the parameter is read from somewhere else from now on, as DBD::mysql does it: ok
  *   execute S              ok AFFECTED ID | rows (to be fetched) | error …
  *   store S                stored N | error …
  *   fetch S                row A|B | end | error …, into what was bound with the first result of all
@@ -88,6 +89,18 @@ static void set(struct statement *s, int i, const char *text)
     s->numbers[i] = atoll(text);
     strncpy(s->texts[i], text, TEXT - 1);
     s->lengths[i] = (unsigned long)strlen(s->texts[i]);
+    printf("ok\n");
+}
+
+/* In the library's own array, without a call. The array that was bound stays as it was. */
+static void point(struct statement *s, int i, const char *text)
+{
+    static char elsewhere[PARAMETERS][TEXT];
+    static unsigned long lengths[PARAMETERS];
+    strncpy(elsewhere[i], text, TEXT - 1);
+    lengths[i] = (unsigned long)strlen(elsewhere[i]);
+    s->stmt->params[i].buffer = elsewhere[i];
+    s->stmt->params[i].length = &lengths[i];
     printf("ok\n");
 }
 
@@ -208,6 +221,9 @@ static int obey_statement(MYSQL *of_handles, const char *command, const char *nu
     else if (strcmp(command, "set") == 0) {
         const char *index = strsep(&rest, " ");
         set(s, atoi(index), rest);
+    } else if (strcmp(command, "point") == 0) {
+        const char *index = strsep(&rest, " ");
+        point(s, atoi(index), rest);
     } else if (strcmp(command, "execute") == 0) {
         if (execute(s) == 0)
             answer_execution(s);

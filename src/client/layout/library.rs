@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Room for the real functions of every door.
-pub const DOORS: usize = 64;
+pub const DOORS: usize = 96;
 
 /// A MySQL client library in this process. Lives for ever, like the library that it describes.
 pub struct Library {
@@ -67,34 +67,34 @@ impl Managed {
 struct Binding {
     caller: Object,
     library: &'static Library,
+    /// The caller is the library.
+    itself: bool,
 }
 
 /// Callers seen so far; append-only, so that the doors' fast path takes no lock.
 static BINDINGS: [OnceBox<Binding>; 64] = [const { OnceBox::new() }; 64];
 static LIBRARIES: [OnceBox<Library>; 16] = [const { OnceBox::new() }; 16];
 
+/// What [`of_caller`] says, if that caller was asked for before: no lock, no allocation, nothing that could fail.
+pub fn of_known_caller(caller: usize) -> Option<(&'static Library, bool)> {
+    let known = BINDINGS.iter().map_while(OnceBox::get).find(|binding| binding.caller.contains(caller))?;
+    Some((known.library, known.itself))
+}
+
 /// The library that code at `caller` means, and whether that code is the library itself.
 pub fn of_caller(caller: usize) -> Option<(&'static Library, bool)> {
-    for cell in &BINDINGS {
-        match cell.get() {
-            Some(binding) if binding.caller.contains(caller) => {
-                return Some((binding.library, binding.library.is_itself(caller)));
-            }
-            Some(_) => {}
-            None => break,
-        }
-    }
     let Some(object) = objects::object_of(caller) else {
         // Code made at run time (a JIT's): it belongs to no object, so nothing is remembered of it.
         return Library::anywhere().map(|library| (library, false));
     };
     let library = Library::behind(&object)?;
+    let itself = library.is_itself(caller);
     for cell in &BINDINGS {
-        if cell.set(Box::new(Binding { caller: object.clone(), library })).is_ok() {
+        if cell.set(Box::new(Binding { caller: object.clone(), library, itself })).is_ok() {
             break;
         }
     }
-    Some((library, library.is_itself(caller)))
+    Some((library, itself))
 }
 
 impl Library {

@@ -7,3 +7,4 @@ mod parameters;
 mod statement_layout;
 pub mod statements;
 pub mod sys;
+pub mod transplant;

@@ -142,10 +142,18 @@ impl Native {
         on_handle!(self.mysql_more_results()) != 0
     }
 
-    pub fn character_set(&self) -> String {
+    pub fn character_set(&self) -> Vec<u8> {
         let name = on_handle!(self.mysql_character_set_name());
         // SAFETY: a NUL-terminated name that the library owns, or null.
-        String::from_utf8_lossy(unsafe { text(name) }).into_owned()
+        unsafe { text(name) }.to_vec()
+    }
+
+    /// Is the connection's character set one of these?
+    pub fn has_character_set(&self, names: &[&str]) -> bool {
+        let name = on_handle!(self.mysql_character_set_name());
+        // SAFETY: a NUL-terminated name that the library owns, or null.
+        let name = unsafe { text(name) };
+        names.iter().any(|other| other.as_bytes() == name)
     }
 
     pub fn failure(&self) -> Failure {
@@ -332,9 +340,14 @@ impl Native {
         self.succeeded(on_handle!(self.mysql_set_character_set(name.as_ptr())))
     }
 
-    /// `mysql_reset_connection`.
+    /// `mysql_reset_connection`, of which the application's prepared statements learn nothing.
     pub fn reset_connection(&self) -> Result<(), Failure> {
-        self.succeeded(on_handle!(self.mysql_reset_connection()))
+        let hidden = self.hide_statements();
+        let code = on_handle!(self.mysql_reset_connection());
+        if let Some(hidden) = hidden {
+            self.show_statements(hidden);
+        }
+        self.succeeded(code)
     }
 
     /// `mysql_set_server_option`.

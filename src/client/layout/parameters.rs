@@ -10,41 +10,59 @@ use crate::session::execution::{Content, Value};
 
 /// What is kept of one execution's values at most, in bytes.
 const BYTES: usize = 1024 * 1024;
+/// Memory that a parameter keeps for its next value, in bytes.
+const KEPT: usize = 4096;
 
-/// Reads the values that an execution is about to send; `long` gives those that were sent already. `None` if there are
-/// too many bytes, or of a type that is not known.
+/// Reads the values that an execution is about to send into `values`, whose memory is used again; `long` gives those that
+/// were sent already. `None` if there are too many bytes, or of a type that is not known.
 ///
 /// # Safety
 /// The application is inside `mysql_stmt_execute` with these parameters bound, so their addresses are valid.
-pub unsafe fn read(binds: &[MYSQL_BIND], time: usize, long: impl Fn(u32) -> Option<Vec<u8>>) -> Option<Vec<Value>> {
+pub unsafe fn read(
+    binds: &[MYSQL_BIND],
+    time: usize,
+    mut values: Vec<Value>,
+    long: impl Fn(u32) -> Option<Vec<u8>>,
+) -> Option<Vec<Value>> {
     let mut bytes = 0;
-    let mut values = Vec::with_capacity(binds.len());
-    for (at, bind) in (0..).zip(binds) {
-        let content = match long(at) {
+    values.resize_with(binds.len(), Value::default);
+    for (at, (bind, value)) in (0..).zip(binds.iter().zip(&mut values)) {
+        let mut memory = match std::mem::take(&mut value.content) {
+            Content::Bytes(memory) => memory,
+            Content::Null | Content::Long(_) => Vec::new(),
+        };
+        value.content = match long(at) {
             Some(data) => Content::Long(data),
             // SAFETY: as the caller vouches.
-            None => unsafe { value(bind, time, BYTES - bytes) }?,
+            None => match unsafe { bytes_of(bind, time, BYTES - bytes) }? {
+                Some(bytes) => {
+                    memory.clear();
+                    memory.shrink_to(KEPT.max(bytes.len()));
+                    memory.extend_from_slice(bytes);
+                    Content::Bytes(memory)
+                }
+                None => Content::Null,
+            },
         };
-        bytes += match &content {
-            Content::Null => 0,
-            Content::Bytes(data) | Content::Long(data) => data.len(),
-        };
+        (value.kind, value.unsigned) = (bind.buffer_type, bind.is_unsigned != 0);
+        bytes += value.size();
         if bytes > BYTES {
             return None;
         }
-        values.push(Value { kind: bind.buffer_type, unsigned: bind.is_unsigned != 0, content });
     }
     Some(values)
 }
 
+/// What is bound: `Some(None)` is NULL.
+///
 /// # Safety
 /// As for [`read`].
-unsafe fn value(bind: &MYSQL_BIND, time: usize, at_most: usize) -> Option<Content> {
+unsafe fn bytes_of(bind: &MYSQL_BIND, time: usize, at_most: usize) -> Option<Option<&[u8]>> {
     use kind::*;
     let null = bind.is_null as *const u8;
     // SAFETY: null, or the application's flag.
     if bind.buffer_type == NULL || !null.is_null() && unsafe { *null } != 0 {
-        return Some(Content::Null);
+        return Some(None);
     }
     let buffer = bind.buffer as *const u8;
     let length = match bind.buffer_type {
@@ -72,10 +90,10 @@ unsafe fn value(bind: &MYSQL_BIND, time: usize, at_most: usize) -> Option<Conten
         return None;
     }
     if length == 0 {
-        return Some(Content::Bytes(Vec::new()));
+        return Some(Some(&[]));
     }
     // SAFETY: the buffer has so many bytes: the library is about to send them.
-    Some(Content::Bytes(unsafe { slice::from_raw_parts(buffer, length) }.to_vec()))
+    Some(Some(unsafe { slice::from_raw_parts(buffer, length) }))
 }
 
 /// Values, bound: they must stay where they are while the statement may be executed.

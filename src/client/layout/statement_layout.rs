@@ -27,6 +27,9 @@ pub struct StatementLayout {
     pub last_errno: usize,
     pub last_error: usize,
     pub sqlstate: usize,
+    /// `MYSQL_BIND *`: what is bound to the parameters. DBD::mysql writes there without a call. `None`: this library sends
+    /// something else.
+    pub params: Option<usize>,
 }
 
 /// Bytes of a `MYSQL` and of a `MYSQL_STMT` that all versions have: fields are searched for in these.
@@ -34,6 +37,8 @@ const OF_LIBMARIADB: (usize, usize) = (1272, 832);
 const OF_LIBMYSQLCLIENT: (usize, usize) = (1160, 704);
 /// Does nothing, has no parameters and no fields.
 const NOTHING: &[u8] = b"DO 0";
+/// The same with a parameter.
+const OF_ONE: &[u8] = b"DO ?";
 
 /// A connected handle's own statements, of which nobody else knows.
 struct Pair<'a> {
@@ -84,7 +89,44 @@ pub fn calibrate(api: &Api, mysql: *mut MYSQL) -> Result<StatementLayout, Option
     let state = the_one((0..prepared[0].len()).filter(states)).ok_or(Some("the statement's state"))?;
     let unprepared = fresh[0][state];
     let [last_errno, last_error, sqlstate] = errors;
-    Ok(StatementLayout { stmts, list, mysql, id, state: state * 4, unprepared, last_errno, last_error, sqlstate })
+    let state = state * 4;
+    let params = parameters(api, pair.both[0], (mysql, id, state))?;
+    if params.is_none() && api.mariadb_reconnect.is_some() {
+        return Err(Some("the statement's parameters"));
+    }
+    Ok(StatementLayout { stmts, list, mysql, id, state, unprepared, last_errno, last_error, sqlstate, params })
+}
+
+/// Where the library keeps what is bound. Both have it in their header files (mysql.h, mariadb_stmt.h), close to what was
+/// found by its behaviour: nothing is read through it unless that is where it must be.
+fn parameters(
+    api: &Api,
+    statement: *mut MYSQL_STMT,
+    (mysql, id, state): (usize, usize, usize),
+) -> Result<Option<usize>, Option<&'static str>> {
+    let params = match api.mariadb_reconnect {
+        Some(_) if id == mysql + 8 && state == id + 16 => id + 48,
+        None if id == mysql + 96 && state == id + 40 => mysql + 8,
+        _ => return Ok(None),
+    };
+    // SAFETY: our own statement; the text's length is given.
+    let failed = unsafe { (api.mysql_stmt_prepare)(statement, OF_ONE.as_ptr().cast(), OF_ONE.len() as c_ulong) };
+    if failed != 0 {
+        return Err(None);
+    }
+    let number = 0i32;
+    let buffer = std::ptr::from_ref(&number) as usize;
+    let mut bind = MYSQL_BIND { buffer, buffer_type: kind::LONG, ..Default::default() };
+    // SAFETY: one parameter, and one is bound; the statement is never executed with it.
+    let failed = unsafe { (api.mysql_stmt_bind_param)(statement, &mut bind) };
+    // SAFETY: a member of the structure; a pointer to an array of one, if it is what it must be.
+    let kept = unsafe { statement.cast::<u8>().add(params).cast::<*const MYSQL_BIND>().read() };
+    if failed != 0 || kept.is_null() || !kept.is_aligned() {
+        return Ok(None);
+    }
+    // SAFETY: as above.
+    let kept = unsafe { kept.read() };
+    Ok((kept.buffer == buffer && kept.buffer_type == kind::LONG).then_some(params))
 }
 
 /// Where errno, text and SQL state are, asked from the accessors.

@@ -1,4 +1,4 @@
-//! Prepared statements of one handle: their state read, their errors set, one prepared anew without its owner noticing.
+//! Prepared statements of one handle: their state and errors, what is bound to them, executed once more with values.
 
 use std::ffi::{c_int, c_uint, c_ulong, c_void};
 
@@ -6,7 +6,6 @@ use super::{
     calibration::{ERROR_TEXT, SQLSTATE},
     native::{ActiveStatement, Failure, Native, text},
     parameters,
-    statement_layout::StatementLayout,
     sys::*,
 };
 use crate::session::{
@@ -15,14 +14,14 @@ use crate::session::{
 };
 
 /// The statement's columns are not what they were (`CR_NEW_STMT_METADATA`).
-fn other_columns() -> Failure {
+pub(super) fn other_columns() -> Failure {
     let text = "The number of columns in the result set differs from the number of bound buffers. You must reset the \
                 statement, rebind the result set columns, and execute the statement again";
     Failure::new(2057, b"HY000", text)
 }
 
 /// `CR_OUT_OF_MEMORY`.
-fn out_of_memory() -> Failure {
+pub(super) fn out_of_memory() -> Failure {
     Failure::new(2008, b"HY000", "MySQL client ran out of memory")
 }
 
@@ -40,6 +39,7 @@ macro_rules! on_statement {
         unsafe { ($native.api().$function)($statement, $($argument),*) }
     };
 }
+pub(super) use on_statement;
 
 impl Native {
     /// The error of a prepared statement of this handle.
@@ -47,7 +47,7 @@ impl Native {
         self.failure_of(statement.pointer())
     }
 
-    fn failure_of(&self, statement: *mut MYSQL_STMT) -> Failure {
+    pub(super) fn failure_of(&self, statement: *mut MYSQL_STMT) -> Failure {
         let number = on_statement!(self.mysql_stmt_errno(statement));
         let (words, state) =
             (on_statement!(self.mysql_stmt_error(statement)), on_statement!(self.mysql_stmt_sqlstate(statement)));
@@ -128,12 +128,28 @@ impl Native {
         unsafe { std::slice::from_raw_parts(binds as *const MYSQL_BIND, parameters as usize) }.to_vec()
     }
 
-    /// The values that an execution under way is about to send.
-    pub fn values(&self, binds: &[MYSQL_BIND], long: impl Fn(u32) -> Option<Vec<u8>>) -> Option<Vec<Value>> {
+    /// What is bound now, if this library lets it be changed without a call. To be read before anything is bound.
+    pub fn bound_now(&self, statement: ActiveStatement) -> Option<&[MYSQL_BIND]> {
+        let params = self.statement_layout()?.params?;
+        let (parameters, _) = self.statement_counts(statement);
+        // SAFETY: a calibrated offset of a live statement; the library's array has an element for each parameter.
+        unsafe {
+            let first = statement.pointer().cast::<u8>().add(params).cast::<*const MYSQL_BIND>().read();
+            (!first.is_null()).then(|| std::slice::from_raw_parts(first, parameters as usize))
+        }
+    }
+
+    /// The values that an execution under way is about to send, in `memory` that earlier ones have left.
+    pub fn values(
+        &self,
+        binds: &[MYSQL_BIND],
+        memory: Vec<Value>,
+        long: impl Fn(u32) -> Option<Vec<u8>>,
+    ) -> Option<Vec<Value>> {
         // `MYSQL_TIME`: libmysqlclient's has a time zone at its end.
         let time = if self.api().mariadb_reconnect.is_some() { 40 } else { 48 };
         // SAFETY: called inside mysql_stmt_execute with what was bound last.
-        unsafe { parameters::read(binds, time, long) }
+        unsafe { parameters::read(binds, time, memory, long) }
     }
 
     /// Learns where this library keeps what, if that is not known yet. Nothing may be under way on the handle.
@@ -143,93 +159,6 @@ impl Native {
 
     pub fn statements_can_be_moved(&self) -> bool {
         self.statement_layout().is_some()
-    }
-
-    /// libmariadb agrees with its server that the columns that were told with the preparation are not told again with an
-    /// execution: they are copied to where it would put them. False if rows that were stored before have to be read by
-    /// other columns.
-    fn copy_columns(&self, from: *mut MYSQL_STMT, to: *mut MYSQL_STMT, fields: u32, rows_stored: bool) -> bool {
-        if self.api().mariadb_reconnect.is_none() || fields == 0 {
-            return true;
-        }
-        if on_statement!(self.mysql_stmt_field_count(to)) != fields {
-            return !rows_stored;
-        }
-        let of = |statement| {
-            let told = on_statement!(self.mysql_stmt_result_metadata(statement));
-            if told.is_null() {
-                return None;
-            }
-            let api = self.api();
-            // SAFETY: just made; the columns themselves belong to the statement.
-            let columns = unsafe { (api.mysql_fetch_fields)(told) };
-            // SAFETY: as above, and freed once.
-            unsafe { (api.mysql_free_result)(told) };
-            Some(columns)
-        };
-        let (Some(from), Some(to)) = (of(from), of(to)) else { return false };
-        let mut same = true;
-        for at in 0..fields as usize {
-            // SAFETY: both statements have so many columns, each its own.
-            let (new, old) = unsafe { (&*from.add(at), &mut *to.add(at)) };
-            let numbers = |of: &MYSQL_FIELD| (of.kind, of.length, of.flags, of.decimals, of.charset);
-            if numbers(new) != numbers(old) {
-                same = false;
-                if !rows_stored {
-                    (old.kind, old.length, old.flags, old.decimals, old.charset) = numbers(new);
-                }
-            }
-        }
-        same || !rows_stored
-    }
-
-    /// Prepares on this connection what `statement` was prepared with on an earlier one, and puts the new id into it:
-    /// whatever is bound to it, or stored, stays. `state`: how far it had got. After an error it belongs to nothing on the
-    /// server.
-    pub fn prepare_again(
-        &self,
-        statement: ActiveStatement,
-        text: &[u8],
-        counts: (u32, u32),
-        state: u32,
-    ) -> Result<(), Failure> {
-        let Some(layout) = self.statement_layout() else { return Err(out_of_memory()) };
-        let temporary = on_statement!(self.mysql_stmt_init(self.mysql()));
-        if temporary.is_null() {
-            return Err(out_of_memory());
-        }
-        let failed = on_statement!(self.mysql_stmt_prepare(temporary, text.as_ptr().cast(), text.len() as c_ulong));
-        let found = (
-            on_statement!(self.mysql_stmt_param_count(temporary)) as u32,
-            on_statement!(self.mysql_stmt_field_count(temporary)),
-        );
-        let rows_stored = state > layout.unprepared + 1;
-        let outcome = match failed {
-            0 if found == counts && self.copy_columns(temporary, statement.pointer(), found.1, rows_stored) => Ok(()),
-            0 => Err(other_columns()),
-            _ => Err(self.failure_of(temporary)),
-        };
-        let (own, new) = (Fields::of(statement.pointer(), layout), Fields::of(temporary, layout));
-        // SAFETY: calibrated offsets of two live statements of this handle.
-        unsafe {
-            own.id().write(if outcome.is_ok() { new.id().read() } else { 0 });
-            own.state().write(state.max(layout.unprepared + 1));
-            if own.mysql().read().is_null() {
-                own.mysql().write(self.mysql());
-                own.link(self.stmts(layout));
-            }
-            if outcome.is_ok() {
-                // Closing it must not close what it was made for: it becomes nobody's.
-                new.unlink(self.stmts(layout));
-                new.mysql().write(std::ptr::null_mut());
-            }
-        }
-        on_statement!(self.mysql_stmt_close(temporary));
-        if on_statement!(self.mysql_stmt_errno(statement.pointer())) == crate::evidence::SERVER_LOST {
-            // The library's word for what happened to it when its connection went.
-            self.set_statement_failure(statement, &Failure::new(0, b"00000", ""));
-        }
-        outcome
     }
 
     /// Binds once more what the application has bound: the server has to be told the types.
@@ -258,27 +187,33 @@ impl Native {
         values: &[Value],
         own: &[MYSQL_BIND],
     ) -> Result<(), Failure> {
-        let mut bound = parameters::bind(values);
-        if !values.is_empty() {
-            on_statement!(self.mysql_stmt_bind_param(statement.pointer(), bound.binds.as_mut_ptr()));
+        if own.len() != values.len() {
+            return Err(other_columns());
         }
-        for (at, value) in (0..).zip(values) {
-            if let Content::Long(data) = &value.content {
-                self.send_piece(statement.pointer(), at, data)?;
-            }
-        }
-        let failed = on_statement!(self.mysql_stmt_execute(statement.pointer())) != 0;
-        let failure = failed.then(|| self.statement_failure(statement));
+        let executed = self.bind_and_execute(statement.pointer(), values);
+        // Whatever came of it: ours are gone in a moment.
         if !values.is_empty() {
             self.bind_again(statement, own);
         }
-        match failure {
-            None => Ok(()),
-            Some(failure) => {
-                self.set_statement_failure(statement, &failure);
-                Err(failure)
+        if let Err(failure) = &executed {
+            self.set_statement_failure(statement, failure);
+        }
+        executed
+    }
+
+    /// The values are bound for as long as it lasts.
+    fn bind_and_execute(&self, statement: *mut MYSQL_STMT, values: &[Value]) -> Result<(), Failure> {
+        let succeeded = |code: c_int| if code == 0 { Ok(()) } else { Err(self.failure_of(statement)) };
+        let mut bound = parameters::bind(values);
+        if !values.is_empty() {
+            succeeded(on_statement!(self.mysql_stmt_bind_param(statement, bound.binds.as_mut_ptr())).into())?;
+        }
+        for (at, value) in (0..).zip(values) {
+            if let Content::Long(data) = &value.content {
+                self.send_piece(statement, at, data)?;
             }
         }
+        succeeded(on_statement!(self.mysql_stmt_execute(statement)))
     }
 
     /// Executes a text with values on a statement of our own.
@@ -298,16 +233,7 @@ impl Native {
         if on_statement!(self.mysql_stmt_param_count(temporary)) as usize != values.len() {
             return Err(other_columns());
         }
-        let mut bound = parameters::bind(values);
-        if !values.is_empty() {
-            succeeded(on_statement!(self.mysql_stmt_bind_param(temporary, bound.binds.as_mut_ptr())).into())?;
-        }
-        for (at, value) in (0..).zip(values) {
-            if let Content::Long(data) = &value.content {
-                self.send_piece(temporary, at, data)?;
-            }
-        }
-        succeeded(on_statement!(self.mysql_stmt_execute(temporary)))?;
+        self.bind_and_execute(temporary, values)?;
         if self.field_count() == 0 {
             let (affected, insert_id) = (
                 on_statement!(self.mysql_stmt_affected_rows(temporary)),
@@ -338,80 +264,5 @@ impl Native {
             }
         }
         digesting.finish()
-    }
-
-    fn stmts(&self, layout: &StatementLayout) -> *mut *mut List {
-        self.mysql().cast::<u8>().wrapping_add(layout.stmts).cast()
-    }
-}
-
-/// `LIST` of both libraries.
-#[repr(C)]
-struct List {
-    prev: *mut List,
-    next: *mut List,
-    data: *mut c_void,
-}
-
-/// Where the fields of one statement are.
-struct Fields<'a> {
-    base: *mut u8,
-    layout: &'a StatementLayout,
-}
-
-impl<'a> Fields<'a> {
-    fn of(statement: *mut MYSQL_STMT, layout: &'a StatementLayout) -> Self {
-        Fields { base: statement.cast(), layout }
-    }
-
-    fn id(&self) -> *mut c_ulong {
-        self.base.wrapping_add(self.layout.id).cast()
-    }
-
-    fn state(&self) -> *mut u32 {
-        self.base.wrapping_add(self.layout.state).cast()
-    }
-
-    fn mysql(&self) -> *mut *mut MYSQL {
-        self.base.wrapping_add(self.layout.mysql).cast()
-    }
-
-    fn list(&self) -> *mut List {
-        self.base.wrapping_add(self.layout.list).cast()
-    }
-
-    /// Puts the statement in front of a handle's others.
-    ///
-    /// # Safety
-    /// A live statement that is in no list, and the list of a live handle; offsets are calibrated.
-    unsafe fn link(&self, stmts: *mut *mut List) {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let (own, first) = (self.list(), stmts.read());
-            (*own).prev = std::ptr::null_mut();
-            (*own).next = first;
-            (*own).data = self.base.cast();
-            if !first.is_null() {
-                (*first).prev = own;
-            }
-            stmts.write(own);
-        }
-    }
-
-    /// # Safety
-    /// A live statement that is in this list of a live handle; offsets are calibrated.
-    unsafe fn unlink(&self, stmts: *mut *mut List) {
-        // SAFETY: as the caller vouches.
-        unsafe {
-            let (prev, next) = ((*self.list()).prev, (*self.list()).next);
-            if prev.is_null() {
-                stmts.write(next);
-            } else {
-                (*prev).next = next;
-            }
-            if !next.is_null() {
-                (*next).prev = prev;
-            }
-        }
     }
 }

@@ -1,0 +1,201 @@
+//! Asynchronous calls: MariaDB's `_start` and `_cont`, Oracle's `_nonblocking`.
+//!
+//! What they do to the session is learnt as from any other call. But nothing may wait inside of them, and libmariadb runs
+//! its part of them on a small stack of its own: so nothing is held, moved or run again here. Errors reach the application
+//! as they are, and a connection that has to be left is reported lost; a call that may wait moves it instead.
+
+use std::ffi::c_int;
+
+use super::{
+    Call,
+    handle::{Guest, Pending, Sent},
+    layout::{native::Active, sys::MYSQL_RES},
+    statement::{Returned, evidence_of},
+};
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+        option::Mode,
+    },
+    endpoint::Role,
+    evidence,
+    hooks::decide,
+    sql::Statement,
+    verdict::Evidence,
+};
+
+/// What an asynchronous call is to do.
+pub enum Work<'a> {
+    Query(&'a [u8]),
+    Send(&'a [u8]),
+    ReadQueryResult,
+    StoreResult,
+    NextResult,
+    ResetConnection,
+}
+
+/// What is under way on a handle.
+pub enum UnderWay {
+    Query(Sent),
+    Send(Sent),
+    /// Of what was sent before, if that is known.
+    Read(Option<Sent>),
+    Store,
+    Next,
+    Reset,
+}
+
+/// What a call that is over has come to.
+pub enum Outcome {
+    Code(c_int),
+    Result(*mut MYSQL_RES),
+}
+
+/// One step of a call. `work` is what it begins with; `None`: it goes on. `real` makes the step, and says what the call
+/// has come to if it is over.
+pub fn step<T>(call: Call, mysql: Active, work: Option<Work<'_>>, real: impl FnOnce() -> (T, Option<Outcome>)) -> T {
+    let guest = match work {
+        None => call.go_on(mysql),
+        Some(work) => begin(call, mysql, work),
+    };
+    finish(guest, real)
+}
+
+/// The same of a library whose calls are made again until they are over.
+pub fn again<T>(call: Call, mysql: Active, work: Work<'_>, real: impl FnOnce() -> (T, Option<Outcome>)) -> T {
+    let guest = call.go_on(mysql).or_else(|| begin(call, mysql, work));
+    finish(guest, real)
+}
+
+fn begin(call: Call, mysql: Active, work: Work<'_>) -> Option<Guest> {
+    let guest = call.enter(mysql)?;
+    decide(|| guest.begins(work)).unwrap_or(false).then_some(guest)
+}
+
+fn finish<T>(guest: Option<Guest>, real: impl FnOnce() -> (T, Option<Outcome>)) -> T {
+    let (value, outcome) = real();
+    match (guest, outcome) {
+        (Some(guest), None) => guest.stay(),
+        (Some(guest), Some(outcome)) => {
+            decide(|| guest.is_over(outcome));
+        }
+        (None, _) => {}
+    }
+    value
+}
+
+impl Guest {
+    /// False: the call is not followed.
+    fn begins(&self, work: Work<'_>) -> bool {
+        let sent = |text: &[u8]| {
+            let statement = self.classify(text);
+            if self.has_to_be_left(&statement) {
+                self.condemn();
+                return None;
+            }
+            if statement.streams {
+                self.native.expect_a_stream();
+            }
+            Some(Sent { text: text.to_vec(), statement, alone: false })
+        };
+        let under_way = match work {
+            Work::Query(text) => sent(text).map(UnderWay::Query),
+            Work::Send(text) => sent(text).map(UnderWay::Send),
+            Work::ReadQueryResult => Some(UnderWay::Read(self.state().sent.take())),
+            Work::StoreResult => Some(UnderWay::Store),
+            Work::NextResult => Some(UnderWay::Next),
+            Work::ResetConnection => Some(UnderWay::Reset),
+        };
+        let followed = under_way.is_some();
+        self.state().under_way = under_way;
+        followed
+    }
+
+    /// Is this not the server that the statement should go to? It cannot wait for the other one here.
+    fn has_to_be_left(&self, statement: &Statement) -> bool {
+        let endpoint = self.endpoint();
+        if config().mode == Mode::Observe || !self.idle() {
+            return false;
+        }
+        if self.state().session.misses(statement) {
+            return true;
+        }
+        if endpoint.role() != Role::Writer {
+            return false;
+        }
+        let pulse = endpoint.pulse();
+        let known = !pulse.unsettled() && !pulse.circuit_open();
+        let here = endpoint.incumbent() == self.state().peer;
+        let pinned = self.in_transaction() || statement.uses_previous || self.state().session.pinned().is_some();
+        let mut state = self.state();
+        state.refused &= !(known && here);
+        state.refused || known && !here && !pinned
+    }
+
+    fn is_over(&self, outcome: Outcome) {
+        let under_way = self.state().under_way.take();
+        match (under_way, outcome) {
+            (Some(UnderWay::Query(sent) | UnderWay::Read(Some(sent))), Outcome::Code(code)) => {
+                self.answered(&sent, code)
+            }
+            (Some(UnderWay::Read(None)), _) => self.take_over(),
+            (Some(UnderWay::Send(sent)), Outcome::Code(0)) => self.state().sent = Some(sent),
+            (Some(UnderWay::Send(sent)), Outcome::Code(code)) => self.answered(&sent, code),
+            (Some(UnderWay::Store), Outcome::Result(result)) => {
+                self.state().result = Pending::None;
+                if !result.is_null() {
+                    self.stored(result);
+                } else if let Some(evidence) = evidence_of(&self.native.failure()) {
+                    self.failed(evidence);
+                }
+            }
+            (Some(UnderWay::Next), Outcome::Code(code)) => self.came_next(code),
+            (Some(UnderWay::Reset), Outcome::Code(0)) => {
+                self.state().result = Pending::None;
+                self.was_reset();
+            }
+            _ => {}
+        }
+    }
+
+    fn answered(&self, sent: &Sent, code: c_int) {
+        let evidence = evidence_of(&self.native.failure()).filter(|_| code != 0);
+        match evidence {
+            Some(evidence) => self.failed(evidence),
+            None => {
+                let _ = self.after(&sent.text, &sent.statement, Returned::from(code, None), &mut 0);
+            }
+        }
+    }
+
+    /// The server or the connection failed, and the application is being told. What was open there is gone, or cannot
+    /// be taken along.
+    fn failed(&self, evidence: Evidence) {
+        let endpoint = self.endpoint();
+        self.state().result = Pending::None;
+        if config().mode == Mode::Observe {
+            return;
+        }
+        let writer = endpoint.role() == Role::Writer;
+        if writer {
+            COUNTERS.surfaced.count();
+            say!(
+                Warn,
+                "{}: error {} reaches the application: nothing waits or runs again inside an asynchronous call",
+                endpoint.name,
+                self.native.error_number()
+            );
+            let generation = self.state().pulse.generation();
+            endpoint.suspect(generation);
+        }
+        let ended = evidence::ends_connection(evidence);
+        if self.in_transaction() && (ended || writer) {
+            let told = self.native.failure();
+            self.condemn();
+            self.native.set_failure(&told);
+        }
+        self.state().refused = writer && !ended;
+    }
+}

@@ -1,0 +1,173 @@
+//! Before a statement is sent: is this still the server that the endpoint means, and is it still there?
+
+use std::ffi::c_int;
+
+use super::{
+    handle::Guest,
+    layout::native::Failure,
+    probe::{self, Lent},
+    replay,
+    rescue::Next,
+    statement::HARMLESS,
+};
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+        option::Mode,
+    },
+    endpoint::{Role, prober::Writability},
+    evidence,
+    hooks::last_words::LastWords,
+    sql::Statement,
+    verdict::Evidence,
+};
+
+/// What was decided before a statement is sent.
+pub(super) struct Look {
+    pub attempts: u32,
+    /// To be sent, with an ear for what becomes of it; or what the application gets without (`None`: what the library says).
+    pub ready: Result<Option<LastWords>, Option<c_int>>,
+}
+
+impl Look {
+    pub(super) fn first(guest: &Guest, statement: &Statement) -> Self {
+        Self::again(guest, statement, 0)
+    }
+
+    pub(super) fn again(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
+        let ready = match guest.before(statement, &mut attempts) {
+            Next::Deliver(code) => Err(Some(code)),
+            Next::Send => Ok(guest.listen(statement)),
+        };
+        Look { attempts, ready }
+    }
+}
+
+/// What the library would have said of a connection found dead before sending.
+fn server_gone() -> Failure {
+    Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
+}
+
+/// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
+/// can be asked another time.
+fn is_command(statement: &Statement) -> bool {
+    std::ptr::eq(statement, &HARMLESS)
+}
+
+impl Guest {
+    /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
+    pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
+        let endpoint = self.endpoint();
+        if config().mode == Mode::Observe || !self.idle() {
+            return Next::Send;
+        }
+        if statement.uses_previous && self.misses(statement) {
+            say!(
+                Warn,
+                "{}: a statement asks for what the one before it left (LAST_INSERT_ID(), ROW_COUNT(), …) on a connection \
+                 that has moved since; the connection is reported lost",
+                endpoint.name
+            );
+            return self.deliver(&server_gone(), 1, true);
+        }
+        if endpoint.role() == Role::Unknown
+            && !statement.uses_previous
+            && !is_command(statement)
+            && !self.in_transaction()
+            && std::mem::take(&mut self.state().ask_next)
+            && probe::ask(self) == Writability::Writable
+            && let Some(peer) = { self.state().peer }
+        {
+            endpoint.seen_writable(peer);
+        }
+        if endpoint.role() == Role::Unknown {
+            return Next::Send;
+        }
+        if self.native.hung_up() {
+            // Found dead before sending: it was not sent. The error is what the library would have said.
+            self.native.set_failure(&server_gone());
+            return self.rescue(Evidence::NotSent, statement, attempts, 1);
+        }
+        if endpoint.role() == Role::Reader {
+            return Next::Send;
+        }
+        if !statement.uses_previous
+            && !is_command(statement)
+            && !self.state().session.awaits_transaction()
+            && endpoint.topology_is_due()
+            && !self.in_transaction()
+            && self.state().session.pinned().is_none()
+        {
+            endpoint.on_topology(probe::read_topology(self));
+        }
+        let pulse = endpoint.pulse();
+        if self.state().pulse == pulse && !pulse.unsettled() && !pulse.circuit_open() {
+            return Next::Send;
+        }
+        // Reads of a pinned session or an open transaction go on where they are; so does a statement that asks for
+        // what the one before it left on this very connection.
+        if self.in_transaction() || self.state().session.pinned().is_some() || statement.uses_previous {
+            return Next::Send;
+        }
+        // With the circuit open nothing waits: it is one look, at most once a second.
+        let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
+        // One lock after the other: the endpoint's comes before a handle's.
+        let peer = self.state().peer;
+        let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
+        if must_ask || elsewhere {
+            return self.follow(must_ask);
+        } else if !pulse.unsettled() {
+            self.state().pulse = pulse;
+        }
+        Next::Send
+    }
+
+    /// The statement asks for what was left on another connection.
+    pub(super) fn misses(&self, statement: &Statement) -> bool {
+        if self.state().session.misses_id(statement) && probe::has_insert_id(self) {
+            self.state().session.on_id();
+        }
+        self.state().session.misses(statement)
+    }
+
+    /// The statement is sent next.
+    pub(super) fn listen(&self, statement: &Statement) -> Option<LastWords> {
+        if statement.streams {
+            self.native.expect_a_stream();
+        }
+        self.native.listen()
+    }
+
+    /// Moves an idle connection to where the endpoint's writer is now, if there is one.
+    pub(super) fn follow(&self, ask: bool) -> Next {
+        let endpoint = self.endpoint();
+        let mut lent = Lent::new(self);
+        let target = endpoint.incumbent().filter(|_| !ask);
+        let there = match target {
+            Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
+            Some(_) => {
+                endpoint.suspect(endpoint.pulse().generation());
+                self.writer(&mut lent, self.deadline()).is_some()
+            }
+            None => self.writer(&mut lent, self.deadline()).is_some(),
+        };
+        if lent.fresh
+            && let Err(failure) = replay::restore(self)
+        {
+            say!(
+                Warn,
+                "{}: the session could not be restored (error {}); the connection is reported lost",
+                endpoint.name,
+                failure.number
+            );
+            // Not sent: it would run in a session that the application did not set up.
+            return self.deliver(&server_gone(), 1, true);
+        }
+        if there {
+            endpoint.after_replays();
+            self.state().pulse = endpoint.pulse();
+        }
+        Next::Send
+    }
+}

@@ -1,0 +1,212 @@
+//! One call on a prepared statement: looked at before it is made, judged after it was answered, as for a text; and the
+//! statement prepared anew where the handle has come to.
+
+use std::{ffi::c_int, sync::Arc, time::SystemTime};
+
+use super::super::{
+    handle::{Execution, Guest, Pending},
+    layout::{
+        native::{ActiveStatement, Failure},
+        sys::SERVER_STATUS_IN_TRANS,
+    },
+    look::Look,
+    rescue::Next,
+    statement::{Returned, evidence_of},
+};
+use crate::{
+    evidence,
+    hooks::decide,
+    session::{
+        execution::{Ran, Value},
+        prepared::Preparation,
+        transaction::Reply,
+    },
+    sql::Statement,
+    verdict::Evidence,
+};
+
+impl Guest {
+    /// As for a text, except that an error of ours is put on the statement too. `before` is run once the connection is
+    /// in order.
+    pub(super) fn attend_prepared(
+        &self,
+        statement: ActiveStatement,
+        class: &Statement,
+        before: impl Fn(),
+        real: impl Fn() -> c_int,
+        judge: impl FnMut(Returned, &mut u32) -> Next,
+    ) -> c_int {
+        match decide(|| self.look_at(statement, class, &before, 0)) {
+            Some(look) => {
+                let again = |attempts| self.look_at(statement, class, &before, attempts);
+                self.attend_after(look, again, real, judge)
+            }
+            None => real(),
+        }
+    }
+
+    pub(super) fn look_at(
+        &self,
+        statement: ActiveStatement,
+        class: &Statement,
+        before: &impl Fn(),
+        mut attempts: u32,
+    ) -> Look {
+        let ready = match self.before(class, &mut attempts) {
+            // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
+            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.state().condemned => Err(None),
+            Next::Deliver(code) => {
+                self.tell(statement);
+                Err(Some(code))
+            }
+            Next::Send => {
+                before();
+                self.has_a_server_side(statement).map(|()| self.listen(class)).map_err(Some)
+            }
+        };
+        Look { attempts, ready }
+    }
+
+    /// Before an execution.
+    pub(super) fn look_at_execution(&self, statement: ActiveStatement, known: &Preparation, attempts: u32) -> Look {
+        let look = self.look_at(statement, &known.statement, &|| self.send_used_up_data(statement), attempts);
+        if look.ready.is_err() {
+            self.set_executing(statement, false);
+        }
+        look
+    }
+
+    /// What the failed call on the statement says, if that concerns its server or connection.
+    pub(super) fn evidence_on(&self, statement: ActiveStatement) -> Option<(Evidence, Failure)> {
+        let own = self.native.statement_failure(statement);
+        let of_handle = self.native.failure();
+        // libmysqlclient puts the same word on every statement of a connection that ends, whatever was sent; on one that
+        // belongs to no connection any more it stays. libmariadb tells of long data on the handle only.
+        let failure = if evidence::is_loss(own.number) || own.number == 0 { of_handle } else { own };
+        Some((evidence_of(&failure)?, failure))
+    }
+
+    /// The call on the statement failed: is it to be made again?
+    pub(super) fn judge(
+        &self,
+        statement: ActiveStatement,
+        class: &Statement,
+        returned: Returned,
+        attempts: &mut u32,
+    ) -> Next {
+        let Some((evidence, failure)) = self.evidence_on(statement) else { return Next::Deliver(returned.code) };
+        self.native.set_failure(&failure);
+        let evidence = match evidence {
+            Evidence::Unknown if returned.never_left && !class.streams => Evidence::NotSent,
+            evidence => evidence,
+        };
+        let next = self.rescue(evidence, class, attempts, returned.code);
+        if let Next::Deliver(code) = next
+            && code != 0
+        {
+            self.tell(statement);
+        }
+        next
+    }
+
+    /// Puts the handle's error on the statement.
+    pub(super) fn tell(&self, statement: ActiveStatement) {
+        self.native.set_statement_failure(statement, &self.native.failure());
+    }
+
+    pub(super) fn executed(
+        &self,
+        statement: ActiveStatement,
+        known: &Arc<Preparation>,
+        values: &mut Option<Vec<Value>>,
+        returned: Returned,
+        attempts: &mut u32,
+    ) -> Next {
+        let class = &known.statement;
+        let ran = Ran::Execution { text: &known.text, values: values.as_deref() };
+        if returned.code != 0 {
+            let in_transaction = self.in_transaction();
+            let own = self.native.statement_failure(statement).number;
+            let applications = self.evidence_on(statement).is_none();
+            let next = self.judge(statement, class, returned, attempts);
+            let now = SystemTime::now();
+            if applications && self.state().session.on_failure(class, ran, own, in_transaction, now) {
+                self.transaction_gone();
+            }
+            if next != Next::Send {
+                self.finished(statement);
+                self.set_executing(statement, false);
+            }
+            return next;
+        }
+        self.finished(statement);
+        self.set_executing(statement, false);
+        let rows = self.native.field_count() > 0;
+        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
+        let (affected, insert_id) = self.native.statement_done(statement);
+        let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
+        let cursor = rows && self.native.wants_cursor(statement);
+        let plain_read = rows && class.only_reads && class.atomic && !in_transaction;
+        self.succeeded(ran, class, reply, Pending::None);
+        if cursor {
+            self.state().session.prepared.open_cursor(statement.key());
+        } else if rows {
+            let values = values.take().filter(|_| plain_read);
+            let read = values.map(|values| Execution { preparation: Arc::clone(known), values });
+            self.state().result = Pending::Prepared { statement, read };
+        }
+        if let Some(values) = values.take() {
+            self.state().of(statement).values = values;
+        }
+        Next::Deliver(0)
+    }
+
+    /// A statement that the new server would not prepare is tried once more, and else fails with what the server said:
+    /// so does one whose table was dropped.
+    pub(super) fn has_a_server_side(&self, statement: ActiveStatement) -> Result<(), c_int> {
+        if self.state().of(statement).refused.is_none() {
+            return Ok(());
+        }
+        let Some(known) = self.known(statement) else { return Ok(()) };
+        let Err(failure) = self.prepare_again(statement, &known) else { return Ok(()) };
+        if evidence_of(&failure).is_some() {
+            // The connection's own trouble: the real call will tell.
+            return Ok(());
+        }
+        self.native.set_failure(&failure);
+        self.tell(statement);
+        Err(1)
+    }
+
+    /// Prepares the statement on this connection, with everything that belongs to it.
+    pub(in crate::client) fn prepare_again(
+        &self,
+        statement: ActiveStatement,
+        known: &Preparation,
+    ) -> Result<(), Failure> {
+        let binds = self.bound(statement);
+        let state = {
+            let mut state = self.state();
+            let live = state.of(statement);
+            live.kept.take().filter(|_| !live.executing).unwrap_or(0)
+        };
+        let open = self.native.server_status() & SERVER_STATUS_IN_TRANS;
+        let outcome = self.native.prepare_again(statement, &known.text, (known.parameters, known.fields), state);
+        if open == 0 {
+            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
+        }
+        self.state().of(statement).refused = outcome.as_ref().err().cloned();
+        outcome?;
+        if let Some(binds) = binds.filter(|binds| !binds.is_empty()) {
+            self.native.bind_again(statement, &binds);
+        }
+        let pieces = {
+            let mut state = self.state();
+            state.session.prepared.get_mut(statement.key()).map(|prepared| prepared.on_fresh_server())
+        };
+        for (parameter, data) in pieces.unwrap_or_default() {
+            self.native.send_long_data(statement, parameter, &data)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! Prepared statements of a protected handle: prepared, executed and read under the same rules as texts.
+
+mod attempt;
+mod rows;
+mod values;
+
+use std::{ffi::c_int, sync::Arc};
+
+use super::{
+    Call,
+    handle::{Guest, Pending},
+    layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
+    rescue::Next,
+    statement::HARMLESS,
+};
+use crate::{
+    control::{config, option::Mode},
+    hooks::{self, current, decide},
+    session::{execution::Ran, prepared::Preparation, transaction::Reply},
+    sql::{Pin, Statement, classify},
+};
+pub use rows::{free_result, next_result, store_result};
+pub use values::{attribute_set, bound, send_long_data};
+
+/// An execution of nobody knows what.
+const UNKNOWN: Ran<'static> = Ran::Execution { text: b"", values: None };
+
+/// The handle that a statement belongs to, entered.
+fn entered(call: Call, statement: ActiveStatement) -> Option<Guest> {
+    entered_and(call, statement, |_| ()).map(|(guest, ())| guest)
+}
+
+/// The same, and a first decision on it.
+fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
+    // Most processes never have any.
+    if current::existing()?.statements.is_empty() {
+        return None;
+    }
+    call.enter_by(|process| process.statements.get(statement.key()), decision)
+}
+
+/// `mysql_stmt_prepare`: an idle connection is moved before, and what was prepared is kept.
+pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+    let Some(guest) = entered(call, statement) else { return real() };
+    let open = decide(|| guest.in_transaction()) == Some(true);
+    let before = || {
+        if config().mode != Mode::Observe && guest.idle() {
+            guest.native.examine_statements();
+        }
+        // Whatever becomes of it, it is not what it was.
+        guest.unprepared(statement);
+    };
+    guest.attend_prepared(statement, &HARMLESS, before, real, |returned, attempts| {
+        if returned.code != 0 {
+            return guest.judge(statement, &HARMLESS, returned, attempts);
+        }
+        guest.prepared(statement, text, open);
+        Next::Deliver(0)
+    })
+}
+
+/// `mysql_stmt_execute`.
+pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    let begin = |guest: &Guest| {
+        let known = guest.known(statement)?;
+        guest.set_executing(statement, true);
+        let values = guest.values(statement, &known);
+        let look = guest.look_at_execution(statement, &known, 0);
+        Some((known, values, look))
+    };
+    let Some((guest, known)) = entered_and(call, statement, begin) else { return real() };
+    let Some((known, mut values, look)) = known else {
+        let code = real();
+        if code == 0 {
+            // Prepared by a way that we do not see.
+            decide(|| {
+                // It may have generated an id.
+                let class = Statement { uses_insert_id: true, ..Statement::reading() };
+                guest.succeeded(UNKNOWN, &class, Reply::Pending, Pending::None);
+                guest.pin(Pin::Unclear);
+            });
+        }
+        return code;
+    };
+    let again = |attempts| guest.look_at_execution(statement, &known, attempts);
+    guest.attend_after(look, again, real, |returned, attempts| {
+        guest.executed(statement, &known, &mut values, returned, attempts)
+    })
+}
+
+/// `mysql_stmt_reset`, on the server too.
+pub fn reset(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    harmless(call, statement, real, |guest| guest.finished(statement))
+}
+
+/// A command on a statement that may be run twice and touches no transaction.
+fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+    let known = |guest: &Guest| guest.known(statement).is_some();
+    let Some((guest, known)) = entered_and(call, statement, known) else { return real() };
+    if !known {
+        return real();
+    }
+    guest.attend_prepared(
+        statement,
+        &HARMLESS,
+        || (),
+        real,
+        |returned, attempts| {
+            if returned.code != 0 {
+                return guest.judge(statement, &HARMLESS, returned, attempts);
+            }
+            succeeded(&guest);
+            Next::Deliver(0)
+        },
+    )
+}
+
+/// `mysql_stmt_close`: forgotten before it is freed, also when another thread is in a call on the handle (a garbage
+/// collector's). It may read what is left of its rows, which is no call of somebody unseen.
+pub fn close(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    let guest = entered(call, statement);
+    let process = current::existing().filter(|process| !process.statements.is_empty());
+    let Some(process) = process.filter(|_| !call.nested() && !hooks::ourselves()) else { return real() };
+    let handle = decide(|| {
+        let owner = process.is_ours().then(|| process.statements.remove(statement.key())).flatten()?;
+        let handle = process.handles.get(owner.key())?;
+        let mut state = handle.lock();
+        state.session.prepared.remove(statement.key());
+        state.statements.remove(&statement.key());
+        drop(state);
+        Some(handle)
+    })
+    .flatten();
+    let code = real();
+    if let Some(handle) = handle {
+        decide(|| handle.rows_ended(statement));
+    }
+    drop(guest);
+    code
+}
+
+impl Guest {
+    pub(super) fn known(&self, statement: ActiveStatement) -> Option<Arc<Preparation>> {
+        self.state().session.prepared.get(statement.key()).map(|prepared| Arc::clone(&prepared.preparation))
+    }
+
+    pub(super) fn prepared(&self, statement: ActiveStatement, text: &[u8], in_transaction: bool) {
+        if !in_transaction {
+            // Without autocommit the library believes that preparing a query opens a transaction.
+            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
+        }
+        let class = classify(text, self.dialect());
+        let counts = self.native.statement_counts(statement);
+        let movable = self.native.statements_can_be_moved();
+        let mut state = self.state();
+        if !movable {
+            state.of(statement).hindrance = Some("a prepared statement");
+        }
+        state.session.on_prepared(statement.key(), (text, class), counts);
+        state.consider(statement);
+    }
+
+    pub(super) fn unprepared(&self, statement: ActiveStatement) {
+        self.finished(statement);
+        let mut state = self.state();
+        state.session.prepared.remove(statement.key());
+        let live = state.of(statement);
+        live.binds = None;
+        live.named = false;
+        live.refused = None;
+    }
+
+    /// Neither rows nor long data of its last execution are left.
+    pub(super) fn finished(&self, statement: ActiveStatement) {
+        let mut state = self.state();
+        state.rows_ended(statement);
+        state.session.prepared.close_cursors(|open| open == statement.key());
+        if let Some(prepared) = state.session.prepared.get_mut(statement.key()) {
+            prepared.forget_long_data();
+        }
+    }
+
+    pub(super) fn set_executing(&self, statement: ActiveStatement, executing: bool) {
+        self.state().of(statement).executing = executing;
+    }
+}

@@ -1,0 +1,121 @@
+//! What a prepared statement is executed with: what is bound to it, and what was sent in pieces beforehand.
+
+use std::ffi::c_int;
+
+use super::{
+    super::{
+        Call,
+        handle::Guest,
+        layout::{
+            native::ActiveStatement,
+            sys::{
+                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_PREBIND_PARAMS,
+                STMT_ATTR_ROW_SIZE,
+            },
+        },
+    },
+    harmless,
+};
+use crate::{
+    hooks::{self, current, decide},
+    session::{execution::Value, prepared::Preparation},
+};
+
+/// `mysql_stmt_bind_param`, with the address of what is bound; or, `named`, in a way that is not kept.
+pub fn bound(call: Call, statement: ActiveStatement, binds: Option<usize>) {
+    let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
+    if call.nested() || hooks::ourselves() {
+        return;
+    }
+    decide(|| {
+        let owner = process.is_ours().then(|| process.statements.get(statement.key())).flatten()?;
+        let (handle, native) = (process.handles.get(owner.key())?, call.native(owner)?);
+        let copy = binds.map(|binds| native.bound(statement, binds));
+        let mut state = handle.lock();
+        let live = state.of(statement);
+        // libmysqlclient binds unnamed parameters by way of its function for named ones.
+        live.named = copy.is_none();
+        live.binds = copy;
+        state.consider(statement);
+        Some(())
+    });
+}
+
+/// `mysql_stmt_attr_set`: MariaDB has attributes by which the values of an execution come from elsewhere.
+pub fn attribute_set(call: Call, statement: ActiveStatement, attribute: c_int) {
+    let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
+    if attribute < STMT_ATTR_PREBIND_PARAMS || call.nested() {
+        return;
+    }
+    decide(|| {
+        let owner = process.is_ours().then(|| process.statements.get(statement.key())).flatten()?;
+        let handle = process.handles.get(owner.key())?;
+        let mut state = handle.lock();
+        match attribute {
+            STMT_ATTR_ARRAY_SIZE | STMT_ATTR_ROW_SIZE => state.of(statement).bulk = true,
+            _ => state.of(statement).hindrance = Some("a prepared statement with callbacks"),
+        }
+        state.consider(statement);
+        Some(())
+    });
+}
+
+/// `mysql_stmt_send_long_data`: kept until the next execution.
+pub fn send_long_data(
+    call: Call,
+    statement: ActiveStatement,
+    parameter: u32,
+    data: &[u8],
+    real: impl Fn() -> c_int,
+) -> c_int {
+    harmless(call, statement, real, |guest| {
+        if let Some(prepared) = guest.state().session.prepared.get_mut(statement.key()) {
+            prepared.on_long_data(parameter, data);
+        }
+    })
+}
+
+impl Guest {
+    /// What this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off. The
+    /// application may have thrown it away by then.
+    pub(super) fn values(&self, statement: ActiveStatement, known: &Preparation) -> Option<Vec<Value>> {
+        if known.parameters == 0 {
+            return Some(Vec::new());
+        }
+        let autocommit = self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0;
+        if !known.statement.only_reads && autocommit && !self.in_transaction() {
+            return None;
+        }
+        let mut state = self.state();
+        let live = state.of(statement);
+        if live.bulk || live.named || live.hindrance.is_some() {
+            return None;
+        }
+        let memory = std::mem::take(&mut live.values);
+        let as_told = state.statements.get(&statement.key())?.binds.as_ref()?;
+        let prepared = state.session.prepared.get(statement.key())?;
+        let binds = self.native.bound_now(statement).unwrap_or(as_told);
+        if binds.len() != known.parameters as usize {
+            return None;
+        }
+        self.native.values(binds, memory, |parameter| prepared.long_data(parameter))
+    }
+
+    /// What is bound to the statement, if anything ever was.
+    pub(super) fn bound(&self, statement: ActiveStatement) -> Option<Vec<MYSQL_BIND>> {
+        let as_told = self.state().of(statement).binds.clone()?;
+        Some(self.native.bound_now(statement).map_or(as_told, <[_]>::to_vec))
+    }
+
+    /// An execution that failed has used up the long data that was sent before it.
+    pub(super) fn send_used_up_data(&self, statement: ActiveStatement) {
+        let pieces = match self.state().session.prepared.get_mut(statement.key()) {
+            Some(prepared) if prepared.has_long_data() => prepared.before_execution(),
+            _ => return,
+        };
+        for (parameter, data) in pieces {
+            // What cannot be sent now is not answered, and neither will be the execution.
+            let _ = self.native.send_long_data(statement, parameter, &data);
+        }
+    }
+}

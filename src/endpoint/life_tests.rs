@@ -1,0 +1,236 @@
+//! Who may be adopted, and when anybody is asked: the endpoint's life, told of one event after the other.
+
+use super::*;
+
+const SETTLE: Duration = Duration::from_secs(15);
+
+fn address(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 3306))
+}
+
+fn steady_on(last: u8, now: Instant) -> Life {
+    let mut life = Life::new();
+    life.adopt(address(last), now);
+    life.on_answer(vec![address(last).ip()], now);
+    life
+}
+
+fn later(now: Instant, seconds: u64) -> Instant {
+    now + Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_failure_makes_suspect_and_a_writable_incumbent_makes_steady_again() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(life.generation());
+    assert_eq!(life.phase(), Phase::Suspect);
+    assert!(life.asks_before_sending(now) && life.unsettled());
+    life.on_incumbent_writable(now);
+    assert_eq!((life.phase(), life.generation()), (Phase::Steady, 1));
+}
+
+#[test]
+fn a_failure_of_an_older_generation_raises_no_suspicion() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.adopt(address(2), now);
+    life.on_failure(1);
+    assert_eq!(life.phase(), Phase::Steady);
+}
+
+#[test]
+fn an_answer_that_was_there_before_a_candidate_was_adopted_does_not_lead_back_to_the_old_writer() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_incumbent_unfit(now);
+    life.adopt(address(2), now);
+    for second in 1..=40 {
+        life.on_answer(vec![address(1).ip()], later(now, second));
+        assert!(!life.may_adopt(address(1), true, later(now, second), SETTLE) && !life.unsettled(), "{second}");
+    }
+    life.on_answer(vec![address(3).ip()], later(now, 41));
+    assert_eq!(life.phase(), Phase::Suspect, "another answer is news");
+}
+
+#[test]
+fn an_incumbent_that_is_heard_again_is_asked_by_the_next_statement() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    assert!(!life.on_heard_again());
+    life.on_incumbent_unfit(now);
+    assert!(life.on_heard_again() && life.asks_before_sending(now));
+    life.on_answer(vec![address(1).ip()], now);
+    assert_eq!(life.phase(), Phase::Suspect, "DNS cannot clear it");
+}
+
+#[test]
+fn a_writer_that_nobody_has_watched_for_long_is_not_relied_on() {
+    let now = Instant::now();
+    let life = steady_on(1, now);
+    assert!(life.is_watched(later(now, 5), SETTLE) && !life.is_watched(later(now, 60), SETTLE));
+}
+
+#[test]
+fn flapping_dns_never_moves_anyone_off_a_verified_incumbent() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    for second in 0..60 {
+        let moment = later(now, second);
+        life.on_answer(vec![address(1 + (second % 2) as u8).ip()], moment);
+        assert!(!life.may_adopt(address(2), true, moment, SETTLE), "second {second}");
+    }
+}
+
+#[test]
+fn a_name_that_moved_for_good_is_followed_after_settle() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    for second in 1..=20 {
+        let moment = later(now, second);
+        life.on_answer(vec![address(2).ip()], moment);
+        let followed = life.may_adopt(address(2), true, moment, SETTLE);
+        assert_eq!(followed, second >= 16, "second {second}");
+        assert_eq!(followed, life.name_has_moved(moment, SETTLE));
+    }
+}
+
+#[test]
+fn writable_alone_is_never_enough() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(1);
+    life.on_incumbent_unfit(now);
+    assert!(!life.may_adopt(address(2), false, now, SETTLE));
+    life.on_answer(vec![address(2).ip()], now);
+    assert!(life.may_adopt(address(2), false, now, SETTLE));
+    assert!(!life.may_adopt(address(3), false, later(now, 100), SETTLE));
+}
+
+#[test]
+fn a_configured_candidate_is_adopted_only_once_the_incumbent_is_known_not_to_be_the_writer() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    assert!(!life.may_adopt_configured(false));
+    life.on_failure(1);
+    assert!(!life.may_adopt_configured(false), "suspected only");
+    life.on_incumbent_unfit(now);
+    assert!(life.may_adopt_configured(false) && !life.may_adopt_configured(true));
+}
+
+#[test]
+fn the_old_writer_coming_back_needs_no_dns() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(1);
+    life.on_incumbent_unfit(now);
+    life.on_answer(vec![address(2).ip()], now);
+    assert!(life.may_adopt(address(1), false, now, SETTLE));
+}
+
+#[test]
+fn a_changed_answer_asks_the_incumbent_once_a_second_and_a_reverted_one_never() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    assert!(life.on_answer(vec![address(2).ip()], now));
+    assert!(life.asks_before_sending(now));
+    life.on_incumbent_writable(now);
+    assert!(!life.asks_before_sending(now));
+    assert!(!life.on_answer(vec![address(2).ip()], now + RECHECK / 2), "the same answer is no news");
+    assert!(!life.asks_before_sending(now + RECHECK / 2));
+    assert!(life.asks_before_sending(now + RECHECK));
+    life.on_answer(vec![address(1).ip()], now + RECHECK);
+    assert_eq!(life.phase(), Phase::Steady);
+}
+
+#[test]
+fn after_failing_open_nobody_is_held_until_a_writer_was_verified() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(1);
+    assert!(life.on_incumbent_unfit(now) && life.unsettled());
+    assert!(life.fail_open() && !life.fail_open());
+    assert!(!life.unsettled());
+    assert!(life.may_look(now) && !life.may_look(now) && life.may_look(later(now, 1)));
+    life.on_incumbent_writable(later(now, 2));
+    life.on_failure(1);
+    assert!(life.unsettled(), "held again");
+}
+
+#[test]
+fn a_changed_answer_lets_an_open_circuit_look_at_once() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(1);
+    life.on_incumbent_unfit(now);
+    life.fail_open();
+    assert!(life.may_look(now) && !life.may_look(now));
+    life.on_answer(vec![address(2).ip()], now);
+    assert!(life.may_look(now));
+}
+
+#[test]
+fn a_verification_serves_those_who_doubted_before_it() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_failure(1);
+    assert!(!life.verified_since(now));
+    life.on_incumbent_writable(later(now, 1));
+    assert!(life.verified_since(now) && !life.verified_since(later(now, 2)));
+}
+
+#[test]
+fn a_name_that_dns_fell_silent_about_has_not_moved_steadily() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_answer(vec![address(2).ip()], now);
+    assert!(!life.may_adopt(address(2), true, later(now, 20), SETTLE), "one answer, then none");
+    life.on_no_answer(later(now, 15));
+    life.on_answer(vec![address(2).ip()], later(now, 21));
+    assert!(!life.may_adopt(address(2), true, later(now, 22), SETTLE), "a gap begins anew");
+}
+
+#[test]
+fn a_name_that_moved_while_nobody_asked_may_have_moved_as_soon_as_nobody_did() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_answer(vec![address(2).ip()], later(now, 14));
+    assert!(life.is_watched(later(now, 14), SETTLE) && !life.name_has_moved(later(now, 14), SETTLE));
+    assert!(life.name_has_moved(later(now, 15), SETTLE) && !life.is_watched(later(now, 15), SETTLE));
+    assert!(life.asks_before_sending(later(now, 14)));
+    life.on_answer(vec![address(1).ip()], later(now, 16));
+    assert!(life.is_watched(later(now, 16), SETTLE), "and it has come back");
+}
+
+#[test]
+fn a_process_that_had_no_connection_for_long_believes_the_name() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_connect_elsewhere(address(2).ip(), later(now, 5), SETTLE);
+    assert!(!life.may_adopt(address(2), true, later(now, 5), SETTLE), "DNS named the incumbent just now");
+    life.on_connect_elsewhere(address(2).ip(), later(now, 3600), SETTLE);
+    assert!(life.may_adopt(address(2), true, later(now, 3600), SETTLE));
+}
+
+#[test]
+fn an_incumbent_that_was_not_heard_of_is_not_replaced() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_answer(vec![address(2).ip()], now);
+    life.on_failure(1);
+    assert!(!life.may_adopt(address(2), false, now, SETTLE));
+    life.on_incumbent_unfit(now);
+    assert!(life.may_adopt(address(2), false, now, SETTLE));
+}
+
+#[test]
+fn a_green_that_is_writable_before_the_switchover_is_not_adopted() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    assert!(!life.may_adopt_green(true, false), "nothing is wrong with blue");
+    life.on_failure(1);
+    life.on_incumbent_unfit(now);
+    assert!(!life.may_adopt_green(false, false), "AWS may still cancel");
+    assert!(!life.may_adopt_green(true, true), "blue is back");
+    assert!(life.may_adopt_green(true, false));
+}
