@@ -36,6 +36,7 @@ soak: build
 	$(TARGET)/release/pointsman soak $(SOAK)
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
 	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture
+	REPRODUCE=1 cargo test --locked -p pointsman-tests --test supply -- --nocapture
 	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec

@@ -230,10 +230,11 @@ fn on_answer(host: &str, answer: Result<Answer, Failure>) {
     }
 }
 
-/// On the watcher's thread: nobody else is free to notice that a server has fallen silent.
+/// On the watcher's thread: nobody else is free to notice that a server has fallen silent, or to look at the clock.
 fn on_second() {
     let Some(process) = current() else { return };
     for (position, endpoint) in (0..).zip(process.endpoints.iter().map_while(OnceBox::get)) {
+        endpoint.look_at_the_clock();
         process.look_for_silence(position, endpoint);
     }
 }

@@ -115,7 +115,10 @@ impl Dialogue {
     /// Says a command whose answer is fetched later.
     pub fn tell(&mut self, command: &str) {
         let input = self.input.as_mut().expect("open until the dialogue is finished");
-        writeln!(input, "{command}").expect("the client program listens");
+        if let Err(why) = writeln!(input, "{command}") {
+            let ended = self.child.wait();
+            panic!("the client program does not listen ({why}, {ended:?}); {}", self.stderr());
+        }
     }
 
     pub fn answer(&mut self) -> String {

@@ -57,7 +57,7 @@ impl Call {
         self.enter_and(mysql, |_| ()).map(|(guest, ())| guest)
     }
 
-    /// The same, and a first decision on it.
+    /// The same, and a first decision on it, in which there must be no cancellation point (see `hooks::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
         self.enter_by(|_| Some(mysql), decision)
     }
@@ -73,7 +73,7 @@ impl Call {
         if hooks::ourselves() {
             return None;
         }
-        hooks::decide(|| {
+        hooks::glance(|| {
             if !process.is_ours() {
                 return None;
             }

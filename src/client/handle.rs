@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::*},
+        atomic::{AtomicBool, AtomicU64, Ordering::*},
     },
     time::Instant,
 };
@@ -22,7 +22,7 @@ use crate::{
     control::config,
     endpoint::{Endpoint, Pulse, turn::Claim},
     session::{Session, execution::Value, prepared::Preparation},
-    sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin, Statement},
+    sql::{ASCII_UNSAFE_CHARSETS, Dialect, Familiar, Pin, Statement},
 };
 
 pub struct Handle {
@@ -36,6 +36,10 @@ pub struct Handle {
     inside: AtomicBool,
     /// Somebody works on it by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
+    /// The server's connection id: another one means another session.
+    thread: AtomicU64,
+    /// Reported lost: every further call passes through until the application connects anew.
+    condemned: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -46,8 +50,6 @@ pub struct State {
     pub peer: Option<SocketAddr>,
     /// When it was connected.
     pub since: Instant,
-    /// The server's connection id: another one means another session.
-    pub thread: u64,
     pub session: Session,
     /// Sent by `mysql_send_query`, not read yet.
     pub sent: Option<Sent>,
@@ -55,8 +57,14 @@ pub struct State {
     pub result: Pending,
     /// The last statement that only reads, outside of a transaction.
     pub read: Read,
+    /// The last plain text, for those like it.
+    pub familiar: Familiar,
     /// What belongs to the application's statements, by their address.
     pub statements: BTreeMap<usize, Live>,
+    /// An execution of this one is under way: what it had stored before is void.
+    pub executing: Option<ActiveStatement>,
+    /// Memory for the values of the next execution.
+    pub spare: Vec<Value>,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
@@ -65,8 +73,6 @@ pub struct State {
     pub under_way: Option<UnderWay>,
     /// A write was refused as read-only inside an asynchronous call.
     pub refused: bool,
-    /// Reported lost: every further call passes through until the application connects anew.
-    pub condemned: bool,
 }
 
 pub struct Sent {
@@ -121,35 +127,41 @@ pub struct Live {
     pub statement: ActiveStatement,
     /// What is bound to it: addresses of the application, read during an execution only.
     pub binds: Option<Vec<MYSQL_BIND>>,
-    /// Memory for the values of its next execution.
-    pub values: Vec<Value>,
     /// Bound by name, of which nothing is kept.
     pub named: bool,
     /// Executed with many rows of values at a time.
     pub bulk: bool,
     /// It cannot be prepared elsewhere by our means.
     pub hindrance: Option<&'static str>,
-    /// An execution is under way: what it had stored before is void.
-    pub executing: bool,
     /// How far it had got when its connection was replaced.
     pub kept: Option<u32>,
     /// Why the new server would not prepare it.
     pub refused: Option<Failure>,
 }
 
-impl State {
-    pub fn of(&mut self, statement: ActiveStatement) -> &mut Live {
-        self.statements.entry(statement.key()).or_insert_with(|| Live {
+impl Live {
+    /// The one of that address, made now if need be.
+    pub fn of(all: &mut BTreeMap<usize, Live>, statement: ActiveStatement) -> &mut Live {
+        all.entry(statement.key()).or_insert_with(|| Live {
             statement,
             binds: None,
-            values: Vec::new(),
             named: false,
             bulk: false,
             hindrance: None,
-            executing: false,
             kept: None,
             refused: None,
         })
+    }
+}
+
+impl State {
+    /// Nothing was sent whose answer is not read, and no rows are left.
+    pub fn idle(&self) -> bool {
+        self.sent.is_none() && matches!(self.result, Pending::None)
+    }
+
+    pub fn of(&mut self, statement: ActiveStatement) -> &mut Live {
+        Live::of(&mut self.statements, statement)
     }
 
     /// Nothing is left of the rows of this statement.
@@ -158,8 +170,14 @@ impl State {
             return;
         }
         if let Pending::Prepared { read: Some(read), .. } = std::mem::take(&mut self.result) {
-            self.of(statement).values = read.values;
+            self.spare = read.values;
         }
+    }
+
+    /// Neither rows nor long data of its last execution are left.
+    pub fn finished(&mut self, statement: ActiveStatement) {
+        self.rows_ended(statement);
+        self.session.prepared.finished(statement.key());
     }
 
     /// Does the statement keep its session where it is?
@@ -181,23 +199,36 @@ impl Handle {
             first_id: native.thread_id(),
             inside: AtomicBool::new(false),
             unseen: AtomicBool::new(false),
+            thread: AtomicU64::new(native.thread_id()),
+            condemned: AtomicBool::new(false),
             state: Mutex::new(State {
                 pulse: endpoint.pulse(),
                 peer: native.peer(),
                 since: Instant::now(),
-                thread: native.thread_id(),
                 session: Session::default(),
                 sent: None,
                 result: Pending::None,
                 read: Read::default(),
+                familiar: Familiar::default(),
                 statements: BTreeMap::new(),
+                executing: None,
+                spare: Vec::new(),
                 ask_next: false,
                 looked_at: None,
                 under_way: None,
                 refused: false,
-                condemned: false,
             }),
         }
+    }
+
+    /// The server's id of its connection.
+    pub fn thread(&self) -> u64 {
+        self.thread.load(Relaxed)
+    }
+
+    /// It has another connection, with this session.
+    pub fn on_reconnected(&self, thread: u64) {
+        self.thread.store(thread, Relaxed);
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
@@ -292,18 +323,24 @@ impl Guest {
     /// may hold another connection than the one we knew.
     fn is_to_be_looked_after(&self) -> bool {
         let thread = self.native.thread_id();
-        let mut state = self.state();
-        if state.thread != thread {
-            state.thread = thread;
+        if self.handle.thread() != thread {
+            self.handle.on_reconnected(thread);
+            let mut state = self.state();
             state.session.forget();
             state.sent = None;
             state.result = Pending::None;
-            (state.condemned, state.refused) = (false, false);
+            state.refused = false;
             state.since = Instant::now();
             state.peer = self.native.peer();
             state.pulse = Pulse::default();
+            self.handle.condemned.store(false, Relaxed);
         }
-        !state.condemned
+        !self.is_condemned()
+    }
+
+    /// It was reported lost in this call, or before it.
+    pub fn is_condemned(&self) -> bool {
+        self.handle.condemned.load(Relaxed)
     }
 
     /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
@@ -322,11 +359,10 @@ impl Guest {
         handle.inside.store(true, Release);
     }
 
-    pub fn dialect(&self) -> Dialect {
+    pub fn dialect(&self, session: &Session) -> Dialect {
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
-            ascii_unsafe_charset: self.state().session.unsafe_charset()
-                || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
+            ascii_unsafe_charset: session.unsafe_charset() || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
         }
     }
 
@@ -355,8 +391,7 @@ impl Guest {
 
     /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
     pub fn idle(&self) -> bool {
-        let state = self.settle();
-        state.sent.is_none() && matches!(state.result, Pending::None) && !self.native.more_results()
+        self.settle().idle() && !self.native.more_results()
     }
 
     /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.
@@ -367,13 +402,14 @@ impl Guest {
     /// From now on the connection is lost for the application too.
     pub fn condemn(&self) {
         self.native.cut();
-        let mut state = self.state();
-        state.condemned = true;
+        let mut guard = self.state();
+        let state = &mut *guard;
+        self.handle.condemned.store(true, Relaxed);
         state.session.forget();
         // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
         for live in state.statements.values_mut() {
             if let Some(kept) = live.kept.take() {
-                self.native.seem_prepared(live.statement, kept, live.executing);
+                self.native.seem_prepared(live.statement, kept, state.executing == Some(live.statement));
             }
         }
     }

@@ -31,6 +31,11 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// Of a handle that is in order.
+    pub(super) fn sent(guest: &Guest, statement: &Statement) -> Self {
+        Look { attempts: 0, ready: Ok(guest.listen(statement)) }
+    }
+
     pub(super) fn first(guest: &Guest, statement: &Statement) -> Self {
         Self::again(guest, statement, 0)
     }
@@ -41,6 +46,23 @@ impl Look {
             Next::Send => Ok(guest.listen(statement)),
         };
         Look { attempts, ready }
+    }
+}
+
+impl Guest {
+    /// Is everything as it was when the statement before was sent? Then this one is sent without further ado: the usual case,
+    /// which must cost next to nothing. When in doubt it says no, and `before` looks closely.
+    pub(super) fn in_order(&self, statement: &Statement) -> bool {
+        let pulse = self.endpoint().pulse();
+        let as_before = {
+            let state = self.settle();
+            state.idle() && !state.ask_next && state.pulse == pulse
+        };
+        as_before
+            && !statement.uses_previous
+            && !self.native.more_results()
+            && self.endpoint().is_calm(pulse)
+            && !self.native.hung_up()
     }
 }
 

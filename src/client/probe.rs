@@ -74,8 +74,8 @@ impl Prober for Lent<'_> {
         if outcome.is_ok() || native.thread_id() != before.1 {
             COUNTERS.moves.count();
             self.fresh = true;
+            self.guest.handle.on_reconnected(native.thread_id());
             let mut state = self.guest.state();
-            state.thread = native.thread_id();
             state.peer = Some(to);
             state.sent = None;
             state.result = Pending::None;
@@ -89,10 +89,8 @@ impl Prober for Lent<'_> {
             let client = matches!(failure.number, 2000..=2999 | 5000..=5999) || evidence::is_loss(failure.number);
             if client { Undialled::Unreachable(why) } else { Undialled::Refused(why) }
         })?;
-        let mut state = self.guest.state();
-        let connected_for = std::mem::replace(&mut state.since, Instant::now()).elapsed();
-        let id = state.thread;
-        drop(state);
+        let connected_for = std::mem::replace(&mut self.guest.state().since, Instant::now()).elapsed();
+        let id = native.thread_id();
         if before.0 == Some(to) && !self.restarted {
             // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()); after a busy start they may
             // have grown past ours, so it is asked how long it has been up.

@@ -90,10 +90,7 @@ fn is_of_the_past(process: &Process, killer: &Handle, id: u64) -> bool {
     let here = killer.lock().peer;
     let mut past = false;
     let present = process.handles.any(|handle| {
-        let (peer, thread) = {
-            let state = handle.lock();
-            (state.peer, state.thread)
-        };
+        let (peer, thread) = (handle.lock().peer, handle.thread());
         past |= handle.first_id == id && thread != id && std::ptr::eq(handle.endpoint, killer.endpoint);
         thread == id && peer == here
     });

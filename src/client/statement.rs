@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Call,
-    handle::{Guest, Pending, Sent},
+    handle::{Guest, Pending, Sent, State},
     layout::{
         native::{Active, Failure},
         sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
@@ -20,9 +20,9 @@ use crate::{
     control::log::{Level::*, say},
     endpoint::{Endpoint, Role},
     evidence,
-    hooks::{decide, last_words::LastWords},
+    hooks::{decide, glance, last_words::LastWords},
     session::{execution::Ran, transaction::Reply},
-    sql::{SessionEffect, Statement, TransactionEffect, classify, classify_in},
+    sql::{SessionEffect, Statement, TransactionEffect, classify},
     verdict::Evidence,
 };
 
@@ -30,11 +30,12 @@ use crate::{
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let look = |guest: &Guest| {
         let statement = guest.classify(text);
-        let look = Look::first(guest, &statement);
+        let look = guest.in_order(&statement).then(|| Look::sent(guest, &statement));
         (statement, look)
     };
     let Some((guest, (statement, look))) = call.enter_and(mysql, look) else { return real() };
     let again = |attempts| Look::again(&guest, &statement, attempts);
+    let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
     guest.attend_after(look, again, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
@@ -150,14 +151,15 @@ impl Returned {
 
 impl Guest {
     pub(super) fn classify(&self, text: &[u8]) -> Statement {
-        let statement = classify_in(text, || self.dialect());
+        let mut guard = self.state();
+        let State { familiar, session, .. } = &mut *guard;
+        let statement = familiar.classify(text, || self.dialect(session));
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
-        let dialect = self.dialect();
-        let Some(known) = self.state().session.named(name).map(|text| classify(text, dialect)) else {
+        let Some(known) = session.named(name).map(|text| classify(text, self.dialect(session))) else {
             return statement;
         };
         // What it leaves behind has no text of its own that could be run again; names mean what they mean here.
-        let here = self.state().session.named_here(name);
+        let here = session.named_here(name);
         let leaves = |effect: &SessionEffect| match effect {
             SessionEffect::Pin(_) | SessionEffect::Unpin(_) => false,
             SessionEffect::Hold(..) | SessionEffect::Release(..) => !here,
@@ -194,10 +196,12 @@ impl Guest {
                 Err(None) => return real(),
             };
             let returned = Returned::from(real(), words);
-            let next = decide(|| match judge(returned, &mut look.attempts) {
+            let judged = || match judge(returned, &mut look.attempts) {
                 Next::Send => Err(again(look.attempts)),
                 Next::Deliver(code) => Ok(code),
-            });
+            };
+            // What succeeded is only noted.
+            let next = if returned.code == 0 { glance(judged) } else { decide(judged) };
             match next {
                 Some(Err(again)) => look = again,
                 Some(Ok(code)) => return code,
@@ -210,18 +214,18 @@ impl Guest {
     pub(super) fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
         let code = returned.code;
         if code == 0 {
-            let rows = self.native.field_count() > 0;
-            let (affected, insert_id) = (self.native.affected_rows(), self.native.insert_id());
-            let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
-            let plain_read = rows && statement.only_reads && statement.atomic && !self.status_in_transaction();
-            if plain_read {
-                self.state().read.note(text, statement);
-            }
-            let pending = match rows {
-                true => Pending::Announced { read: plain_read },
-                false => Pending::None,
+            let mut state = self.state();
+            let (reply, pending) = if self.native.field_count() > 0 {
+                let read = statement.only_reads && statement.atomic && !self.status_in_transaction();
+                if read {
+                    state.read.note(text, statement);
+                }
+                (Reply::Pending, Pending::Announced { read })
+            } else {
+                let (affected, insert_id) = (self.native.affected_rows(), self.native.insert_id());
+                (Reply::Done { affected, insert_id }, Pending::None)
             };
-            self.succeeded(text.into(), statement, reply, pending);
+            self.succeeded(&mut state, text.into(), statement, reply, pending);
             return Next::Deliver(code);
         }
         let failure = self.native.failure();
@@ -248,14 +252,20 @@ impl Guest {
         self.native.server_status() & SERVER_STATUS_IN_TRANS != 0
     }
 
-    pub(super) fn succeeded(&self, ran: Ran<'_>, statement: &Statement, reply: Reply, pending: Pending) {
+    pub(super) fn succeeded(
+        &self,
+        state: &mut State,
+        ran: Ran<'_>,
+        statement: &Statement,
+        reply: Reply,
+        pending: Pending,
+    ) {
         // Perhaps a writer after all. It is asked before the next statement: a question now would overwrite what the
         // application is about to read from the handle.
         let changed = matches!(reply, Reply::Done { affected, .. } if affected > 0 && affected != u64::MAX)
             && !statement.only_reads
             && self.endpoint().role() == Role::Unknown;
         let in_transaction = self.status_in_transaction();
-        let mut state = self.state();
         if in_transaction
             && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0
             && statement.transaction != TransactionEffect::Begin

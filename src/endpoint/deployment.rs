@@ -19,7 +19,18 @@ impl Endpoint {
         let now = raw::about_now();
         let at = self.topology_at.load(Relaxed);
         let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
-        now >= at && self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
+        if now < at {
+            self.topology_due.store(false, Relaxed);
+            return false;
+        }
+        self.topology_at.compare_exchange(at, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// From time to time, on the watcher's thread.
+    pub fn look_at_the_clock(&self) {
+        if raw::about_now() >= self.topology_at.load(Relaxed) {
+            self.topology_due.store(true, Relaxed);
+        }
     }
 
     /// What the table said; `None`: it is empty, missing, or not ours to read.

@@ -24,7 +24,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::*},
+        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     },
     time::Instant,
 };
@@ -68,6 +68,8 @@ pub struct Endpoint {
     state: Mutex<State>,
     /// When the topology table may be asked again, as of `raw::about_now`.
     topology_at: AtomicU64,
+    /// That moment may have come: looked at before each statement, where the time itself would cost too much.
+    topology_due: AtomicBool,
     changed: Condvar,
     /// A login is through. Apart from `changed`: of a thousand that wait for their turn only one has to wake up.
     login_through: Condvar,
@@ -148,6 +150,7 @@ impl Endpoint {
                 jitter: Jitter::new(),
             }),
             topology_at: AtomicU64::new(0),
+            topology_due: AtomicBool::new(true),
             changed: Condvar::new(),
             login_through: Condvar::new(),
         }
@@ -177,6 +180,15 @@ impl Endpoint {
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
             say!(Info, "{}: protected, writer is {address}", self.name);
+        }
+    }
+
+    /// With this pulse, is there nothing to look after before a statement is sent?
+    pub fn is_calm(&self, pulse: Pulse) -> bool {
+        match self.role() {
+            Role::Unknown => false,
+            Role::Reader => true,
+            Role::Writer => !pulse.unsettled() && !pulse.circuit_open() && !self.topology_due.load(Relaxed),
         }
     }
 

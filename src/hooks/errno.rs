@@ -1,13 +1,20 @@
 //! `errno` of this thread.
 
+use std::cell::Cell;
+
+/// Where this thread has its `errno`, as long as it lives.
+#[inline]
+pub fn place() -> &'static Cell<i32> {
+    // SAFETY: __errno_location always returns this thread's valid errno. A Cell does not leave its thread.
+    unsafe { Cell::from_mut(&mut *libc::__errno_location()) }
+}
+
 /// The thread's `errno`.
 pub fn get() -> i32 {
-    // SAFETY: __errno_location always returns this thread's valid errno.
-    unsafe { *libc::__errno_location() }
+    place().get()
 }
 
 /// Sets the thread's `errno`.
 pub fn set(value: i32) {
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = value }
+    place().set(value);
 }

@@ -65,17 +65,29 @@ fn silence_panics() {
 /// Runs one of our decisions: `errno` is left as it was, a panic becomes `None`, and libc calls made inside pass
 /// through. The real call of the application must not be made inside (thread cancellation unwinds through it).
 pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
-    let kept = errno::get();
+    glance(|| {
+        // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
+        let _patience = raw::Uncancellable::new();
+        decision()
+    })
+}
+
+/// The same for a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
+/// the kernel by `raw`. To keep a cancellation off costs more than most of these.
+pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
+    // `errno` stays at one place as long as the thread lives.
+    let errno = errno::place();
+    let kept = errno.get();
     silence_panics();
     // A thread that is being torn down: no decisions any more.
-    OURSELVES.try_with(|depth| depth.set(depth.get() + 1)).ok()?;
-    // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
-    let cancellable = raw::set_cancellable(false);
-    let outcome = catch_unwind(AssertUnwindSafe(decision));
-    raw::set_cancellable(cancellable);
-    let _ = OURSELVES.try_with(|depth| depth.set(depth.get() - 1));
-    errno::set(kept);
-    match outcome {
+    let outcome = OURSELVES.try_with(|depth| {
+        depth.set(depth.get() + 1);
+        let outcome = catch_unwind(AssertUnwindSafe(decision));
+        depth.set(depth.get() - 1);
+        outcome
+    });
+    errno.set(kept);
+    match outcome.ok()? {
         Ok(value) => Some(value),
         Err(_) => {
             let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));

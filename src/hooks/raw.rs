@@ -151,18 +151,30 @@ pub fn shutdown(fd: i32) {
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
 }
 
-/// Allows or forbids the cancellation of this thread (pthread_setcancelstate(3)). Returns what it was before.
-pub fn set_cancellable(cancellable: bool) -> bool {
-    const PTHREAD_CANCEL_ENABLE: libc::c_int = 0;
-    const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
-    unsafe extern "C" {
-        fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+/// As long as it lives, this thread cannot be cancelled (pthread_setcancelstate(3)).
+pub struct Uncancellable {
+    before: libc::c_int,
+}
+
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
+}
+
+impl Uncancellable {
+    pub fn new() -> Self {
+        const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+        let mut before = 0;
+        // SAFETY: a valid state and a valid place for the old one.
+        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
+        Uncancellable { before }
     }
-    let state = if cancellable { PTHREAD_CANCEL_ENABLE } else { PTHREAD_CANCEL_DISABLE };
-    let mut before = PTHREAD_CANCEL_ENABLE;
-    // SAFETY: a valid state and a valid place for the old one.
-    unsafe { pthread_setcancelstate(state, &mut before) };
-    before == PTHREAD_CANCEL_ENABLE
+}
+
+impl Drop for Uncancellable {
+    fn drop(&mut self) {
+        // SAFETY: the state that it had before; nobody asks for the one in between.
+        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
+    }
 }
 
 #[cfg(test)]

@@ -76,6 +76,13 @@ impl Session {
         moment: SystemTime,
     ) {
         let ran = ran.into();
+        let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
+        if !in_transaction && statement.is_ordinary() && self.is_ordinary() {
+            // All that is left of the rest of this function.
+            self.unclear = false;
+            self.under_way = false;
+            return self.previous.on_statement(statement, insert_id);
+        }
         use TransactionEffect::{Begin, Commit, Rollback};
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
@@ -88,7 +95,6 @@ impl Session {
         if leaves_something {
             self.session_changed();
         }
-        let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
         self.previous.on_statement(statement, insert_id);
         self.under_way = !statement.atomic && !statement.session.is_empty();
         let next = self.next_transaction.on_success(statement, ran.whole_text(), in_transaction);
@@ -100,6 +106,11 @@ impl Session {
             self.leave(effect, ran);
         }
         self.log(statement, ran, reply, in_transaction, next, moment);
+    }
+
+    /// No transaction is open or announced.
+    fn is_ordinary(&self) -> bool {
+        self.transaction.is_none() && self.next_transaction == Next::Default
     }
 
     fn leave(&mut self, effect: &SessionEffect, ran: Ran<'_>) {

@@ -47,6 +47,8 @@ pub struct Statements {
     live: BTreeMap<usize, Prepared>,
     /// How many of them have one open.
     cursors: usize,
+    /// Some was ever sent to one of them.
+    long_data: bool,
     /// Counts changes of the session that make the server read a text in another way.
     reading: u32,
     /// The last such change.
@@ -88,6 +90,26 @@ impl Statements {
         for (_, prepared) in open.filter(|(address, _)| over(**address)) {
             prepared.cursor = false;
             self.cursors -= 1;
+        }
+    }
+
+    /// Neither rows nor long data of its last execution are left.
+    pub fn finished(&mut self, address: usize) {
+        if self.has_cursors() {
+            self.close_cursors(|open| open == address);
+        }
+        if self.long_data
+            && let Some(prepared) = self.live.get_mut(&address)
+        {
+            prepared.forget_long_data();
+        }
+    }
+
+    /// A piece of a parameter was sent.
+    pub fn on_long_data(&mut self, address: usize, parameter: u32, data: &[u8]) {
+        self.long_data = true;
+        if let Some(prepared) = self.live.get_mut(&address) {
+            prepared.on_long_data(parameter, data);
         }
     }
 
@@ -156,7 +178,7 @@ impl Statements {
 }
 
 impl Prepared {
-    pub fn on_long_data(&mut self, parameter: u32, data: &[u8]) {
+    fn on_long_data(&mut self, parameter: u32, data: &[u8]) {
         let long = &mut self.long_data;
         long.bytes += data.len();
         long.overflowed |= long.bytes > LONG_DATA;
@@ -168,7 +190,7 @@ impl Prepared {
     }
 
     /// Executed for good, or reset.
-    pub fn forget_long_data(&mut self) {
+    fn forget_long_data(&mut self) {
         self.long_data = LongData::default();
     }
 
@@ -261,9 +283,9 @@ mod tests {
     #[test]
     fn more_long_data_than_is_kept_and_open_cursors_pin() {
         let mut statements = with_one();
-        statements.get_mut(1).unwrap().on_long_data(0, &vec![0; LONG_DATA + 1]);
+        statements.on_long_data(1, 0, &vec![0; LONG_DATA + 1]);
         assert!(statements.pinned(Some(b"shop")).is_some());
-        statements.get_mut(1).unwrap().forget_long_data();
+        statements.finished(1);
         statements.open_cursor(1);
         assert!(statements.pinned(Some(b"shop")).is_some() && statements.has_cursors());
         statements.close_cursors(|_| true);

@@ -5,6 +5,7 @@
 
 mod assignment;
 mod facts;
+mod familiar;
 mod functions;
 mod lexer;
 mod named;
@@ -19,6 +20,7 @@ mod text;
 mod token;
 
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
+pub use familiar::Familiar;
 use lexer::Reading;
 use plain::Plain;
 
@@ -159,15 +161,15 @@ impl Default for Statement {
 
 /// What `sql`, sent as one COM_QUERY or COM_STMT_PREPARE, does. Any bytes will do; the time is linear in their number.
 pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
-    classify_in(sql, || dialect)
+    match plain::classify(sql) {
+        Some(Plain { statement, beyond_ascii: false }) => statement,
+        plain => classify_in_doubt(plain, sql, || dialect),
+    }
 }
 
-/// The same, where it costs something to know the dialect: most texts read alike in all of them.
-pub fn classify_in(sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
-    let plain = plain::classify(sql);
-    if let Some(Plain { statement, beyond_ascii: false }) = plain {
-        return statement;
-    }
+/// What is not plain, or plain in most dialects only: most texts read alike in all of them, and it costs something to know
+/// which it is.
+fn classify_in_doubt(plain: Option<Plain>, sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
     let dialect = dialect();
     if dialect.ascii_unsafe_charset && !sql.is_ascii() {
         return Statement::unknowable();
@@ -225,6 +227,11 @@ impl Statement {
 
     fn writing() -> Self {
         Statement { only_reads: false, ..Self::reading() }
+    }
+
+    /// One statement that neither touches the transaction nor leaves anything in the session.
+    pub fn is_ordinary(&self) -> bool {
+        self.atomic && self.transaction == TransactionEffect::None && self.session.is_empty()
     }
 
     /// ROLLBACK and nothing else: afterwards nothing is left of the transaction, and none is open.

@@ -65,41 +65,37 @@ pub(super) struct Plain {
 pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
     let mut at = space(sql, 0);
     let verb = word(sql, &mut at);
-    let (reads, inserts) = match verb.len() {
-        6 if verb.eq_ignore_ascii_case(b"SELECT") => (true, false),
-        6 if verb.eq_ignore_ascii_case(b"INSERT") => (false, true),
-        6 if verb.eq_ignore_ascii_case(b"UPDATE") || verb.eq_ignore_ascii_case(b"DELETE") => (false, false),
+    let (reads, inserts) = match verb.try_into().map(upper::<6>).as_ref() {
+        Ok(b"SELECT") => (true, false),
+        Ok(b"INSERT") => (false, true),
+        Ok(b"UPDATE" | b"DELETE") => (false, false),
         _ => return None,
     };
     // INSERT INTO name (…): a name before a parenthesis that is not called.
     let mut target = inserts;
     if inserts {
         at = space(sql, at);
-        if !word(sql, &mut at).eq_ignore_ascii_case(b"INTO") {
+        if !is(word(sql, &mut at), b"INTO") {
             return None;
         }
     }
     // The name or word that ended last, if nothing but space came after it.
     let mut name = if inserts { b"" } else { verb };
-    let (mut after_number, mut after_dot, mut beyond_ascii) = (false, false, false);
+    let mut beyond_ascii = false;
     // FROM outside of parentheses, and not FROM DUAL.
     let (mut depth, mut from) = (0usize, false);
-    while let Some(byte) = sql.get(at) {
-        let number_ended = std::mem::take(&mut after_number);
-        let qualified = class(*byte) != Class::Space && std::mem::take(&mut after_dot);
-        let next = || sql.get(at + 1).copied().unwrap_or(0);
+    loop {
+        at = space(sql, at);
+        let Some(byte) = sql.get(at) else { break };
         match class(*byte) {
-            Class::Space => at += 1,
             Class::Letter => {
                 target &= name.is_empty();
                 name = word(sql, &mut at);
                 if is_notable(name, reads) {
                     return None;
                 }
-                if qualified {
-                    name = UNKNOWN;
-                } else if reads && depth == 0 && name.eq_ignore_ascii_case(b"FROM") {
-                    from |= !word(sql, &mut space(sql, at)).eq_ignore_ascii_case(b"DUAL");
+                if reads && depth == 0 && is(name, b"FROM") {
+                    from |= !is(word(sql, &mut space(sql, at)), b"DUAL");
                 }
             }
             Class::Sign => {
@@ -108,22 +104,21 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
             }
             Class::Digit => {
                 (name, target) = (b"", false);
-                while sql.get(at).is_some_and(u8::is_ascii_digit) {
-                    at += 1;
-                }
-                if sql.get(at).is_some_and(|byte| class(*byte) == Class::Letter) {
-                    return None;
-                }
-                after_number = true;
+                at = number(sql, at)?;
             }
             Class::Dot => {
-                // `1.e(` is read differently by servers, `a.1` is a name, and `db.t (…)` is no plain target.
-                let digit = next().is_ascii_digit();
-                if number_ended && !digit || !name.is_empty() && digit || target {
+                // `a.1` is a name, and `db.t (…)` is no plain target.
+                if target || !name.is_empty() && class_at(sql, at + 1) == Class::Digit {
                     return None;
                 }
-                (name, after_dot) = (b"", !number_ended);
-                at += 1;
+                name = b"";
+                at = space(sql, at + 1);
+                if class_at(sql, at) == Class::Letter {
+                    if is_notable(word(sql, &mut at), reads) {
+                        return None;
+                    }
+                    name = UNKNOWN;
+                }
             }
             Class::Open => {
                 let keyword = || matches!(lookup(name), Function::Keyword | Function::Pure);
@@ -140,7 +135,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
                 at += 1;
             }
             Class::Dash | Class::Slash => {
-                if next() == if *byte == b'-' { b'-' } else { b'*' } {
+                if sql.get(at + 1) == Some(if *byte == b'-' { &b'-' } else { &b'*' }) {
                     return None;
                 }
                 (name, target) = (b"", false);
@@ -157,7 +152,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
                 name = if quote == Class::Quoted { UNKNOWN } else { b"" };
                 at += 1 + length + 1;
             }
-            Class::Other => return None,
+            Class::Space | Class::Other => return None,
         }
     }
     let statement = match reads {
@@ -171,36 +166,89 @@ fn class(byte: u8) -> Class {
     CLASSES[usize::from(byte)]
 }
 
+/// Can this byte be in a name that is not quoted, but for digits?
+pub(super) fn is_of_a_name(byte: u8) -> bool {
+    class(byte) == Class::Letter
+}
+
+/// Behind the end it is nothing plain.
+fn class_at(sql: &[u8], at: usize) -> Class {
+    sql.get(at).map_or(Class::Other, |byte| class(*byte))
+}
+
 /// Where the space at this place ends.
+#[inline(always)]
 fn space(sql: &[u8], mut at: usize) -> usize {
-    while sql.get(at).is_some_and(|byte| class(*byte) == Class::Space) {
+    while at < sql.len() && (sql[at] == b' ' || class(sql[at]) == Class::Space) {
         at += 1;
     }
     at
 }
 
 /// The letters and digits at this place. If more belongs to the name, that is not plain, and what comes next.
+#[inline(always)]
 fn word<'a>(sql: &'a [u8], at: &mut usize) -> &'a [u8] {
     let start = *at;
-    while sql.get(*at).is_some_and(|byte| class(*byte) <= Class::Digit) {
-        *at += 1;
+    let mut end = start;
+    while end < sql.len() && class(sql[end]) <= Class::Digit {
+        end += 1;
     }
-    &sql[start..*at]
+    *at = end;
+    &sql[start..end]
+}
+
+/// Where the number at this place ends. `None`: letters follow, or a dot and no digit (`1.e(` is read differently by servers).
+fn number(sql: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += sql[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        match class_at(sql, at) {
+            Class::Letter => return None,
+            Class::Dot if class_at(sql, at + 1) == Class::Digit => at += 1,
+            Class::Dot => return None,
+            _ => return Some(at),
+        }
+    }
+}
+
+/// Of a word. Digits come out as something else, and as nothing that is a letter.
+fn upper<const N: usize>(word: &[u8; N]) -> [u8; N] {
+    word.map(|byte| byte & !0x20)
+}
+
+/// `other` is in capitals.
+fn is<const N: usize>(word: &[u8], other: &[u8; N]) -> bool {
+    word.try_into().is_ok_and(|word| upper::<N>(word) == *other)
 }
 
 /// Words that may say more than that something is read, or that rows are changed.
 fn is_notable(word: &[u8], reads: bool) -> bool {
-    let is = |other: &[u8]| word.eq_ignore_ascii_case(other);
-    let begins = |start: &[u8]| word.get(..start.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(start));
-    match word {
-        [b'f' | b'F', _, _] => is(b"FOR"),
-        [b'l' | b'L', _, _, _] => is(b"LOCK"),
-        [b'i' | b'I', _, _, _] => is(b"INTO"),
-        [_, _, _, _, _, _] => reads && (is(b"INSERT") || is(b"UPDATE") || is(b"DELETE")),
-        [_, _, _, _, _, _, _] => reads && is(b"REPLACE") || is(b"SYSDATE") || is(b"NEXTVAL") || is(b"CURRVAL"),
-        [b'c' | b'C', ..] => begins(b"CURRENT_"),
-        [b'l' | b'L', ..] => begins(b"LOCALTIME"),
-        [b'u' | b'U', ..] => begins(b"UTC_"),
-        _ => false,
+    /// The first letters of notable words of each length, as bits; longer ones like the last.
+    const FIRST: [u32; 9] = {
+        const fn letters(all: &[u8]) -> u32 {
+            let (mut bits, mut at) = (0, 0);
+            while at < all.len() {
+                bits |= 1 << (all[at] & 31);
+                at += 1;
+            }
+            bits
+        }
+        // UTC_… has four and more, CURRENT_… eight and LOCALTIME… nine.
+        let six = letters(b"IUD");
+        [0, 0, 0, letters(b"F"), letters(b"LIU"), letters(b"U"), six, letters(b"RSNCU"), letters(b"CLU")]
+    };
+    let Some(first) = word.first() else { return false };
+    if FIRST[word.len().min(FIRST.len() - 1)] >> (first & 31) & 1 == 0 {
+        return false;
+    }
+    fn begins<const N: usize>(word: &[u8], start: &[u8; N]) -> bool {
+        word.first_chunk().is_some_and(|begin| upper::<N>(begin) == *start)
+    }
+    match word.len() {
+        3 => is(word, b"FOR"),
+        4 if is(word, b"LOCK") || is(word, b"INTO") => true,
+        6 if reads && (is(word, b"INSERT") || is(word, b"UPDATE") || is(word, b"DELETE")) => true,
+        7 if is(word, b"SYSDATE") || is(word, b"NEXTVAL") || is(word, b"CURRVAL") => true,
+        7 if reads && is(word, b"REPLACE") => true,
+        _ => begins(word, b"CURRENT_") || begins(word, b"LOCALTIME") || begins(word, b"UTC_"),
     }
 }

@@ -85,6 +85,9 @@ const PLAIN_TOKENS: &[&str] = &[
     "SQL_CALC_FOUND_ROWS", "END", "BEGIN", ";", "#", "\\", "\"", "\0",
 ];
 
+/// What changes a text a little, mostly its numbers.
+const EDITS: &[&str] = &["", "0", "1", "22", "345678", "9", " ", "a", "e", ".", "'", "(", "@", "5 ", " 5"];
+
 /// The text with other gaps at its spaces and other letters, both outside of quotes.
 fn disguised(text: &str, gaps: &[&str], upper: bool) -> String {
     let mut gaps = gaps.iter().cycle();
@@ -137,6 +140,22 @@ proptest! {
                 prop_assert_eq!(&plain.statement, &classify_closely(text.as_bytes(), *dialect), "{}", text);
             }
         }
+    }
+
+    #[test]
+    fn a_text_like_the_one_before_is_classified_as_if_it_were_the_first(
+        text in plain_soup(),
+        edits in vec((any::<prop::sample::Index>(), select(EDITS), any::<bool>()), 0..3),
+    ) {
+        let mut other = text.clone().into_bytes();
+        for (at, with, instead) in edits {
+            let at = at.index(other.len());
+            other.splice(at..at + usize::from(instead), with.bytes());
+        }
+        let mut familiar = Familiar::default();
+        familiar.classify(text.as_bytes(), Dialect::default);
+        let second = familiar.classify(&other, Dialect::default);
+        prop_assert_eq!(second, classify(&other, Dialect::default()), "{} / {}", text, String::from_utf8_lossy(&other));
     }
 
     #[test]

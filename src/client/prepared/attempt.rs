@@ -54,7 +54,7 @@ impl Guest {
     ) -> Look {
         let ready = match self.before(class, &mut attempts) {
             // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
-            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.state().condemned => Err(None),
+            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.is_condemned() => Err(None),
             Next::Deliver(code) => {
                 self.tell(statement);
                 Err(Some(code))
@@ -71,7 +71,7 @@ impl Guest {
     pub(super) fn look_at_execution(&self, statement: ActiveStatement, known: &Preparation, attempts: u32) -> Look {
         let look = self.look_at(statement, &known.statement, &|| self.send_used_up_data(statement), attempts);
         if look.ready.is_err() {
-            self.set_executing(statement, false);
+            self.state().executing = None;
         }
         look
     }
@@ -135,28 +135,32 @@ impl Guest {
             }
             if next != Next::Send {
                 self.finished(statement);
-                self.set_executing(statement, false);
+                self.state().executing = None;
             }
             return next;
         }
-        self.finished(statement);
-        self.set_executing(statement, false);
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.finished(statement);
         let rows = self.native.field_count() > 0;
-        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS != 0;
-        let (affected, insert_id) = self.native.statement_done(statement);
-        let reply = if rows { Reply::Pending } else { Reply::Done { affected, insert_id } };
-        let cursor = rows && self.native.wants_cursor(statement);
-        let plain_read = rows && class.only_reads && class.atomic && !in_transaction;
-        self.succeeded(ran, class, reply, Pending::None);
-        if cursor {
-            self.state().session.prepared.open_cursor(statement.key());
+        let reply = if rows {
+            Reply::Pending
+        } else {
+            let (affected, insert_id) = self.native.statement_done(statement);
+            Reply::Done { affected, insert_id }
+        };
+        self.succeeded(state, ran, class, reply, Pending::None);
+        if rows && self.native.wants_cursor(statement) {
+            state.session.prepared.open_cursor(statement.key());
         } else if rows {
+            let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();
             let values = values.take().filter(|_| plain_read);
             let read = values.map(|values| Execution { preparation: Arc::clone(known), values });
-            self.state().result = Pending::Prepared { statement, read };
+            state.result = Pending::Prepared { statement, read };
         }
+        state.executing = None;
         if let Some(values) = values.take() {
-            self.state().of(statement).values = values;
+            state.spare = values;
         }
         Next::Deliver(0)
     }
@@ -187,8 +191,8 @@ impl Guest {
         let binds = self.bound(statement);
         let state = {
             let mut state = self.state();
-            let live = state.of(statement);
-            live.kept.take().filter(|_| !live.executing).unwrap_or(0)
+            let executing = state.executing == Some(statement);
+            state.of(statement).kept.take().filter(|_| !executing).unwrap_or(0)
         };
         let open = self.native.server_status() & SERVER_STATUS_IN_TRANS;
         let outcome = self.native.prepare_again(statement, &known.text, (known.parameters, known.fields), state);

@@ -10,6 +10,7 @@ use super::{
     Call,
     handle::{Guest, Pending},
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
+    look::Look,
     rescue::Next,
     statement::HARMLESS,
 };
@@ -20,6 +21,7 @@ use crate::{
     sql::{Pin, Statement, classify},
 };
 pub use rows::{free_result, next_result, store_result};
+use values::Begun;
 pub use values::{attribute_set, bound, send_long_data};
 
 /// An execution of nobody knows what.
@@ -62,27 +64,27 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let begin = |guest: &Guest| {
-        let known = guest.known(statement)?;
-        guest.set_executing(statement, true);
-        let values = guest.values(statement, &known);
-        let look = guest.look_at_execution(statement, &known, 0);
-        Some((known, values, look))
+        let begun = guest.execution_begins(statement)?;
+        let class = &begun.known.statement;
+        let look = (begun.plain && guest.in_order(class)).then(|| Look::sent(guest, class));
+        Some((begun, look))
     };
-    let Some((guest, known)) = entered_and(call, statement, begin) else { return real() };
-    let Some((known, mut values, look)) = known else {
+    let Some((guest, begun)) = entered_and(call, statement, begin) else { return real() };
+    let Some((Begun { known, mut values, .. }, look)) = begun else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.
             decide(|| {
                 // It may have generated an id.
                 let class = Statement { uses_insert_id: true, ..Statement::reading() };
-                guest.succeeded(UNKNOWN, &class, Reply::Pending, Pending::None);
+                guest.succeeded(&mut guest.state(), UNKNOWN, &class, Reply::Pending, Pending::None);
                 guest.pin(Pin::Unclear);
             });
         }
         return code;
     };
     let again = |attempts| guest.look_at_execution(statement, &known, attempts);
+    let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
     guest.attend_after(look, again, real, |returned, attempts| {
         guest.executed(statement, &known, &mut values, returned, attempts)
     })
@@ -149,10 +151,10 @@ impl Guest {
             // Without autocommit the library believes that preparing a query opens a transaction.
             self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
         }
-        let class = classify(text, self.dialect());
         let counts = self.native.statement_counts(statement);
         let movable = self.native.statements_can_be_moved();
         let mut state = self.state();
+        let class = classify(text, self.dialect(&state.session));
         if !movable {
             state.of(statement).hindrance = Some("a prepared statement");
         }
@@ -172,15 +174,6 @@ impl Guest {
 
     /// Neither rows nor long data of its last execution are left.
     pub(super) fn finished(&self, statement: ActiveStatement) {
-        let mut state = self.state();
-        state.rows_ended(statement);
-        state.session.prepared.close_cursors(|open| open == statement.key());
-        if let Some(prepared) = state.session.prepared.get_mut(statement.key()) {
-            prepared.forget_long_data();
-        }
-    }
-
-    pub(super) fn set_executing(&self, statement: ActiveStatement, executing: bool) {
-        self.state().of(statement).executing = executing;
+        self.state().finished(statement);
     }
 }

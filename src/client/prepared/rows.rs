@@ -12,7 +12,11 @@ use super::{
     },
     entered, entered_and,
 };
-use crate::{hooks::decide, sql::Pin, verdict::Evidence};
+use crate::{
+    hooks::{decide, glance},
+    sql::Pin,
+    verdict::Evidence,
+};
 
 /// `mysql_stmt_store_result`: digested inside a transaction; a read that was cut off is executed again whole.
 pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
@@ -21,14 +25,11 @@ pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c
     let mut attempts = 0;
     loop {
         let code = real();
-        let again = decide(|| {
-            if code == 0 {
-                guest.rows_stored(statement, read.take());
-                return false;
-            }
-            guest.executes_again(statement, read.take(), &mut attempts)
-        });
-        if again != Some(true) {
+        if code == 0 {
+            glance(|| guest.rows_stored(statement, read));
+            return code;
+        }
+        if decide(|| guest.executes_again(statement, read.take(), &mut attempts)) != Some(true) {
             return code;
         }
         read = decide(|| announced(&guest)).flatten();
@@ -55,7 +56,7 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
 pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = entered(call, statement) else { return real() };
     let code = real();
-    decide(|| guest.finished(statement));
+    glance(|| guest.finished(statement));
     code
 }
 
@@ -69,13 +70,14 @@ impl Guest {
     }
 
     pub(super) fn rows_stored(&self, statement: ActiveStatement, read: Option<Execution>) {
-        if self.state().session.wants_digest() {
+        let mut state = self.state();
+        if state.session.wants_digest() {
             let digest = self.native.digest_statement(statement);
-            self.state().session.on_stored(digest, self.status_in_transaction());
+            state.session.on_stored(digest, self.status_in_transaction());
         }
-        self.finished(statement);
+        state.finished(statement);
         if let Some(Execution { values, .. }) = read {
-            self.state().of(statement).values = values;
+            state.spare = values;
         }
     }
 
@@ -94,9 +96,9 @@ impl Guest {
             return false;
         };
         self.native.set_failure(&failure);
-        self.set_executing(statement, true);
+        self.state().executing = Some(statement);
         let again = self.rescued_rows(statement, read, evidence, attempts);
-        self.set_executing(statement, false);
+        self.state().executing = None;
         again
     }
 

@@ -1,16 +1,16 @@
 //! What a prepared statement is executed with: what is bound to it, and what was sent in pieces beforehand.
 
-use std::ffi::c_int;
+use std::{ffi::c_int, sync::Arc};
 
 use super::{
     super::{
         Call,
-        handle::Guest,
+        handle::{Guest, Live, State},
         layout::{
             native::ActiveStatement,
             sys::{
-                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_PREBIND_PARAMS,
-                STMT_ATTR_ROW_SIZE,
+                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE,
+                STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
     },
@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     hooks::{self, current, decide},
-    session::{execution::Value, prepared::Preparation},
+    session::{
+        execution::Value,
+        prepared::{Preparation, Prepared},
+    },
 };
 
 /// `mysql_stmt_bind_param`, with the address of what is bound; or, `named`, in a way that is not kept.
@@ -69,36 +72,59 @@ pub fn send_long_data(
     real: impl Fn() -> c_int,
 ) -> c_int {
     harmless(call, statement, real, |guest| {
-        if let Some(prepared) = guest.state().session.prepared.get_mut(statement.key()) {
-            prepared.on_long_data(parameter, data);
-        }
+        guest.state().session.prepared.on_long_data(statement.key(), parameter, data);
     })
 }
 
+/// An execution that is about to be sent.
+pub(super) struct Begun {
+    pub known: Arc<Preparation>,
+    pub values: Option<Vec<Value>>,
+    /// There is nothing to be prepared or sent before it.
+    pub plain: bool,
+}
+
 impl Guest {
+    /// An execution of the statement begins, if we know what it is.
+    pub(super) fn execution_begins(&self, statement: ActiveStatement) -> Option<Begun> {
+        let mut state = self.state();
+        let State { session, statements, executing, spare, .. } = &mut *state;
+        let prepared = session.prepared.get(statement.key())?;
+        let known = Arc::clone(&prepared.preparation);
+        let live = Live::of(statements, statement);
+        *executing = Some(statement);
+        let plain = live.refused.is_none() && !prepared.has_long_data();
+        let values = self.values(statement, (prepared, live), session.transaction().is_some(), spare);
+        Some(Begun { known, values, plain })
+    }
+
     /// What this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off. The
-    /// application may have thrown it away by then.
-    pub(super) fn values(&self, statement: ActiveStatement, known: &Preparation) -> Option<Vec<Value>> {
+    /// application may have thrown it away by then. `logged`: a transaction is open.
+    fn values(
+        &self,
+        statement: ActiveStatement,
+        (prepared, live): (&Prepared, &Live),
+        logged: bool,
+        spare: &mut Vec<Value>,
+    ) -> Option<Vec<Value>> {
+        let known = &prepared.preparation;
         if known.parameters == 0 {
             return Some(Vec::new());
         }
-        let autocommit = self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0;
-        if !known.statement.only_reads && autocommit && !self.in_transaction() {
+        let status = self.native.server_status();
+        let in_transaction = logged || status & SERVER_STATUS_IN_TRANS != 0;
+        if !known.statement.only_reads && status & SERVER_STATUS_AUTOCOMMIT != 0 && !in_transaction {
             return None;
         }
-        let mut state = self.state();
-        let live = state.of(statement);
         if live.bulk || live.named || live.hindrance.is_some() {
             return None;
         }
-        let memory = std::mem::take(&mut live.values);
-        let as_told = state.statements.get(&statement.key())?.binds.as_ref()?;
-        let prepared = state.session.prepared.get(statement.key())?;
+        let as_told = live.binds.as_ref()?;
         let binds = self.native.bound_now(statement).unwrap_or(as_told);
         if binds.len() != known.parameters as usize {
             return None;
         }
-        self.native.values(binds, memory, |parameter| prepared.long_data(parameter))
+        self.native.values(binds, std::mem::take(spare), |parameter| prepared.long_data(parameter))
     }
 
     /// What is bound to the statement, if anything ever was.
