@@ -67,7 +67,7 @@ fn silence_panics() {
 pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     glance(|| {
         // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
-        let _patience = raw::Uncancellable::new();
+        let _patience = raw::Uncancellable::from_here();
         decision()
     })
 }

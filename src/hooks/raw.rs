@@ -161,7 +161,7 @@ unsafe extern "C" {
 }
 
 impl Uncancellable {
-    pub fn new() -> Self {
+    pub fn from_here() -> Self {
         const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
         let mut before = 0;
         // SAFETY: a valid state and a valid place for the old one.
