@@ -366,8 +366,8 @@ impl Guest {
 
     /// From now on the connection is lost for the application too.
     pub fn condemn(&self) {
-        self.native.cut();
         let mut state = self.state();
+        self.native.cut(state.peer);
         state.condemned = true;
         state.session.forget();
         // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
