@@ -1,4 +1,4 @@
-//! `pointsman doctor PROGRAM`: whether the library can reach a program, and why not. Looks at files; runs nothing.
+//! `pointsman doctor`: whether the library can reach a program, or has reached a process, and why not. Looks; runs nothing.
 //!
 //! | module | idea |
 //! |---|---|
@@ -6,14 +6,17 @@
 //! | `rights` | programs that run with other rights than their caller's |
 //! | `elf` | what an executable says of itself |
 //! | `needs` | the client library that it is linked with |
+//! | `process` | what a running process has loaded, and where its calls lead |
 
 mod elf;
 mod needs;
+mod process;
 mod program;
 mod rights;
 
+use std::ffi::OsStr;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::options::{DoctorAsk, USAGE};
@@ -34,6 +37,8 @@ enum Obstacle {
     LoaderIsMissing(PathBuf),
     LinkedIn,
     NoProgram(&'static str),
+    NotLoaded,
+    DeepBound { caller: String, library: String },
 }
 
 impl fmt::Display for Obstacle {
@@ -57,6 +62,14 @@ impl fmt::Display for Obstacle {
             }
             Self::LoaderIsMissing(loader) => write!(f, "its loader {} is not there", loader.display()),
             Self::LinkedIn => write!(f, "a MySQL client library is linked into it: its calls go past the loader"),
+            Self::NotLoaded => {
+                write!(f, "libpointsman.so is not loaded: LD_PRELOAD did not name it when the process started")
+            }
+            Self::DeepBound { caller, library } => write!(
+                f,
+                "{caller} calls {library} past the library: it was loaded with RTLD_DEEPBIND; its connections are protected \
+                 if whoever loads it does so without that flag"
+            ),
             Self::NoProgram(what) => write!(f, "{what}: neither a program for Linux nor a script"),
         }
     }
@@ -64,18 +77,17 @@ impl fmt::Display for Obstacle {
 
 /// Prints what there is to say, a line each, and gives the exit code.
 pub fn doctor(ask: &DoctorAsk) -> ExitCode {
-    match Program::find(&ask.program).and_then(|program| Ok((examine(&program)?, program))) {
-        Ok((obstacles, program)) => {
-            let verdict = if obstacles.is_empty() { "can be reached" } else { "cannot be reached" };
-            println!("{}: {verdict}", program.path.display());
-            for (script, interpreter) in &program.scripts {
-                println!("  {} is a script of {}", script.display(), interpreter.display());
-            }
-            obstacles.iter().for_each(|obstacle| println!("  {obstacle}"));
-            if obstacles.is_empty() {
-                println!("  {}", needs::client_library(&program.file));
-            }
-            ExitCode::from(u8::from(!obstacles.is_empty()))
+    let findings = match (&ask.program, ask.pid) {
+        (Some(name), _) => of_program(name),
+        (None, pid) => process::examine(pid.unwrap_or_default()),
+    };
+    match findings {
+        Ok(findings) => {
+            let verdict = if findings.obstacles.is_empty() { "can be reached" } else { "cannot be reached" };
+            println!("{}: {verdict}", findings.subject);
+            findings.remarks.iter().for_each(|remark| println!("  {remark}"));
+            findings.obstacles.iter().for_each(|obstacle| println!("  {obstacle}"));
+            ExitCode::from(u8::from(!findings.obstacles.is_empty()))
         }
         Err(error) => {
             eprintln!("pointsman: {error}");
@@ -84,9 +96,29 @@ pub fn doctor(ask: &DoctorAsk) -> ExitCode {
     }
 }
 
-fn examine(program: &Program) -> Result<Vec<Obstacle>, BadInput> {
-    let content = program::read(&program.file)?;
-    let mut obstacles = rights::obstacles(&program.file)?;
+/// What there is to say.
+struct Findings {
+    subject: String,
+    remarks: Vec<String>,
+    obstacles: Vec<Obstacle>,
+}
+
+fn of_program(name: &OsStr) -> Result<Findings, BadInput> {
+    let program = Program::find(name)?;
+    let obstacles = of_file(&program.file)?;
+    let script = |(script, interpreter): &(PathBuf, PathBuf)| {
+        format!("{} is a script of {}", script.display(), interpreter.display())
+    };
+    let mut remarks: Vec<_> = program.scripts.iter().map(script).collect();
+    if obstacles.is_empty() {
+        remarks.push(needs::client_library(&program.file));
+    }
+    Ok(Findings { subject: program.path.display().to_string(), remarks, obstacles })
+}
+
+fn of_file(path: &Path) -> Result<Vec<Obstacle>, BadInput> {
+    let content = program::read(path)?;
+    let mut obstacles = rights::obstacles(path)?;
     obstacles.extend(elf::obstacles(&content));
     Ok(obstacles)
 }

@@ -33,7 +33,7 @@ pub enum Ask {
     Run(RunAsk),
     /// Says whether the library can reach a program, and why not.
     ///
-    /// Nothing is run. Exit codes: 0 it can be reached; 1 it cannot; 2 there is no such program, or wrong usage.
+    /// Nothing is run. Exit codes: 0 it can be reached; 1 it cannot; 2 there is no such program or process, or wrong usage.
     Doctor(DoctorAsk),
     /// Switches real servers over under a real program, first bare, then protected, and compares.
     ///
@@ -59,8 +59,11 @@ pub struct RunAsk {
 #[derive(Debug, Args)]
 pub struct DoctorAsk {
     /// Its path, or its name in PATH. Of a script the interpreter is looked at.
-    #[arg(value_name = "PROGRAM")]
-    pub program: OsString,
+    #[arg(value_name = "PROGRAM", required_unless_present = "pid", conflicts_with = "pid")]
+    pub program: Option<OsString>,
+    /// A running process instead: whether it has the library, and which calls go past it.
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -1,9 +1,10 @@
 //! What `pointsman doctor` says of real programs of every kind.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -212,5 +213,81 @@ fn a_broken_program_is_answered_like_any_other() {
         content[at] ^= 0xff;
         let (code, said) = doctor(shop.file("bent", content));
         assert!(matches!(code, Some(0..=2)) && !said.contains("panicked"), "byte {at}: {code:?} {said}");
+    }
+}
+
+/// A process that says when it is ready, and ends with this.
+struct Running(Child);
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        Self(child)
+    }
+
+    fn doctor(&self) -> (Option<i32>, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        let output = command.args(["doctor", "--pid", &self.0.id().to_string()]).output().unwrap();
+        (output.status.code(), String::from_utf8([output.stdout, output.stderr].concat()).unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// Our library's place is taken by one that has its name and one of its doors.
+#[test]
+fn of_a_process_is_said_whether_it_has_the_library_and_what_goes_past_it() {
+    let shop = Workshop::new();
+    let call = "void *mysql_real_connect(void *, ...); void *call(void) { return mysql_real_connect(0); }";
+    let ours = shop.compile("libpointsman.so", "void *mysql_real_connect(void) { return 0; }", &["-shared", "-fPIC"]);
+    let plugin = shop.compile("libplugin.so", call, &["-shared", "-fPIC", "-lmariadb"]);
+    let host = shop.compile(
+        "host",
+        "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdio.h>\n#include <stdlib.h>\n\
+         int main(int n, char **words) {\n\
+         if (n > 2 && dlopen(words[2], RTLD_NOW | (atoi(words[1]) ? RTLD_DEEPBIND : 0)) == NULL) return 9;\n\
+         puts(\"ready\"); fflush(stdout); return getchar() != EOF; }",
+        &["-ldl"],
+    );
+    let start = |preload: &Path, words: &[&str]| {
+        let mut command = Command::new(&host);
+        command.args(words).env("LD_PRELOAD", preload);
+        Running::start(command).doctor()
+    };
+    let plugin = plugin.to_str().unwrap();
+    let (none, nothing) = (Path::new(""), "no MySQL client library is loaded now");
+    for (preload, words, code, says) in [
+        (&*ours, &["0"][..], 0, nothing),
+        (&ours, &["0", plugin], 0, "/libmariadb.so.3 is loaded"),
+        (&ours, &["1", plugin], 1, "libplugin.so calls libmariadb.so.3 past the library"),
+        (none, &["0", plugin], 1, "libpointsman.so is not loaded"),
+    ] {
+        let said = start(preload, words);
+        assert!(said.0 == Some(code) && said.1.contains(says), "{words:?}: {said:?}");
+    }
+    // Lazily bound: nobody has called it yet, so it leads nowhere yet.
+    let linked = shop.compile(
+        "linked",
+        &format!("#include <stdio.h>\n{call} int main(void) {{ puts(\"r\"); fflush(stdout); return getchar(); }}"),
+        &["-lmariadb", "-Wl,-z,lazy"],
+    );
+    let mut command = Command::new(linked);
+    command.env("LD_PRELOAD", &ours);
+    assert_eq!(Running::start(command).doctor().0, Some(0));
+}
+
+#[test]
+fn a_process_that_is_not_there_is_bad_input() {
+    let output = Command::new(env!("CARGO_BIN_EXE_pointsman")).args(["doctor", "--pid", "4194999"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no such process"));
+    for words in [&["doctor"][..], &["doctor", "sh", "--pid", "1"], &["doctor", "--pid", "x"]] {
+        assert_eq!(Command::new(env!("CARGO_BIN_EXE_pointsman")).args(words).output().unwrap().status.code(), Some(2));
     }
 }

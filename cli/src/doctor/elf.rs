@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use object::elf::{EM_AARCH64, EM_X86_64, ET_DYN, ET_EXEC};
 use object::read::elf::{ElfFile64, FileHeader, ProgramHeader};
-use object::{Endianness, FileKind, Object, ObjectSymbol};
+use object::{Endianness, FileKind, Object, ObjectSymbol, ObjectSymbolTable};
 
 use super::{Obstacle, needs};
 
@@ -84,6 +84,23 @@ fn of_loader(loader: &Path) -> Option<Obstacle> {
 fn defines_client(file: &ElfFile64<'_>) -> bool {
     let mut symbols = file.symbols().chain(file.dynamic_symbols());
     symbols.any(|symbol| symbol.is_definition() && symbol.name() == Ok(CONNECT))
+}
+
+/// The places in which it keeps the address of `CONNECT`, if it calls that of a library: counted from where its file's first
+/// byte lies in memory.
+pub fn connect_slots(file: &ElfFile64<'_>) -> Vec<u64> {
+    let (Some(symbols), Some(relocations)) = (file.dynamic_symbol_table(), file.dynamic_relocations()) else {
+        return vec![];
+    };
+    let first = file.elf_program_headers().iter().find(|header| header.p_type(file.endian()) == object::elf::PT_LOAD);
+    let bias = first.map_or(0, |header| header.p_vaddr(file.endian()).wrapping_sub(header.p_offset(file.endian())));
+    let connects = |relocation: &object::Relocation| match relocation.target() {
+        object::RelocationTarget::Symbol(index) => {
+            symbols.symbol_by_index(index).is_ok_and(|symbol| symbol.name() == Ok(CONNECT))
+        }
+        _ => false,
+    };
+    relocations.filter(|(_, relocation)| connects(relocation)).map(|(at, _)| at.wrapping_sub(bias)).collect()
 }
 
 /// The names of the libraries that it is linked with.

@@ -26,6 +26,10 @@ pub enum BadInput {
     TooManyScripts(PathBuf),
     #[error("{0}: a script whose first line names no interpreter")]
     NoInterpreter(PathBuf),
+    #[error("--pid {0}: there is no such process")]
+    NoProcess(u32),
+    #[error("--pid {0}: its memory may not be looked at ({1}); do it as root")]
+    NotAllowed(u32, std::io::Error),
 }
 
 /// A program as it was asked for, and the executable behind it.
