@@ -1,16 +1,23 @@
 //! Descriptors that are copied, passed on, closed behind our back, taken again for something else, very high, or used up.
 
-use std::{path::Path, process::Command, sync::Mutex};
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+    sync::Mutex,
+};
 
 use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{
+    DATABASE, PASSWORD, USER,
     compile::{self, Kind},
     dialogue::{Dialogue, Driver},
     library, pair,
-    run::Preload,
+    run::{self, Preload},
+    scale::seed,
     single,
     stage::Stage,
-    wait_for,
+    switch, wait_for,
 };
 
 /// A handle that waits for an answer, one that rests meanwhile, and one whose descriptor is closed unseen.
@@ -184,11 +191,45 @@ fn a_process_without_a_free_descriptor_gets_its_errors_and_loses_nothing_else() 
         assert_eq!(log.iter().filter(|line| line.contains("no means for another connection")).count(), 1, "{log:#?}");
         assert_ne!(stage.client.ask("give_back"), "0");
         stage.is_on("query 0", Side::Blue);
-        pointsman_tests::switch(&lab);
+        switch(&lab);
         stage.expect("query 0 INSERT INTO orders (worker, seq) VALUES (-9, 1)", "ok 1");
         stage.is_on("query 1", Side::Green);
         wait_until("what was opened meanwhile to be closed", &mut stage.client, |client| {
             client.ask("open_files") == files
         });
     }
+}
+
+#[test]
+fn threads_that_open_and_close_other_things_on_the_same_numbers_are_not_harmed_by_switchovers() {
+    let Some(lab) = pair(Flavor::MariaDb) else { return };
+    let seed = seed("REUSE_SEED");
+    let mut command = run::command(&lab, compile::mariadb_program("reuse"), Preload::Preloaded);
+    command.arg((seed as u32 >> 1).to_string()).args([ENDPOINT, "3306", USER, PASSWORD, DATABASE]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let program = pointsman_lab::spawn(command).unwrap();
+    let (orders, answers) = (program.take_stdin().unwrap(), program.take_stdout().unwrap());
+    let mut answers = BufReader::new(answers).lines();
+    assert_eq!(answers.next().unwrap().unwrap(), "begun");
+    let rows = |side: Side| lab.server(side).sql("SELECT COUNT(*) FROM shop.orders WHERE worker = -6").unwrap();
+    let some = |side: Side| {
+        let before = rows(side);
+        wait_for("statements on that server", || rows(side) != before);
+    };
+    some(Side::Blue);
+    lab.blue().drop_connections(USER).unwrap();
+    some(Side::Blue);
+    switch(&lab);
+    some(Side::Green);
+    // Blue is silent for whoever is still connected to it.
+    lab.blue().freeze();
+    lab.green().drop_connections(USER).unwrap();
+    some(Side::Green);
+    lab.blue().thaw();
+    drop(orders);
+    let said: Vec<_> = answers.map(Result::unwrap).collect();
+    let summary = said.last().unwrap();
+    println!("{summary}");
+    assert!(said.len() == 1 && summary.ends_with(" 0 harmed"), "{said:#?}");
+    assert!(!summary.starts_with("0 statements") && summary.contains(" 0 refused, "), "{summary}");
 }
