@@ -12,6 +12,8 @@ mod asynchronous_doors;
 pub mod current;
 pub mod errno;
 pub mod floor;
+#[cfg(all(feature = "doors", not(test)))]
+mod imports;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
@@ -21,6 +23,8 @@ mod mysql_doors;
 pub mod objects;
 pub mod raw;
 pub mod steer;
+#[cfg(all(feature = "doors", not(test)))]
+mod wake;
 
 use std::{
     cell::Cell,
@@ -78,6 +82,14 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
             None
         }
     }
+}
+
+/// The library is awake, or was woken by this (see `wake.rs`). Where it has no doors it never sleeps.
+pub fn awake() -> bool {
+    #[cfg(all(feature = "doors", not(test)))]
+    return wake::wake();
+    #[cfg(not(all(feature = "doors", not(test))))]
+    true
 }
 
 /// Switched off by the configuration.
