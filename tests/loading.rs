@@ -73,6 +73,28 @@ fn beside_other_preloads_before_and_after_it_connections_are_protected_and_move(
     }
 }
 
+/// The image names one, the system another.
+#[test]
+fn two_copies_of_the_library_do_no_more_than_one() {
+    let Some(lab) = pair(Flavor::MariaDb) else { return };
+    let copy = lab.directory().join("libpointsman.so");
+    std::fs::copy(library(), &copy).unwrap();
+    let mut stage = Stage::set_with(&lab, Driver::LibMariaDb, |command| {
+        command.env("LD_PRELOAD", format!("{}:{}", library().display(), copy.display()));
+    });
+    stage.client.assert_protected(&lab);
+    stage.expect("query 0 BEGIN", "ok 0");
+    stage.expect("query 0 INSERT INTO orders (worker, seq) VALUES (-8, 1)", "ok 1");
+    switch(&lab);
+    stage.expect("query 0 INSERT INTO orders (worker, seq) VALUES (-8, 2)", "ok 1");
+    stage.expect("query 0 COMMIT", "ok 0");
+    stage.is_on("query 0", Side::Green);
+    let rows = "SELECT COUNT(*) FROM shop.orders WHERE worker = -8";
+    assert_eq!(lab.green().sql(rows).unwrap(), "2");
+    let moved = stage.client.log().into_iter().filter(|line| line.contains("moved to")).count();
+    assert_eq!(moved, 1, "{}", stage.client.stderr());
+}
+
 fn host() -> PathBuf {
     compile("plugin_host", "plugin_host", Kind::Program, &["-ldl"])
 }
@@ -108,6 +130,15 @@ fn plug_ins_that_are_closed_and_loaded_again_are_protected_each_time() {
     let [one, other] = plugins();
     let words = [&one, "close", &one, "close", &other, "close", &one, "close", &other, "again"];
     assert_protected(both(lab, &host(), &words), 6);
+}
+
+/// What was found out about a library is true of what lies there for as long as the process lives.
+#[test]
+fn a_client_library_that_was_used_stays_where_it_is_when_it_is_closed() {
+    let Some(lab) = lab() else { return };
+    let [one, _] = plugins();
+    let [bare, preloaded] = both(lab, &host(), &[&one, "close", "look"]);
+    assert_eq!((bare.stdout.as_str(), preloaded.stdout.as_str()), ("lost\ngone\n", "protected\nthere\n"));
 }
 
 #[test]

@@ -1,5 +1,5 @@
 /* Loads plug-ins with dlopen(RTLD_LOCAL) and runs each. Arguments: their paths, in order; "close" closes the one before it,
- * "again" runs the one before it, "deep" loads what follows with RTLD_DEEPBIND. */
+ * "look" says whether it is there still, "again" runs it, "deep" loads what follows with RTLD_DEEPBIND. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 int main(int count, char **words)
 {
     int flags = RTLD_NOW | RTLD_LOCAL;
+    const char *path = NULL;
     void *plugin = NULL;
     if (count < 2) {
         fprintf(stderr, "a plug-in's path is missing\n");
@@ -23,6 +24,12 @@ int main(int count, char **words)
             dlclose(plugin);
             continue;
         }
+        if (strcmp(words[i], "look") == 0) {
+            printf("%s\n", dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL ? "gone" : "there");
+            continue;
+        }
+        if (strcmp(words[i], "again") != 0)
+            path = words[i];
         if (strcmp(words[i], "again") != 0 && (plugin = dlopen(words[i], flags)) == NULL) {
             fprintf(stderr, "%s\n", dlerror());
             return 2;
