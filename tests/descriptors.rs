@@ -76,8 +76,10 @@ fn what_leads_to_a_server_is_known_through_every_copy_and_every_close_and_every_
         assert_eq!(client.ask("duplicate 51 dup2 63"), "63");
         assert_eq!(client.ask("release 63 raw"), "released");
         // A tag of an unseen close is overwritten by the copy of something else.
+        assert_eq!(client.ask(&format!("duplicate {lost} dup2 70")), "70");
+        assert_eq!(client.ask("release 70 raw"), "released");
+        assert_eq!(client.ask("duplicate 0 fcntl 70"), "70");
         assert_eq!(client.ask(&format!("release {lost} raw")), "released");
-        assert_eq!(client.ask(&format!("duplicate 0 fcntl {lost}")), lost);
         assert_ne!(client.ask(&format!("pass {resting}")), "-1");
         // Two, and five copies.
         blue_is_given_up(&lab, client, 7);
@@ -113,7 +115,10 @@ fn a_connection_with_a_very_high_descriptor_is_protected_and_costs_no_more_memor
             command.env("LD_PRELOAD", format!("{}:{}", library().display(), high_sockets.display()));
             command.env("HIGH_SOCKETS", wanted.unwrap_or(3).to_string());
         });
-        let limit = [1 << 20, hard_limit()].into_iter().find(|limit| set_limit(&client.proc(), *limit)).unwrap();
+        let limit = [1 << 20, hard_limit()]
+            .into_iter()
+            .find(|limit| set_limit(&client.proc(), &format!("{limit}:{limit}")))
+            .unwrap();
         if wanted.is_none_or(|wanted| wanted < limit) {
             assert_eq!(client.connect(0, ENDPOINT), "ok");
         }
@@ -140,17 +145,17 @@ fn hard_limit() -> u32 {
     line.split_whitespace().nth(4).unwrap().parse().unwrap()
 }
 
-/// Lets a running process have so many descriptors. False: it is not allowed to.
-fn set_limit(proc: &Path, limit: u32) -> bool {
+/// Lets a running process have so many descriptors (soft and hard, prlimit(1)). False: it is not allowed to.
+fn set_limit(proc: &Path, limits: &str) -> bool {
     let pid = proc.file_name().unwrap();
     let mut prlimit = Command::new("prlimit");
-    prlimit.arg("--pid").arg(pid).arg(format!("--nofile={limit}:{limit}"));
+    prlimit.arg("--pid").arg(pid).arg(format!("--nofile={limits}"));
     prlimit.output().expect("prlimit of util-linux can be run").status.success()
 }
 
 /// No descriptor is left for anybody in the client, the watcher included, which says so.
 fn use_up(client: &mut Dialogue) {
-    assert!(set_limit(&client.proc(), 200));
+    assert!(set_limit(&client.proc(), "200:"));
     wait_until("the watcher to find none", client, |client| {
         client.ask("use_up");
         client.log().iter().any(|line| line.contains("the watcher cannot work"))
@@ -191,9 +196,15 @@ fn a_process_without_a_free_descriptor_gets_its_errors_and_loses_nothing_else() 
         assert_eq!(log.iter().filter(|line| line.contains("no means for another connection")).count(), 1, "{log:#?}");
         assert_ne!(stage.client.ask("give_back"), "0");
         stage.is_on("query 0", Side::Blue);
+        // A move that lacks one goes on as soon as there is one.
+        use_up(&mut stage.client);
         switch(&lab);
-        stage.expect("query 0 INSERT INTO orders (worker, seq) VALUES (-9, 1)", "ok 1");
+        stage.client.tell("query 0 INSERT INTO orders (worker, seq) VALUES (-9, 1)");
+        wait_for("the hold", || stage.client.log().iter().any(|line| line.contains("holding")));
+        assert!(set_limit(&stage.client.proc(), "210:"));
+        assert_eq!(stage.client.answer(), "ok 1", "{driver:?}: {}", stage.client.stderr());
         stage.is_on("query 1", Side::Green);
+        assert_ne!(stage.client.ask("give_back"), "0");
         wait_until("what was opened meanwhile to be closed", &mut stage.client, |client| {
             client.ask("open_files") == files
         });

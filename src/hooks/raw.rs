@@ -151,7 +151,8 @@ pub fn never_left(fd: i32) -> bool {
 ///
 /// Another thread may close the number and get it again for something else at any moment, so a duplicate is taken first
 /// and looked at: what it leads to is what is ended. `still`: is the number, duplicated by now, still what was meant?
-/// Without a free descriptor nothing is done.
+/// Without a free descriptor nothing is done. (A child that is forked in this very moment inherits a connection that has
+/// ended, until it closes what it does not know, or becomes another program.)
 pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -> bool {
     let Some(duplicate) = Own::duplicate_of(fd) else { return false };
     let meant = self::peer(duplicate.0) == Some(peer) && still();
