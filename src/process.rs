@@ -18,7 +18,13 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, name::Name, silence::Traffic, tags::Tags, turn::Claim},
+    endpoint::{
+        Endpoint, Role,
+        name::Name,
+        silence::Traffic,
+        tags::{Tag, Tags},
+        turn::Claim,
+    },
     hooks::{current::current, mark::Mark, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
@@ -84,11 +90,10 @@ impl Process {
         if config().mode == Mode::Observe {
             return;
         }
-        endpoint.end_overdue_questions(|fd, server| {
-            if self.tags.is_tagged(fd) && raw::peer(fd) == Some(server) {
-                raw::shutdown(fd);
-            }
-        });
+        endpoint.end_overdue_questions(|fd, server| self.end_connection(fd, server));
+        // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
+        let closed = |fd: i32, tag: Tag| tag.endpoint == position && raw::leads_elsewhere(fd, tag.peer);
+        self.tags.clear_if(closed, |endpoint| self.untagged(endpoint));
         if endpoint.role() == Role::Unknown {
             return;
         }
@@ -132,10 +137,10 @@ impl Process {
     fn cut_connections(&self, position: u16, endpoint: &Endpoint, server: SocketAddr) {
         let mut cut = 0;
         self.tags.any(|fd, tag| {
-            if tag.endpoint == position && tag.peer == server && raw::peer(fd) == Some(server) {
-                raw::shutdown(fd);
-                self.tags.clear(fd);
-                self.untagged(position);
+            if tag.endpoint == position && tag.peer == server && self.end_connection(fd, server) {
+                if let Some(tag) = self.tags.clear(fd) {
+                    self.untagged(tag.endpoint());
+                }
                 cut += 1;
             }
             false
@@ -143,6 +148,13 @@ impl Process {
         if cut > 0 {
             say!(Warn, "{}: {server} is silent: {cut} connections to it are given up", endpoint.name);
         }
+    }
+
+    /// Ends a tagged connection to `server`. Not at the limit of descriptors: then it is tried again a second later, and the
+    /// kernel has its own patience (`hooks/floor`).
+    fn end_connection(&self, fd: i32, server: SocketAddr) -> bool {
+        let tagged = || self.tags.get(fd).is_some_and(|tag| tag.peer == server);
+        tagged() && raw::end_connection(fd, server, tagged)
     }
 
     /// The endpoint of that name and its position, made now if need be.

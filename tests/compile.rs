@@ -17,10 +17,16 @@ pub enum Kind {
 
 /// A program with libmariadb.
 pub fn mariadb_program(source: &str) -> PathBuf {
+    mariadb(source, source, Kind::Program, &[])
+}
+
+/// The same of any kind, with further flags.
+pub fn mariadb(name: &str, source: &str, kind: Kind, more: &[&str]) -> PathBuf {
     let flags = Command::new("mariadb_config").args(["--cflags", "--libs"]).output();
     let flags = flags.expect("mariadb_config can be run: install libmariadb-dev");
     let flags = String::from_utf8(flags.stdout).expect("flags are text");
-    compile(source, source, Kind::Program, &flags.split_whitespace().collect::<Vec<_>>())
+    let flags: Vec<_> = flags.split_whitespace().chain(more.iter().copied()).collect();
+    compile(name, source, kind, &flags)
 }
 
 /// A program with libmysqlclient, which runs in the root with Debian sid; `None` if this machine has none.
@@ -34,6 +40,11 @@ pub fn mysql_program(source: &str) -> Option<PathBuf> {
     let own = inside("usr/include".into());
     let flags = [&include, "-idirafter", &own, &libraries, "-lmysqlclient", "-Wl,--allow-shlib-undefined"];
     Some(compile(&format!("{source}_mysql"), source, Kind::Program, &flags))
+}
+
+/// `survivor.c` as a program.
+pub fn survivor() -> PathBuf {
+    mariadb("survivor", "survivor", Kind::Program, &["-DMAIN"])
 }
 
 /// A program or shared library of C99 and nothing else.

@@ -122,7 +122,10 @@ impl Dialogue {
     }
 
     pub fn answer(&mut self) -> String {
-        self.answers.recv_timeout(PATIENCE).unwrap_or_else(|why| panic!("no answer ({why}); {}", self.stderr()))
+        self.answers.recv_timeout(PATIENCE).unwrap_or_else(|why| {
+            let end = self.child.try_wait();
+            panic!("no answer ({why}), {end:?}; {}", self.stderr())
+        })
     }
 
     /// Every command's answer.

@@ -4,6 +4,7 @@
 pub mod comparison;
 pub mod compile;
 pub mod dialogue;
+pub mod everywhere;
 pub mod grammar;
 pub mod phrases;
 pub mod proxy;

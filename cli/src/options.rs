@@ -31,6 +31,10 @@ pub enum Ask {
     /// The program takes the place of this command: no process remains in between. Exit codes of our own, as of env(1):
     /// 125 the library cannot be found, 126 the program cannot be executed, 127 there is no such program.
     Run(RunAsk),
+    /// Says whether the library can reach a program, and why not.
+    ///
+    /// Nothing is run. Exit codes: 0 it can be reached; 1 it cannot; 2 there is no such program or process, or wrong usage.
+    Doctor(DoctorAsk),
     /// Switches real servers over under a real program, first bare, then protected, and compares.
     ///
     /// Exit codes: 0 the protected program saw no error and lost nothing; 1 it did not; 2 wrong usage; 3 this machine
@@ -50,6 +54,16 @@ pub struct RunAsk {
     /// The program and its arguments.
     #[arg(last = true, required = true, value_name = "CMD")]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorAsk {
+    /// Its path, or its name in PATH. Of a script the interpreter is looked at.
+    #[arg(value_name = "PROGRAM", required_unless_present = "pid", conflicts_with = "pid")]
+    pub program: Option<OsString>,
+    /// A running process instead: whether it has the library, and which calls go past it.
+    #[arg(long, value_name = "PID")]
+    pub pid: Option<u32>,
 }
 
 #[derive(Debug, Args)]

@@ -401,9 +401,9 @@ impl Guest {
 
     /// From now on the connection is lost for the application too.
     pub fn condemn(&self) {
-        self.native.cut();
         let mut guard = self.state();
         let state = &mut *guard;
+        self.native.cut(state.peer);
         self.handle.condemned.store(true, Relaxed);
         state.session.forget();
         // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.

@@ -7,17 +7,21 @@ use std::{
 
 use super::{
     handle::{Guest, Pending},
-    layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
+    layout::{
+        native::{Failure, Reply},
+        sys::SERVER_STATUS_IN_TRANS,
+    },
 };
 use crate::{
     control::counters::COUNTERS,
     endpoint::{
         Pulse,
         prober::{Prober, Undialled, Writability},
+        reach,
         topology::{self, Topology},
     },
     evidence,
-    hooks::{current, steer},
+    hooks::{current, raw, steer},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -87,7 +91,11 @@ impl Prober for Lent<'_> {
             let why = format!("error {}: {}", failure.number, String::from_utf8_lossy(&failure.text));
             // CR_* are the client's own (2000-2999, 5000-5999): nobody answered.
             let client = matches!(failure.number, 2000..=2999 | 5000..=5999) || evidence::is_loss(failure.number);
-            if client { Undialled::Unreachable(why) } else { Undialled::Refused(why) }
+            match client {
+                true if is_own_lack(&failure) => Undialled::NotTried(why),
+                true => Undialled::Unreachable(why),
+                false => Undialled::Refused(why),
+            }
         })?;
         let connected_for = std::mem::replace(&mut self.guest.state().since, Instant::now()).elapsed();
         let id = native.thread_id();
@@ -106,6 +114,15 @@ impl Prober for Lent<'_> {
     fn ask(&mut self) -> Writability {
         ask(self.guest)
     }
+}
+
+/// Does the client's own error speak of this process (no descriptor for a socket, a CA file or a name; no port) and not of
+/// the server? Both libraries end the text of a connect that failed with its `errno`: "… on 'db.shop.example' (99)".
+fn is_own_lack(failure: &Failure) -> bool {
+    const CR_IPSOCK_ERROR: u32 = 2004;
+    let text = String::from_utf8_lossy(&failure.text);
+    let errno = text.rsplit_once('(').and_then(|(_, end)| end.strip_suffix(')')?.parse().ok());
+    failure.number == CR_IPSOCK_ERROR || errno.is_some_and(reach::is_own_lack) || !raw::has_free_descriptor()
 }
 
 /// The library is about to forget how far its statements had got.

@@ -10,7 +10,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Origin};
-use super::option;
+use super::{option, raw};
 
 /// The switch, `on` or `off`.
 pub const SWITCH: &str = "POINTSMAN";
@@ -35,9 +35,12 @@ pub enum Text {
 /// Key → what is in force for it.
 pub type Writings = BTreeMap<&'static str, Written>;
 
-/// The variables of this process that speak to us. A variable that is not UTF-8 is read with replacement
-/// characters, which no key accepts.
+/// The variables of this process that speak to us, if they are to be trusted. A variable that is not UTF-8 is read with
+/// replacement characters, which no key accepts.
 pub fn environment() -> Vec<(String, String)> {
+    if raw::has_others_rights() {
+        return vec![];
+    }
     let ours = |name: &OsStr| name.as_bytes().starts_with(SWITCH.as_bytes());
     std::env::vars_os()
         .filter(|(name, _)| ours(name))

@@ -28,7 +28,10 @@ impl Endpoint {
             Trouble::GoingAway => Some(Undialled::Refused("it is going away".to_owned())),
             // Others of this process are served: it is the connect's own trouble.
             Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
-            Trouble::Nobody => greets(incumbent, 0).err().map(Undialled::Unreachable),
+            Trouble::Nobody => match greets(incumbent, 0) {
+                Ok(()) | Err(Undialled::NotTried(_)) => None,
+                Err(unfit) => Some(unfit),
+            },
         };
         let mut state = self.lock();
         let now = Instant::now();

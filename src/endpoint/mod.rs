@@ -13,7 +13,7 @@ pub mod name;
 mod pool;
 pub mod prober;
 mod questions;
-mod reach;
+pub mod reach;
 pub mod search;
 pub mod silence;
 pub mod tags;

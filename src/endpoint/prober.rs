@@ -38,6 +38,8 @@ pub enum Undialled {
     Unreachable(String),
     /// The server itself refused: a locked account, too many connections. It says nothing of its role.
     Refused(String),
+    /// This process could not even try (no descriptor, no port, no memory left). It says nothing of the server.
+    NotTried(String),
 }
 
 impl fmt::Display for Undialled {
@@ -45,6 +47,7 @@ impl fmt::Display for Undialled {
         match self {
             Undialled::Unreachable(why) => write!(f, "cannot be reached ({why})"),
             Undialled::Refused(why) => write!(f, "refuses this login ({why})"),
+            Undialled::NotTried(why) => write!(f, "cannot be tried ({why})"),
         }
     }
 }

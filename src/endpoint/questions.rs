@@ -50,16 +50,16 @@ impl Endpoint {
         }
     }
 
-    /// On the watcher's thread: questions without an answer are ended.
-    pub fn end_overdue_questions(&self, cut: impl Fn(i32, SocketAddr)) {
+    /// On the watcher's thread: questions without an answer are ended. `cut` says whether it could.
+    pub fn end_overdue_questions(&self, cut: impl Fn(i32, SocketAddr) -> bool) {
         let now = Instant::now();
         // Under the lock: while a question stands, its socket is the asking handle's.
         let mut state = self.lock();
         let state = &mut *state;
         for asked in state.questions.standing.iter_mut().filter(|asked| now >= asked.until) {
-            if let Some(fd) = asked.fd.take() {
+            if asked.fd.is_some_and(|fd| cut(fd, asked.server)) {
                 state.silence.missed(asked.server);
-                cut(fd, asked.server);
+                asked.fd = None;
             }
         }
     }
@@ -83,7 +83,12 @@ mod tests {
         let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
         let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
         let cut = RefCell::new(Vec::new());
-        let end = || endpoint.end_overdue_questions(|fd, server| cut.borrow_mut().push((fd, server)));
+        let end = || {
+            endpoint.end_overdue_questions(|fd, server| {
+                cut.borrow_mut().push((fd, server));
+                true
+            })
+        };
         let _patient = endpoint.asking(server(1), Some(7), Duration::from_secs(60));
         let login = endpoint.asking(server(2), None, Duration::ZERO);
         drop(endpoint.asking(server(3), Some(9), Duration::ZERO));
@@ -94,5 +99,17 @@ mod tests {
         end();
         assert_eq!(*cut.borrow(), [(8, server(2))]);
         assert!(endpoint.lock().silence.is_mute(server(2)));
+    }
+
+    #[test]
+    fn a_question_that_could_not_be_ended_is_ended_the_next_time_and_says_nothing_until_then() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let server = SocketAddr::from(([10, 0, 0, 1], 3306));
+        let _question = endpoint.asking(server, Some(7), Duration::ZERO);
+        for (possible, mute) in [(false, false), (true, true)] {
+            endpoint.end_overdue_questions(|_, _| possible);
+            assert_eq!(endpoint.lock().silence.is_mute(server), mute);
+        }
+        endpoint.end_overdue_questions(|_, _| unreachable!());
     }
 }

@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::prober::Undialled;
+
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
 const LIMIT: Duration = Duration::from_millis(500);
 /// For one that did not even accept: others wait for the outcome, and the kernel of a living host is quick.
@@ -17,14 +19,27 @@ const ACCEPTS_WITHIN: Duration = Duration::from_millis(300);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
-pub fn greets(server: SocketAddr, misses: u32) -> Result<(), String> {
+pub fn greets(server: SocketAddr, misses: u32) -> Result<(), Undialled> {
     let accepts = if misses == 0 { LIMIT } else { ACCEPTS_WITHIN };
-    let mut stream = TcpStream::connect_timeout(&server, accepts).map_err(|error| error.to_string())?;
+    let mut stream = TcpStream::connect_timeout(&server, accepts).map_err(|error| match error.raw_os_error() {
+        Some(number) if is_own_lack(number) => Undialled::NotTried(error.to_string()),
+        _ => Undialled::Unreachable(error.to_string()),
+    })?;
     let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
-    stream.set_read_timeout(Some(limit)).map_err(|error| error.to_string())?;
-    match stream.read(&mut [0; 4]) {
-        Ok(0) => Err("it closed the connection".to_owned()),
+    let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
+    match stream.set_read_timeout(Some(limit)).and_then(|()| stream.read(&mut [0; 4])) {
+        Ok(0) => none("it closed the connection"),
         Ok(_) => Ok(()),
-        Err(_) => Err("no greeting".to_owned()),
+        Err(_) => none("no greeting"),
     }
+}
+
+/// Was it asked, and gave no greeting?
+pub fn is_mute(server: SocketAddr) -> bool {
+    matches!(greets(server, 0), Err(Undialled::Unreachable(_) | Undialled::Refused(_)))
+}
+
+/// Errors of socket(2) and connect(2) that speak of this process or this host, and not of the other end.
+pub fn is_own_lack(errno: i32) -> bool {
+    matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
 }

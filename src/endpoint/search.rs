@@ -44,15 +44,15 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// A login that failed after this long was waiting for an answer; a refusal comes at once.
 const SLOW: Duration = Duration::from_millis(500);
-/// How long a connection waits whose own login is refused while others of the process are served.
-const REFUSED_ALONE: Duration = Duration::from_secs(2);
+/// How long a connection waits whose own login is refused while others of the process are served, or that can open none.
+const UNABLE_ALONE: Duration = Duration::from_secs(2);
 
 /// What one look brought.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Look {
     Done,
-    /// This connection cannot judge: another one of the process has to.
-    NoAnswer,
+    /// This connection cannot judge, for that reason: another one of the process has to.
+    NoAnswer(&'static str),
 }
 
 impl Endpoint {
@@ -61,7 +61,7 @@ impl Endpoint {
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
         let mut ask_incumbent_at: Option<Instant> = None;
-        let mut refused_since: Option<Instant> = None;
+        let mut unable_since: Option<(Instant, &str)> = None;
         let (mut held, mut probed, mut looked) = (false, false, false);
         let mut state = self.lock();
         let found = loop {
@@ -84,8 +84,8 @@ impl Endpoint {
                 say!(Warn, "{}: the application's own timeout ended the wait for a writer", self.name);
                 break None;
             }
-            if refused_since.is_some_and(|since| now >= since + REFUSED_ALONE) {
-                say!(Warn, "{}: this login is refused, others are served: not a switchover", self.name);
+            if let Some((_, why)) = unable_since.filter(|(since, _)| now >= *since + UNABLE_ALONE) {
+                say!(Warn, "{}: {why}: not a switchover", self.name);
                 break None;
             }
             // A prober that hangs somewhere in its library is not waited for.
@@ -105,17 +105,18 @@ impl Endpoint {
             let slot = Slot(self, now);
             let look;
             (state, look) = self.pass(state, prober, &mut ask_incumbent_at);
-            let every = if look == Look::NoAnswer { 3 * PROBE_EVERY } else { PROBE_EVERY };
+            let unable = if let Look::NoAnswer(why) = look { Some(why) } else { None };
+            let every = if unable.is_some() { 3 * PROBE_EVERY } else { PROBE_EVERY };
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
             looked = true;
             probed = look == Look::Done;
-            refused_since = if probed { None } else { refused_since.or(Some(now)) };
+            unable_since = unable.map(|why| unable_since.unwrap_or((now, why)));
             state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
             slot.give_back(&mut state);
             if open && !state.life.verified_since(began) {
                 break None;
             }
-            if look == Look::NoAnswer && !state.life.verified_since(began) {
+            if unable.is_some() && !state.life.verified_since(began) {
                 state = self.wait(state, pause);
             }
         };
@@ -180,18 +181,20 @@ impl Endpoint {
                 let answer = self.try_server(prober, incumbent);
                 let took = now.elapsed();
                 *ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
+                const REFUSED: &str = "this login is refused, others are served";
                 let no_proof = match &answer {
-                    Ok(answer) => *answer == Writability::Unclear,
-                    Err(Undialled::Refused(_)) => prober.others_are_alive_at(incumbent),
-                    Err(Undialled::Unreachable(_)) => false,
+                    Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
+                    Err(Undialled::Refused(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
+                    Err(Undialled::Unreachable(_)) => None,
+                    Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
                 };
                 let mut state = self.lock();
                 if state.life.generation() != generation {
                     // This look took long, and somebody else has found a writer meanwhile.
                     return (state, Look::Done);
                 }
-                if no_proof {
-                    return (state, Look::NoAnswer);
+                if let Some(why) = no_proof {
+                    return (state, Look::NoAnswer(why));
                 }
                 incumbent_writable = answer == Ok(Writability::Writable);
                 if incumbent_writable && !moved_away {
@@ -314,7 +317,7 @@ impl Endpoint {
         match &dialled {
             Ok(()) | Err(Undialled::Refused(_)) => self.lock().silence.heard(server),
             Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.lock().silence.missed(server),
-            Err(Undialled::Unreachable(_)) => {}
+            Err(_) => {}
         }
         dialled?;
         match self.ask(prober, server) {

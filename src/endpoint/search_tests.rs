@@ -186,3 +186,39 @@ fn a_writer_that_nobody_has_watched_for_an_hour_is_not_where_connects_are_led() 
     endpoint.on_answer(vec![writer.ip()]);
     assert_eq!(endpoint.writer_beside_dns(true), Some(writer));
 }
+
+/// A connection that was lost, in a process that can open no other.
+struct WithoutMeans;
+
+impl Prober for WithoutMeans {
+    fn address(&self) -> Option<SocketAddr> {
+        None
+    }
+    fn fd(&self) -> i32 {
+        -1
+    }
+    fn dial(&mut self, _: SocketAddr) -> Result<(), Undialled> {
+        Err(Undialled::NotTried("error 2004".to_owned()))
+    }
+    fn ask(&mut self) -> Writability {
+        Writability::Lost
+    }
+    fn read_topology(&mut self) -> Option<Topology> {
+        None
+    }
+    fn others_are_alive_at(&self, _: SocketAddr) -> bool {
+        false
+    }
+}
+
+#[test]
+fn a_process_that_can_open_no_connection_holds_nobody_and_finds_no_fault_with_its_writer() {
+    let endpoint = endpoint();
+    let writer = greeter(Ipv4Addr::LOCALHOST, Duration::ZERO);
+    endpoint.seen_writable(writer);
+    endpoint.suspect(1);
+    assert_eq!(endpoint.find_writer(&mut WithoutMeans, None), None);
+    let state = endpoint.lock();
+    assert_eq!((state.life.incumbent(), state.life.phase()), (Some(writer), Phase::Suspect));
+    assert!(!state.silence.is_mute(writer) && !state.life.circuit_open());
+}

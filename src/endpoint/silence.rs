@@ -11,7 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Role, State, life::Phase, prober::Undialled, reach::greets};
+use super::{
+    Endpoint, Role, State,
+    life::Phase,
+    prober::Undialled,
+    reach::{greets, is_mute},
+};
 use crate::control::config;
 
 /// Whoever was heard of within this is alive.
@@ -123,9 +128,10 @@ impl Endpoint {
         let mut state = self.lock();
         match answer {
             Ok(()) => state.silence.heard(server),
+            Err(Undialled::NotTried(why)) => return Err(Undialled::NotTried(why)),
             Err(why) => {
                 state.silence.missed(server);
-                return Err(Undialled::Unreachable(why));
+                return Err(why);
             }
         }
         Ok(())
@@ -143,7 +149,7 @@ impl Endpoint {
 
     /// Only on the kernel's word, and only if there is another one that greets.
     fn replica_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
-        let silent = !traffic.alive() && traffic.resending && greets(server, 0).is_err();
+        let silent = !traffic.alive() && traffic.resending && is_mute(server);
         silent && self.replicas().into_iter().any(|other| other != server && greets(other, 0).is_ok())
     }
 
@@ -195,10 +201,14 @@ impl Endpoint {
             self.heard_again(&mut state, server);
             return true;
         };
+        if matches!(why, Undialled::NotTried(_)) {
+            // Nobody asked it.
+            return true;
+        }
         state.silence.not_before.remove(&server);
         state.silence.missed(server);
         if was_incumbent {
-            self.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable(why)));
+            self.incumbent_unfit(&mut state, server, Some(why));
         }
         false
     }

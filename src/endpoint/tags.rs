@@ -1,7 +1,8 @@
 //! Tags: which descriptor is a connection to which endpoint.
 //!
 //! Read and written by the doors of `connect`, `close`, `dup`…, that is: anywhere, also in signal handlers. So it is
-//! two levels of atomics; only the first tag in a range of 1024 descriptors allocates.
+//! two levels of atomics; only the first tag in a range of 1024 descriptors allocates (8 KiB, 32 MiB if every range had
+//! one). A descriptor beyond all ranges has no tag: its silence goes unnoticed, everything else works.
 
 use std::{
     net::SocketAddr,
@@ -33,7 +34,7 @@ pub struct Tag {
 #[derive(Debug)]
 pub struct Tags {
     chunks: Box<[OnceBox<Chunk>]>,
-    /// Peer addresses, interned: a tag fits into one atomic word then. Grows by one per server ever seen.
+    /// Peer addresses, interned: a tag fits into one atomic word then. Grows by one per server ever seen, 65,536 at most.
     peers: Mutex<Vec<SocketAddr>>,
     epoch: Instant,
 }
@@ -47,20 +48,40 @@ impl Tags {
         }
     }
 
-    /// Tags `fd`, overwriting what an unseen close left behind. Returns the endpoint of the old tag.
-    pub fn set(&self, fd: i32, endpoint: u16, peer: SocketAddr) -> Option<u16> {
+    /// Tags `fd`, overwriting what an unseen close left behind. `None`: no room for it; else the old tag, if any.
+    pub fn set(&self, fd: i32, endpoint: u16, peer: SocketAddr) -> Option<Option<Removed>> {
         let cell = self.cell(fd, true)?;
         let peer = self.intern(peer)?;
         let since = self.epoch.elapsed().as_secs() as u32;
         let word = (u64::from(endpoint) + 1) << 48 | u64::from(peer) << 32 | u64::from(since);
-        endpoint_of(cell.swap(word, AcqRel))
+        Some(Removed::of(cell.swap(word, AcqRel)))
     }
 
-    /// Takes the tag away, before the descriptor is really closed. Returns its endpoint.
-    pub fn clear(&self, fd: i32) -> Option<u16> {
+    /// Takes the tag away, before the descriptor is really closed.
+    pub fn clear(&self, fd: i32) -> Option<Removed> {
         let cell = self.cell(fd, false)?;
         // Most closes are of something else: a load is cheaper than a swap.
-        if cell.load(Relaxed) == 0 { None } else { endpoint_of(cell.swap(0, AcqRel)) }
+        if cell.load(Relaxed) == 0 { None } else { Removed::of(cell.swap(0, AcqRel)) }
+    }
+
+    /// The descriptor was not closed after all. False: it has a tag again already.
+    pub fn put_back(&self, fd: i32, removed: Removed) -> bool {
+        self.cell(fd, false).is_some_and(|cell| cell.compare_exchange(0, removed.0, AcqRel, Relaxed).is_ok())
+    }
+
+    /// Takes away the tag of every descriptor that was closed unseen. Calls `gone` with the endpoint of each.
+    pub fn clear_if(&self, closed: impl Fn(i32, Tag) -> bool, mut gone: impl FnMut(u16)) {
+        self.any(|fd, tag| {
+            if let Some(cell) = self.cell(fd, false)
+                && let word = cell.load(Acquire)
+                && self.read(word) == Some(tag)
+                && closed(fd, tag)
+                && cell.compare_exchange(word, 0, AcqRel, Relaxed).is_ok()
+            {
+                gone(tag.endpoint);
+            }
+            false
+        });
     }
 
     /// Clears `first..=last` (close_range). Calls `gone` with the endpoint of each tag.
@@ -71,8 +92,8 @@ impl Tags {
             match self.chunks[fd / CHUNK].get() {
                 None => fd = (fd / CHUNK + 1) * CHUNK,
                 Some(chunk) => {
-                    if let Some(endpoint) = endpoint_of(chunk[fd % CHUNK].swap(0, AcqRel)) {
-                        gone(endpoint);
+                    if let Some(removed) = Removed::of(chunk[fd % CHUNK].swap(0, AcqRel)) {
+                        gone(removed.endpoint());
                     }
                     fd += 1;
                 }
@@ -90,12 +111,12 @@ impl Tags {
         })
     }
 
-    /// `new` is a duplicate of `old`. Returns the endpoint of the tag that it now carries.
-    pub fn copy(&self, old: i32, new: i32) -> Option<u16> {
-        let word = self.cell(old, false)?.load(Acquire);
-        let endpoint = endpoint_of(word)?;
-        self.cell(new, true)?.store(word, Release);
-        Some(endpoint)
+    /// `new` is a duplicate of `old`, fresh: a tag that it has is of a connection whose close was not seen. Returns the
+    /// endpoint of the tag that it carries now, and that old tag.
+    pub fn copy(&self, old: i32, new: i32) -> (Option<u16>, Option<Removed>) {
+        let word = self.cell(old, false).map_or(0, |cell| cell.load(Acquire));
+        let Some(cell) = self.cell(new, word != 0) else { return (None, None) };
+        (Removed::of(word).map(|tag| tag.endpoint()), Removed::of(cell.swap(word, AcqRel)))
     }
 
     /// Without a lock: for the doors that look at every descriptor.
@@ -104,8 +125,11 @@ impl Tags {
     }
 
     pub fn get(&self, fd: i32) -> Option<Tag> {
-        let word = self.cell(fd, false)?.load(Acquire);
-        let endpoint = endpoint_of(word)?;
+        self.read(self.cell(fd, false)?.load(Acquire))
+    }
+
+    fn read(&self, word: u64) -> Option<Tag> {
+        let endpoint = Removed::of(word)?.endpoint();
         let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let peer = *peers.get((word >> 32 & 0xffff) as usize)?;
         Some(Tag { endpoint, peer, since: self.epoch + Duration::from_secs(word & 0xffff_ffff) })
@@ -124,11 +148,12 @@ impl Tags {
 
     fn intern(&self, peer: SocketAddr) -> Option<u16> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = peers.iter().position(|known| *known == peer).unwrap_or_else(|| {
+        let at = peers.iter().position(|known| *known == peer).unwrap_or(peers.len());
+        let number = u16::try_from(at).ok()?;
+        if at == peers.len() {
             peers.push(peer);
-            peers.len() - 1
-        });
-        u16::try_from(at).ok()
+        }
+        Some(number)
     }
 }
 
@@ -138,8 +163,18 @@ impl Default for Tags {
     }
 }
 
-fn endpoint_of(word: u64) -> Option<u16> {
-    ((word >> 48) as u16).checked_sub(1)
+/// A tag that was taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Removed(u64);
+
+impl Removed {
+    fn of(word: u64) -> Option<Self> {
+        (word != 0).then_some(Removed(word))
+    }
+
+    pub fn endpoint(self) -> u16 {
+        ((self.0 >> 48) as u16).wrapping_sub(1)
+    }
 }
 
 #[cfg(test)]
@@ -153,10 +188,10 @@ mod tests {
     #[test]
     fn a_tag_says_endpoint_and_peer_until_it_is_cleared() {
         let tags = Tags::new();
-        assert_eq!(tags.set(7, 3, peer(1)), None);
+        assert_eq!(tags.set(7, 3, peer(1)), Some(None));
         assert_eq!(tags.get(7).map(|tag| (tag.endpoint, tag.peer)), Some((3, peer(1))));
         assert_eq!(tags.get(8), None);
-        assert_eq!(tags.clear(7), Some(3));
+        assert_eq!(tags.clear(7).map(Removed::endpoint), Some(3));
         assert_eq!((tags.get(7), tags.clear(7)), (None, None));
     }
 
@@ -164,7 +199,7 @@ mod tests {
     fn a_reused_number_carries_the_new_tag_only() {
         let tags = Tags::new();
         tags.set(7, 1, peer(1));
-        assert_eq!(tags.set(7, 2, peer(2)), Some(1));
+        assert_eq!(tags.set(7, 2, peer(2)).flatten().map(Removed::endpoint), Some(1));
         assert_eq!(tags.get(7).map(|tag| tag.endpoint), Some(2));
     }
 
@@ -172,10 +207,65 @@ mod tests {
     fn duplicates_carry_the_tag_and_outlive_the_original() {
         let tags = Tags::new();
         tags.set(7, 1, peer(1));
-        assert_eq!(tags.copy(7, 1_500_000), Some(1));
+        assert_eq!(tags.copy(7, 1_500_000), (Some(1), None));
         tags.clear(7);
         assert_eq!(tags.get(1_500_000).map(|tag| tag.peer), Some(peer(1)));
-        assert_eq!(tags.copy(9, 10), None);
+        assert_eq!(tags.copy(9, 10), (None, None));
+    }
+
+    #[test]
+    fn a_fresh_duplicate_does_not_keep_the_tag_of_a_close_that_was_not_seen() {
+        let tags = Tags::new();
+        tags.set(7, 1, peer(1));
+        tags.set(8, 2, peer(2));
+        let (now, before) = tags.copy(7, 8);
+        assert_eq!((now, before.map(Removed::endpoint)), (Some(1), Some(2)));
+        let (now, before) = tags.copy(9, 8);
+        assert_eq!((now, before.map(Removed::endpoint), tags.get(8)), (None, Some(1), None));
+    }
+
+    #[test]
+    fn a_tag_is_put_back_unless_there_is_another_one() {
+        let tags = Tags::new();
+        tags.set(7, 1, peer(1));
+        let before = tags.get(7);
+        let removed = tags.clear(7).unwrap();
+        assert!(tags.put_back(7, removed));
+        assert_eq!(tags.get(7), before);
+        assert!(!tags.put_back(7, removed));
+    }
+
+    #[test]
+    fn tags_of_unseen_closes_are_swept_and_no_others() {
+        let tags = Tags::new();
+        for fd in [7, 8, 2_000_000] {
+            tags.set(fd, 1, peer(1));
+        }
+        let mut gone = Vec::new();
+        tags.clear_if(|fd, tag| fd != 8 && tag.peer == peer(1), |endpoint| gone.push(endpoint));
+        assert_eq!(gone, [1, 1]);
+        assert!(tags.get(8).is_some() && tags.get(7).is_none() && tags.get(2_000_000).is_none());
+    }
+
+    #[test]
+    fn neither_many_peers_nor_high_descriptors_cost_memory_without_bound() {
+        let tags = Tags::new();
+        let many = |number: u32| SocketAddr::from((std::net::Ipv4Addr::from(number), 3306));
+        {
+            // As if each of them had been seen; the first by one who tags it.
+            let mut peers = tags.peers.lock().unwrap();
+            peers.extend((0..1 << 16).map(many));
+        }
+        assert_eq!(tags.set(7, 1, many(1 << 16)), None);
+        assert_eq!(tags.set(7, 1, many(9)), Some(None));
+        assert_eq!(tags.peers.lock().unwrap().len(), 1 << 16);
+        for fd in (CHUNKS * CHUNK..).step_by(CHUNK).take(100) {
+            assert_eq!(tags.set(fd as i32, 1, many(9)), None);
+        }
+        let chunks = || tags.chunks.iter().filter(|chunk| chunk.get().is_some()).count();
+        assert_eq!(chunks(), 1);
+        assert_eq!(tags.copy(7, 1_100_000), (Some(1), None));
+        assert_eq!(chunks(), 2);
     }
 
     #[test]

@@ -35,11 +35,17 @@ pub fn connect_begins(fd: c_int) {
 pub fn connect_is_over() {
     if let Some(fd) = BEGUN.try_with(Cell::take).ok().flatten() {
         decide(|| {
-            if current::current().is_some_and(|process| process.tags.is_tagged(fd)) {
+            if is_tagged_connection(fd) {
                 bound(fd);
             }
         });
     }
+}
+
+/// Does it lead where its tag says? Else its number was closed behind our back, and is something else by now.
+fn is_tagged_connection(fd: c_int) -> bool {
+    let tag = current::current().and_then(|process| process.tags.get(fd));
+    tag.is_some_and(|tag| raw::peer(fd) == Some(tag.peer))
 }
 
 /// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
@@ -67,6 +73,12 @@ fn bound(fd: c_int) {
 /// LOCAL reads nothing meanwhile, and a window that is closed for too long looks like a black hole to the user timeout.
 /// Keepalive stays, which takes the answers to its probes for what they are.
 pub fn lift(fd: c_int) {
+    if is_tagged_connection(fd) {
+        unbound(fd);
+    }
+}
+
+fn unbound(fd: c_int) {
     if raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
         raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
     }
@@ -120,7 +132,7 @@ mod tests {
         raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
         let before = values(fd);
         lay(fd);
-        lift(fd);
+        unbound(fd);
         assert_eq!(values(fd), before);
     }
 
@@ -140,7 +152,7 @@ mod tests {
     fn where_a_file_is_streamed_only_keepalive_stays() {
         let (socket, _listener) = connected();
         lay(socket.as_raw_fd());
-        lift(socket.as_raw_fd());
+        unbound(socket.as_raw_fd());
         assert_eq!(values(socket.as_raw_fd()), [0, 1, 10, 5, 4]);
     }
 

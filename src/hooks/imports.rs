@@ -85,11 +85,14 @@ imports! {
         _Unwind_GetLanguageSpecificData _Unwind_GetRegionStart _Unwind_GetTextRelBase _Unwind_RaiseException
         _Unwind_Resume _Unwind_SetGR _Unwind_SetIP;
     "libm.so.6": exp pow;
+    // Time as the kernel has it: of other preloads some tell the application another (libfaketime), and not always the same,
+    // while what waits for a moment waits in the kernel.
+    "libc.so.6": clock_gettime clock_nanosleep epoll_wait poll;
     // The global scope, in which a program may have an allocator of its own.
-    "": __cxa_thread_atexit_impl __register_atfork __xpg_strerror_r abort bind calloc clock_gettime clock_nanosleep
-        dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl epoll_wait eventfd free getauxval getcwd getenv
+    "": __cxa_thread_atexit_impl __register_atfork __xpg_strerror_r abort bind calloc
+        dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl eventfd free getauxval getcwd getenv
         gethostname getpeername getpid getrandom getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64 pause
-        poll posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
+        posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
         read readlink realloc realpath recv recvfrom sched_getaffinity sched_yield send sendto setsockopt shutdown

@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{current, decide, errno, floor, last_words, objects::Next, raw, steer};
+use crate::endpoint::tags::Removed;
 
 libc_doors! {
     /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
@@ -40,24 +41,30 @@ libc_doors! {
     fn connect(fd: c_int, address: *const libc::sockaddr, length: libc::socklen_t) -> c_int, |real| {
         last_words::deafen();
         let outcome = real();
-        if let Some(endpoint) = steer::connecting()
-            && (outcome == 0 || errno::get() == libc::EINPROGRESS)
-        {
-            decide(|| {
-                // SAFETY: the kernel has just read the same bytes.
-                let peer = unsafe { raw::address(address, length) };
-                if let (Some(process), Some(peer)) = (current::current(), peer) {
-                    if let Some(old) = process.tags.set(fd, endpoint, peer) {
-                        process.untagged(old);
-                    }
-                    process.tagged(endpoint);
-                    if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
-                        endpoint.question_is_on(question, fd);
-                    }
-                    floor::connect_begins(fd);
-                }
-            });
+        if outcome != 0 && errno::get() != libc::EINPROGRESS {
+            return outcome;
         }
+        let Some(endpoint) = steer::connecting() else {
+            // It connects only now: the tag is of one that was closed unseen.
+            untag(fd);
+            return outcome;
+        };
+        decide(|| {
+            // SAFETY: the kernel has just read the same bytes.
+            let peer = unsafe { raw::address(address, length) };
+            if let (Some(process), Some(peer)) = (current::current(), peer) {
+                if let Some(old) = process.tags.set(fd, endpoint, peer) {
+                    process.tagged(endpoint);
+                    if let Some(old) = old {
+                        process.untagged(old.endpoint());
+                    }
+                }
+                if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
+                    endpoint.question_is_on(question, fd);
+                }
+                floor::connect_begins(fd);
+            }
+        });
         outcome
     }
 
@@ -72,48 +79,58 @@ libc_doors! {
     }
 
     fn dup2(fd: c_int, new: c_int) -> c_int, |real| {
-        if fd != new {
-            untag(new);
-        }
-        copied(fd, real())
+        duplicated_over(fd, new, real)
     }
 
     fn dup3(fd: c_int, new: c_int, flags: c_int) -> c_int, |real| {
-        if fd != new {
-            untag(new);
-        }
-        copied(fd, real())
+        duplicated_over(fd, new, real)
     }
 }
 
 /// Takes the tag of `fd` away, once the kernel was asked for the last time, unless this is a vfork child whose descriptors
 /// are not the parent's.
-fn untag(fd: c_int) {
-    if let Some(process) = current::existing()
-        && process.tags.is_tagged(fd)
-    {
+fn untag(fd: c_int) -> Option<Removed> {
+    let process = current::existing().filter(|process| process.tags.is_tagged(fd))?;
+    decide(|| {
+        if !process.is_ours_by_id() {
+            return None;
+        }
+        last_words::closing(fd);
+        let removed = process.tags.clear(fd)?;
+        process.untagged(removed.endpoint());
+        Some(removed)
+    })
+    .flatten()
+}
+
+/// `new` is closed by the call, unless it fails.
+fn duplicated_over(old: c_int, new: c_int, real: impl FnOnce() -> c_int) -> c_int {
+    if old == new {
+        return real();
+    }
+    let removed = untag(new);
+    let outcome = real();
+    if let (true, Some(removed), Some(process)) = (outcome < 0, removed, current::existing()) {
         decide(|| {
-            if process.is_ours_by_id() {
-                last_words::closing(fd);
-                if let Some(endpoint) = process.tags.clear(fd) {
-                    process.untagged(endpoint);
-                }
+            if process.tags.put_back(new, removed) {
+                process.tagged(removed.endpoint());
             }
         });
     }
+    copied(old, outcome)
 }
 
 fn copied(old: c_int, new: c_int) -> c_int {
     if new >= 0
         && new != old
         && let Some(process) = current::existing()
-        && process.tags.is_tagged(old)
+        && (process.tags.is_tagged(old) || process.tags.is_tagged(new))
     {
         decide(|| {
-            if process.is_ours_by_id()
-                && let Some(endpoint) = process.tags.copy(old, new)
-            {
-                process.tagged(endpoint);
+            if process.is_ours_by_id() {
+                let (endpoint, stale) = process.tags.copy(old, new);
+                endpoint.into_iter().for_each(|endpoint| process.tagged(endpoint));
+                stale.into_iter().for_each(|stale| process.untagged(stale.endpoint()));
             }
         });
     }
@@ -162,8 +179,9 @@ fn untag_range(first: c_uint, last: c_uint) {
 #[unsafe(no_mangle)]
 pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
     static REAL: Next = Next::new();
-    const CLOSE_RANGE_CLOEXEC: c_int = 1 << 2;
-    if flags & CLOSE_RANGE_CLOEXEC == 0 && first <= last {
+    // With CLOSE_RANGE_UNSHARE the thread leaves: what the others of the process have stays open. CLOSE_RANGE_CLOEXEC
+    // closes nothing now, and what is unknown to the kernel fails.
+    if flags == 0 && first <= last {
         untag_range(first, last);
     }
     let address = REAL.address(c"close_range");

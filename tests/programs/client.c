@@ -15,6 +15,7 @@
  *   prepare S SQL, execute S, …                          see statements.h
  *   keep N SQL, kill N ID, …                             see calls.h
  *   async N SQL, …                                       see asynchronous.h
+ *   fd N, duplicate FD HOW, …                            see descriptors.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -190,6 +191,7 @@ static void change_user(MYSQL *mysql, char *rest)
 #include "statements.h"
 #include "calls.h"
 #include "asynchronous.h"
+#include "descriptors.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -288,6 +290,7 @@ static void obey(char *line)
     } else if (strcmp(command, "counters") == 0)
         print_counters();
     else if (!obey_call(mysql, command, line) && !obey_asynchronously(mysql, command, line)
+             && !obey_about_descriptors(mysql, command, number, line)
              && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }

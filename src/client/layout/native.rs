@@ -416,9 +416,10 @@ impl Native {
         self.succeeded(failed)
     }
 
-    /// Ends the connection, so that the library itself finds it lost at the next call.
-    pub fn cut(&self) {
-        if self.connected() {
+    /// Ends the connection to `peer`, so that the library itself finds it lost at the next call. A socket that leads
+    /// elsewhere is not the library's, whatever it believes: somebody closed its descriptor behind its back.
+    pub fn cut(&self, peer: Option<SocketAddr>) {
+        if self.connected() && peer.is_some() && self.peer() == peer {
             raw::shutdown(self.fd());
         }
     }
