@@ -20,9 +20,12 @@
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
  *   copy N                                               moves the structure out and back, as DBD::mysql does
  *   close N                                              closed
+ *   stack                                                the bytes of a small stack that were in use since the last time
  *   counters                                             those of the preloaded library, or none
  *
  * Builds against MariaDB's library, which defines LIBMARIADB, and against MySQL's.
+ * CLIENT_NONBLOCK, if set, is the size in KiB of libmariadb's stack for asynchronous calls; 0: its own choice.
+ * CLIENT_STACK, if set, is the size in KiB of the stack of the one thread that does it all.
  * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -79,8 +82,10 @@ static void open_connection(MYSQL *mysql, char *rest)
     init_commands[mysql - handles] = NULL;
     errno = 0;
 #ifdef LIBMARIADB
-    if (getenv("CLIENT_NONBLOCK") != NULL)
-        mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
+    if (getenv("CLIENT_NONBLOCK") != NULL) {
+        size_t stack = (size_t)atoi(getenv("CLIENT_NONBLOCK")) * 1024;
+        mysql_options(mysql, MYSQL_OPT_NONBLOCK, stack > 0 ? &stack : NULL);
+    }
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
@@ -190,6 +195,7 @@ static void change_user(MYSQL *mysql, char *rest)
 #include "statements.h"
 #include "calls.h"
 #include "asynchronous.h"
+#include "stack.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -280,6 +286,8 @@ static void obey(char *line)
         wait_until_gone(mysql);
     else if (strcmp(command, "socket") == 0)
         print_socket(mysql);
+    else if (strcmp(command, "stack") == 0)
+        printf("%zu\n", stack_used());
     else if (strcmp(command, "copy") == 0)
         copy_out_and_back(mysql);
     else if (strcmp(command, "close") == 0) {
@@ -292,16 +300,26 @@ static void obey(char *line)
         printf("unknown command %s\n", command);
 }
 
-int main(void)
+static void *talk(void *unused)
 {
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)unused;
     while ((length = getline(&line, &size, stdin)) > 0) {
         line[strcspn(line, "\n")] = '\0';
         obey(line);
     }
     free(line);
+    return NULL;
+}
+
+int main(void)
+{
+    const char *stack = getenv("CLIENT_STACK");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (stack != NULL)
+        return in_a_small_thread(talk, (size_t)atoi(stack));
+    talk(NULL);
     return 0;
 }
