@@ -17,10 +17,16 @@ pub enum Kind {
 
 /// A program with libmariadb.
 pub fn mariadb_program(source: &str) -> PathBuf {
+    mariadb_program_with(source, source, &[])
+}
+
+/// The same under another name, with further flags.
+pub fn mariadb_program_with(name: &str, source: &str, further: &[&str]) -> PathBuf {
     let flags = Command::new("mariadb_config").args(["--cflags", "--libs"]).output();
     let flags = flags.expect("mariadb_config can be run: install libmariadb-dev");
     let flags = String::from_utf8(flags.stdout).expect("flags are text");
-    compile(source, source, Kind::Program, &flags.split_whitespace().collect::<Vec<_>>())
+    let flags: Vec<_> = flags.split_whitespace().chain(further.iter().copied()).collect();
+    compile(name, source, Kind::Program, &flags)
 }
 
 /// A program with libmysqlclient, which runs in the root with Debian sid; `None` if this machine has none.

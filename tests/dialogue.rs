@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
@@ -149,6 +149,11 @@ impl Dialogue {
     /// The library's lines so far.
     pub fn log(&self) -> Vec<String> {
         run::split_log(&self.stderr()).0
+    }
+
+    /// The file that takes its standard error.
+    pub fn errors(&self) -> &Path {
+        &self.errors
     }
 
     pub fn stderr(&self) -> String {
