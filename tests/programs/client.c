@@ -17,6 +17,7 @@
  *   async N SQL, …                                       see asynchronous.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
+ *   read_timeout N SECONDS                               ok: set on the connected handle
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
  *   copy N                                               moves the structure out and back, as DBD::mysql does
  *   close N                                              closed
@@ -25,6 +26,7 @@
  *
  * Builds against MariaDB's library, which defines LIBMARIADB, and against MySQL's.
  * CLIENT_NONBLOCK, if set, is the size in KiB of libmariadb's stack for asynchronous calls; 0: its own choice.
+ * CLIENT_READ_TIMEOUT, if set, is the read timeout of every connect, in seconds.
  * CLIENT_STACK, if set, is the size in KiB of the stack of the one thread that does it all.
  * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
 #define _GNU_SOURCE
@@ -80,6 +82,10 @@ static void open_connection(MYSQL *mysql, char *rest)
         mysql_options(mysql, MYSQL_INIT_COMMAND, init_commands[mysql - handles]);
     free(init_commands[mysql - handles]);
     init_commands[mysql - handles] = NULL;
+    if (getenv("CLIENT_READ_TIMEOUT") != NULL) {
+        unsigned seconds = (unsigned)atoi(getenv("CLIENT_READ_TIMEOUT"));
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    }
     errno = 0;
 #ifdef LIBMARIADB
     if (getenv("CLIENT_NONBLOCK") != NULL) {
@@ -286,7 +292,10 @@ static void obey(char *line)
         wait_until_gone(mysql);
     else if (strcmp(command, "socket") == 0)
         print_socket(mysql);
-    else if (strcmp(command, "stack") == 0)
+    else if (strcmp(command, "read_timeout") == 0) {
+        unsigned seconds = (unsigned)atoi(line);
+        answer(mysql, mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds));
+    } else if (strcmp(command, "stack") == 0)
         printf("%zu\n", stack_used());
     else if (strcmp(command, "copy") == 0)
         copy_out_and_back(mysql);
