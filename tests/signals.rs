@@ -159,7 +159,7 @@ fn under_signals(proof: impl Fn(&Lab, Dialogue)) {
 #[test]
 fn handlers_that_use_sockets_all_the_time_disturb_no_move_and_no_move_touches_their_sockets() {
     under_signals(|_, mut program| {
-        assert_eq!(program.ask("storm 30"), "stormed", "{}", program.stderr());
+        assert_eq!(program.ask("storm 25"), "stormed", "{}", program.stderr());
         assert_eq!(program.ask("handled"), "handled, touched 0", "{}", program.stderr());
         assert_eq!(program.finish(), Some(3));
     });
