@@ -73,7 +73,8 @@ extern "C" {
 const char *pointsman_version(void);
 
 /**
- * 1 if connections of this process are protected, 0 if the configuration switches the library off.
+ * 1 if connections of this process are protected, 0 if the configuration switches the library off or if it cannot work
+ * here, which it said.
  */
 int pointsman_enabled(void);
 

@@ -39,10 +39,16 @@ pub extern "C" fn pointsman_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
 }
 
-/// 1 if connections of this process are protected, 0 if the configuration switches the library off.
+/// 1 if connections of this process are protected, 0 if the configuration switches the library off or if it cannot work
+/// here, which it said.
 #[cfg_attr(all(feature = "doors", not(test)), unsafe(no_mangle))]
 pub extern "C" fn pointsman_enabled() -> c_int {
-    hooks::decide(|| c_int::from(!hooks::off())).unwrap_or(0)
+    /// Not inlined: nothing of it may be done before the library is awake.
+    #[inline(never)]
+    fn enabled() -> c_int {
+        hooks::decide(|| c_int::from(!hooks::off())).unwrap_or(0)
+    }
+    if hooks::awake() { enabled() } else { 0 }
 }
 
 /// Fills `counters` with this process's counters.
@@ -57,7 +63,7 @@ pub unsafe extern "C" fn pointsman_read_counters(counters: *mut pointsman_counte
     if counters.is_null() {
         return -1;
     }
-    let now = COUNTERS.snapshot();
+    let now = if hooks::awake() { COUNTERS.snapshot() } else { Default::default() };
     let full = pointsman_counters {
         protected_connections: now.protected_connections,
         suspects: now.suspects,

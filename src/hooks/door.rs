@@ -110,11 +110,11 @@ macro_rules! libc_doors {
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($arg: $ty),*) -> $ret {
             type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
-            static REAL: $crate::hooks::objects::Next =
-                $crate::hooks::objects::Next::new(match core::ffi::CStr::from_bytes_with_nul(
-                    concat!(stringify!($name), "\0").as_bytes()
-                ) { Ok(name) => name, Err(_) => panic!() });
-            let address = REAL.address();
+            static REAL: $crate::hooks::objects::Next = $crate::hooks::objects::Next::new();
+            const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
+                concat!(stringify!($name), "\0").as_bytes()
+            ) { Ok(name) => name, Err(_) => panic!() };
+            let address = REAL.address(NAME);
             if address.is_null() {
                 $crate::hooks::errno::set(libc::ENOSYS);
                 return -1;
@@ -128,7 +128,7 @@ macro_rules! libc_doors {
     )*};
 }
 
-/// Doors of client library functions. The body gets `call` (who calls, which library) and `real`, the real function
+/// Doors of client library functions, which wake the library. The body gets `call` (who calls, which library) and `real`, the real function
 /// with the caller's own arguments.
 ///
 /// `from`: where their real functions begin in a library's table.
@@ -149,17 +149,33 @@ macro_rules! mysql_doors {
             #[unsafe(naked)]
             #[unsafe(no_mangle)]
             pub extern "C" fn $name($($arg: $ty),*) -> $ret {
+                type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
+                const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
+                    concat!(stringify!($name), "\0").as_bytes()
+                ) { Ok(name) => name, Err(_) => panic!() };
                 extern "C" fn body($($arg: $ty,)* caller: usize) -> $ret {
-                    const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
-                        concat!(stringify!($name), "\0").as_bytes()
-                    ) { Ok(name) => name, Err(_) => panic!() };
+                    if $crate::hooks::wake::wake() {
+                        return awake($($arg,)* caller);
+                    }
+                    let address = $crate::hooks::wake::real_of(NAME, caller);
+                    if address.is_null() {
+                        return $failed;
+                    }
+                    // SAFETY: the symbol of this name in a MySQL client library has this C signature.
+                    let function: Signature = unsafe { core::mem::transmute(address) };
+                    // SAFETY: the arguments are the caller's own, handed on unchanged.
+                    unsafe { function($($arg),*) }
+                }
+                // Not inlined: nothing of it may be done before the library is awake.
+                #[inline(never)]
+                extern "C" fn awake($($arg: $ty,)* caller: usize) -> $ret {
                     let $call = $crate::client::Call::from(caller);
                     let address = $call.real($first + Door::$name as usize, NAME);
                     if address.is_null() {
                         return $failed;
                     }
                     // SAFETY: the symbol of this name in a MySQL client library has this C signature.
-                    let function: unsafe extern "C" fn($($ty),*) -> $ret = unsafe { core::mem::transmute(address) };
+                    let function: Signature = unsafe { core::mem::transmute(address) };
                     // SAFETY: the arguments are the caller's own, handed on unchanged.
                     let $real = move || unsafe { function($($arg),*) };
                     $body

@@ -1,8 +1,11 @@
-//! Doors of libc: the name lookup that is steered, and what keeps tags true. All but that lookup are called by signal
-//! handlers as well, in the middle of our own work: they take no lock there, and get no memory from an allocator.
+//! Doors of libc: the name lookup that is steered, and what keeps tags true. None of them wakes the library: while it
+//! sleeps nothing is steered and there are no tags.
+//!
+//! All but that lookup are called by signal handlers as well, in the middle of our own work: they take no lock there, and
+//! get no memory from an allocator.
 
 use std::{
-    ffi::{CStr, CString, c_char, c_int, c_uint},
+    ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
     net::SocketAddr,
     ptr,
 };
@@ -39,7 +42,7 @@ libc_doors! {
         numeric.ai_flags = libc::AI_NUMERICHOST;
         // SAFETY: the next getaddrinfo has this signature; all pointers are valid or null as the contract allows.
         let next: unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo,
-            *mut *mut libc::addrinfo) -> c_int = unsafe { std::mem::transmute(REAL.address()) };
+            *mut *mut libc::addrinfo) -> c_int = unsafe { std::mem::transmute(REAL.address(c"getaddrinfo")) };
         // SAFETY: as above.
         unsafe { next(address.as_ptr(), service, &numeric, result) }
     }
@@ -133,8 +136,7 @@ fn copied(old: c_int, new: c_int) -> c_int {
 
 /// Stable Rust cannot define variadic functions; one pointer-sized argument is ABI-compatible on Linux x86-64 and
 /// aarch64, whatever the command's argument is.
-fn fcntl_door(real: &Next, fd: c_int, command: c_int, argument: usize) -> c_int {
-    let address = real.address();
+fn fcntl_door(address: *mut c_void, fd: c_int, command: c_int, argument: usize) -> c_int {
     if address.is_null() {
         errno::set(libc::ENOSYS);
         return -1;
@@ -149,15 +151,15 @@ fn fcntl_door(real: &Next, fd: c_int, command: c_int, argument: usize) -> c_int 
 /// `F_DUPFD` and `F_DUPFD_CLOEXEC` make duplicates.
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
-    static REAL: Next = Next::new(c"fcntl");
-    fcntl_door(&REAL, fd, command, argument)
+    static REAL: Next = Next::new();
+    fcntl_door(REAL.address(c"fcntl"), fd, command, argument)
 }
 
 /// The name that programs built with 64-bit file offsets call.
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
-    static REAL: Next = Next::new(c"fcntl64");
-    fcntl_door(&REAL, fd, command, argument)
+    static REAL: Next = Next::new();
+    fcntl_door(REAL.address(c"fcntl64"), fd, command, argument)
 }
 
 fn untag_range(first: c_uint, last: c_uint) {
@@ -173,12 +175,12 @@ fn untag_range(first: c_uint, last: c_uint) {
 /// glibc 2.34 and newer.
 #[unsafe(no_mangle)]
 pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
-    static REAL: Next = Next::new(c"close_range");
+    static REAL: Next = Next::new();
     const CLOSE_RANGE_CLOEXEC: c_int = 1 << 2;
     if flags & CLOSE_RANGE_CLOEXEC == 0 && first <= last {
         untag_range(first, last);
     }
-    let address = REAL.address();
+    let address = REAL.address(c"close_range");
     if address.is_null() {
         errno::set(libc::ENOSYS);
         return -1;
@@ -192,9 +194,9 @@ pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_in
 /// glibc 2.34 and newer.
 #[unsafe(no_mangle)]
 pub extern "C" fn closefrom(first: c_int) {
-    static REAL: Next = Next::new(c"closefrom");
+    static REAL: Next = Next::new();
     untag_range(first.max(0) as c_uint, c_uint::MAX);
-    let address = REAL.address();
+    let address = REAL.address(c"closefrom");
     if !ptr::eq(address, ptr::null_mut()) {
         // SAFETY: the next closefrom has this signature.
         let function: unsafe extern "C" fn(c_int) = unsafe { std::mem::transmute(address) };

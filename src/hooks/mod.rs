@@ -12,6 +12,8 @@ mod asynchronous_doors;
 pub mod current;
 pub mod errno;
 pub mod floor;
+#[cfg(all(feature = "doors", not(test)))]
+mod imports;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
@@ -23,6 +25,8 @@ pub mod objects;
 pub mod raw;
 pub mod recall;
 pub mod steer;
+#[cfg(all(feature = "doors", not(test)))]
+mod wake;
 
 use std::{
     cell::Cell,
@@ -80,6 +84,14 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
             None
         }
     }
+}
+
+/// The library is awake, or was woken by this (see `wake.rs`). Where it has no doors it never sleeps.
+pub fn awake() -> bool {
+    #[cfg(all(feature = "doors", not(test)))]
+    return wake::wake();
+    #[cfg(not(all(feature = "doors", not(test))))]
+    true
 }
 
 /// Switched off by the configuration.

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ulong, c_void};
 
+use super::wake;
 use crate::client::{
     Call, connect,
     layout::{
@@ -282,6 +283,33 @@ pub extern "C" fn mysql_real_connect(
 
 #[allow(clippy::too_many_arguments, reason = "the C function has as many")]
 extern "C" fn real_connect_body(
+    mysql: *mut MYSQL,
+    host: *const c_char,
+    user: *const c_char,
+    password: *const c_char,
+    db: *const c_char,
+    port: c_uint,
+    socket: *const c_char,
+    flags: c_ulong,
+    caller: usize,
+) -> *mut MYSQL {
+    if wake::wake_to_connect() {
+        return awake_real_connect(mysql, host, user, password, db, port, socket, flags, caller);
+    }
+    let address = wake::real_of(c"mysql_real_connect", caller);
+    if address.is_null() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the symbol of this name in a MySQL client library has this C signature.
+    let function: RealConnect = unsafe { std::mem::transmute(address) };
+    // SAFETY: the arguments are the caller's own.
+    unsafe { function(mysql, host, user, password, db, port, socket, flags) }
+}
+
+/// Not inlined: nothing of it may be done before the library is awake.
+#[inline(never)]
+#[allow(clippy::too_many_arguments, reason = "the C function has as many")]
+extern "C" fn awake_real_connect(
     mysql: *mut MYSQL,
     host: *const c_char,
     user: *const c_char,

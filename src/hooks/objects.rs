@@ -99,14 +99,14 @@ pub fn all() -> Vec<Object> {
 
 /// `ElfN_Dyn` of a 64-bit object.
 #[repr(C)]
-struct Dynamic {
-    tag: i64,
-    _value: u64,
+pub struct Dynamic {
+    pub tag: i64,
+    pub value: u64,
 }
 
 /// # Safety
 /// `entry` is the first of a dynamic section that is ended by DT_NULL.
-unsafe fn defines_versions(mut entry: *const Dynamic) -> bool {
+pub unsafe fn defines_versions(mut entry: *const Dynamic) -> bool {
     const DT_NULL: i64 = 0;
     const DT_VERDEF: i64 = 0x6fff_fffc;
     // SAFETY: nothing beyond DT_NULL is read.
@@ -121,26 +121,30 @@ unsafe fn defines_versions(mut entry: *const Dynamic) -> bool {
     false
 }
 
-/// The next definition of one libc symbol, looked up once.
-pub struct Next {
-    name: &'static CStr,
-    address: AtomicPtr<c_void>,
-}
+/// The next definition of one libc symbol, looked up once. Its name is handed over each time: a name in here would be a
+/// pointer that is relocated only when the library wakes up.
+pub struct Next(AtomicPtr<c_void>);
 
 impl Next {
-    pub const fn new(name: &'static CStr) -> Self {
-        Next { name, address: AtomicPtr::new(ptr::null_mut()) }
+    pub const fn new() -> Self {
+        Next(AtomicPtr::new(ptr::null_mut()))
     }
 
     /// Null only if no object after ours defines it.
-    pub fn address(&self) -> *mut c_void {
-        let known = self.address.load(Relaxed);
+    pub fn address(&self, name: &CStr) -> *mut c_void {
+        let known = self.0.load(Relaxed);
         if !known.is_null() {
             return known;
         }
-        let found = next(self.name);
-        self.address.store(found, Relaxed);
+        let found = next(name);
+        self.0.store(found, Relaxed);
         found
+    }
+}
+
+impl Default for Next {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
