@@ -100,9 +100,10 @@ fn a_timeout_of_ruby_ends_a_connect_that_waits_for_a_writer() {
 }
 
 #[test]
-fn a_stray_signal_now_and_then_does_not_end_a_hold_of_ruby() {
+fn a_stray_signal_now_and_then_and_busy_threads_do_not_end_a_hold_of_ruby() {
     let Some(lab) = lab() else { return };
     let mut ruby = ruby_on_a_demoted_writer(&lab);
+    assert_eq!(ruby.ask("busy"), "busy");
     ruby.tell(&format!("query 0 {INSERT}"));
     is_held(&ruby);
     for _ in 0..2 {
