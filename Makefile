@@ -44,11 +44,12 @@ soak: build
 	@if cargo +nightly miri --version >/dev/null 2>&1; then $(MAKE) miri; else \
 		echo "skipped: no Miri: rustup component add miri rust-src --toolchain nightly"; fi
 
-# The rules that do no I/O, in the interpreter that knows undefined behaviour. It is no part of a stable toolchain.
+# The rules that do no I/O, in the interpreter that knows undefined behaviour, but for tests that go on for long. It is no
+# part of a stable toolchain.
 miri:
 	MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(TARGET)/miri cargo +nightly miri test --locked --lib -- \
 		verdict:: evidence:: sql:: session:: endpoint::life endpoint::name --skip properties \
-		--skip again_and_again --skip past_its_bound
+		--skip grow --skip past_its_bound
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build
