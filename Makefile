@@ -1,6 +1,6 @@
 # Everything that a fresh Debian 12 machine with Rust needs is installed by `setup`, which the other targets run first.
 
-.PHONY: setup build drill test soak bench
+.PHONY: setup build drill test soak miri bench
 
 TARGET = $${CARGO_TARGET_DIR:-target}
 
@@ -25,12 +25,14 @@ test: build
 	cargo test --workspace --locked
 
 # The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
-# sessions, and one handle that moves ten thousand times; see docs/soak.md.
+# sessions, one handle that moves ten thousand times, and the looks for faults of memory; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
 SWITCHOVERS = 20
 HISTORIES = 10000
 MOVES = 10000
+VALGRIND_MOVES = 1000
+CONNECTS = 100000
 soak: build
 	fuzz/run.sh 300
 	$(TARGET)/release/pointsman soak $(SOAK)
@@ -38,6 +40,17 @@ soak: build
 	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture
 	REPRODUCE=1 cargo test --locked -p pointsman-tests --test supply -- --nocapture
 	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
+	VALGRIND_MOVES=$(VALGRIND_MOVES) cargo test --locked -p pointsman-tests --test memory -- --nocapture
+	CONNECTS=$(CONNECTS) cargo test --locked -p pointsman-tests --test leaks -- --nocapture
+	@if cargo +nightly miri --version >/dev/null 2>&1; then $(MAKE) miri; else \
+		echo "skipped: no Miri: rustup component add miri rust-src --toolchain nightly"; fi
+
+# The rules that do no I/O, in the interpreter that knows undefined behaviour, but for tests that go on for long. It is no
+# part of a stable toolchain.
+miri:
+	MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(TARGET)/miri cargo +nightly miri test --locked --lib -- \
+		verdict:: evidence:: sql:: session:: endpoint::life endpoint::name --skip properties \
+		--skip grow --skip past_its_bound
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build

@@ -182,6 +182,13 @@ impl Process {
         }
     }
 
+    /// A tagged socket was duplicated: DNS is watched already. Without a lock, since signal handlers do that.
+    pub fn tagged_again(&self, at: u16) {
+        if let Some(endpoint) = self.endpoint_at(at) {
+            endpoint.tagged.fetch_add(1, Relaxed);
+        }
+    }
+
     /// A tagged socket was closed.
     pub fn untagged(&self, at: u16) {
         if let Some(endpoint) = self.endpoint_at(at) {

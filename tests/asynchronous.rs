@@ -12,7 +12,7 @@ use pointsman_tests::{
 fn set(lab: &Lab, driver: Driver) -> Stage<'_> {
     with_table(lab);
     Stage::set_with(lab, driver, |command| {
-        command.env("CLIENT_NONBLOCK", "1");
+        command.env("CLIENT_NONBLOCK", "0");
     })
 }
 

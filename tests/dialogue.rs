@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::{
         atomic::{AtomicU32, Ordering},
@@ -52,11 +52,7 @@ impl Driver {
 
     /// A command that runs its program.
     pub fn command(self, lab: &Lab, preload: Preload) -> Command {
-        let script = |interpreter: &str, name: &str| {
-            let mut command = run::command(lab, interpreter, preload);
-            command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("programs").join(name));
-            command
-        };
+        let script = |interpreter: &str, name: &str| run::script(lab, interpreter, name, preload);
         match self {
             Self::LibMariaDb => run::command(lab, compile::mariadb_program("client"), preload),
             Self::LibMySqlClient => {
@@ -77,13 +73,21 @@ impl Dialogue {
     }
 
     pub fn with(lab: &Lab, driver: Driver, preload: Preload, set_up: impl FnOnce(&mut Command)) -> Self {
+        let mut command = driver.command(lab, preload);
+        set_up(&mut command);
+        Self::of(lab, command)
+    }
+
+    /// Another program that answers each line with one.
+    pub fn of(lab: &Lab, mut command: Command) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let errors = lab.directory().join(format!("dialogue-{}-{number}", std::process::id()));
         let file = File::create(&errors).expect("a file for standard error");
-        let mut command = driver.command(lab, preload);
-        command.env("POINTSMAN_LOG_LEVEL", "debug").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
-        set_up(&mut command);
+        if command.get_envs().all(|(name, _)| name != "POINTSMAN_LOG_LEVEL") {
+            command.env("POINTSMAN_LOG_LEVEL", "debug");
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         let mut child = command.spawn().expect("the client program can be started");
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().expect("piped"));
@@ -151,6 +155,11 @@ impl Dialogue {
     /// The library's lines so far.
     pub fn log(&self) -> Vec<String> {
         run::split_log(&self.stderr()).0
+    }
+
+    /// The file that takes its standard error.
+    pub fn errors(&self) -> &Path {
+        &self.errors
     }
 
     pub fn stderr(&self) -> String {

@@ -39,14 +39,17 @@ pub fn sid_command(lab: &Lab, program: &Path, preload: Preload) -> Command {
     with_environment(lab.sid_command(program, &[&library()]).expect("a sandbox"), preload)
 }
 
+/// A program of `programs/` that an interpreter runs.
+pub fn script(lab: &Lab, interpreter: &str, source: &str, preload: Preload) -> Command {
+    let mut command = command(lab, interpreter, preload);
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source));
+    command
+}
+
 /// A program of `programs/` with MySQLdb, which its environment tells how to reach the endpoint.
 pub fn mysqldb_program(lab: &Lab, source: &str, preload: Preload) -> Command {
-    let mut command = command(lab, "/usr/bin/python3", preload);
-    command
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source))
-        .env("LAB_HOST", ENDPOINT)
-        .env("LAB_PORT", lab.port().to_string())
-        .env("LAB_PASSWORD", PASSWORD);
+    let mut command = script(lab, "/usr/bin/python3", source, preload);
+    command.env("LAB_HOST", ENDPOINT).env("LAB_PORT", lab.port().to_string()).env("LAB_PASSWORD", PASSWORD);
     if lab.blue().flavor() == Flavor::MySql {
         command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
     }

@@ -1,7 +1,9 @@
 //! Every setting does what the README says, on a real switchover.
 
+use std::time::{Duration, Instant};
+
 use pointsman_lab::{Flavor, Lab, Side};
-use pointsman_tests::{pair, puppet::Puppet, server_id, switch, with_table};
+use pointsman_tests::{dialogue::Driver, pair, puppet::Puppet, server_id, stage::Stage, switch, with_table};
 
 /// A program with these settings, connected, before and after a switchover.
 fn after_a_switchover(settings: &[(&str, &str)], before: &[&str], story: impl FnOnce(&Lab, &mut Puppet)) {
@@ -62,4 +64,39 @@ fn a_transaction_that_cannot_be_replayed_gets_the_error_that_was_chosen() {
             assert_eq!(rows.trim(), "0", "{choice}");
         });
     }
+}
+
+/// A hold that nothing ends but the application's own limit, which is `read_timeout` on the handle, or set `afterwards`.
+fn held_no_longer_than_the_application_reads(read_timeout: &str, afterwards: Option<&str>, hold_max: Option<&str>) {
+    for driver in [Driver::LibMariaDb, Driver::LibMySqlClient].into_iter().filter(|driver| driver.is_available()) {
+        let Some(lab) = pair(Flavor::MariaDb) else { return };
+        with_table(&lab);
+        let mut stage = Stage::set_with(&lab, driver, |command| {
+            command.env("CLIENT_READ_TIMEOUT", read_timeout).envs(hold_max.map(|time| ("POINTSMAN_HOLD_MAX", time)));
+        });
+        if let Some(seconds) = afterwards {
+            stage.expect(&format!("read_timeout 0 {seconds}"), "ok");
+        }
+        lab.blue().set_read_only(true).unwrap();
+        let began = Instant::now();
+        stage.fails(&format!("query 0 {INSERT}"), &[1290]);
+        assert!(began.elapsed() < Duration::from_secs(15), "{driver:?}: {:?}", began.elapsed());
+        let said = if hold_max.is_some() { "(hold_max)" } else { "the application's own timeout" };
+        assert!(stage.client.stderr().contains(said), "{driver:?}: {}", stage.client.stderr());
+    }
+}
+
+#[test]
+fn a_hold_is_no_longer_than_the_read_timeout_of_the_handle() {
+    held_no_longer_than_the_application_reads("2", None, None);
+}
+
+#[test]
+fn a_read_timeout_that_is_set_on_a_connected_handle_bounds_its_holds() {
+    held_no_longer_than_the_application_reads("25", Some("2"), None);
+}
+
+#[test]
+fn a_hold_limit_that_the_operator_has_set_outranks_the_read_timeout() {
+    held_no_longer_than_the_application_reads("1", None, Some("3s"));
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     endpoint::{Endpoint, Role, connects::Trouble, handshakes::Handshake, name::Name, prober::Writability},
     evidence,
-    hooks::{self, current, decide, steer},
+    hooks::{self, current, decide, recall::Recall, steer},
     process::Process,
 };
 
@@ -62,7 +62,7 @@ pub fn real_connect(
     let began = Instant::now();
     // A failed connect would throw away the options, and there would be nothing to try again with.
     let flags = if plan.defended() { CLIENT_REMEMBER_OPTIONS } else { 0 };
-    let mut to = None;
+    let (mut to, mut recall) = (None, None);
     loop {
         let turn = decide(|| plan.turn(call, mysql, began)).flatten();
         let steered = steer::towards(plan.position, to, None);
@@ -74,7 +74,7 @@ pub fn real_connect(
             decide(|| plan.connected(call, mysql));
             return connected;
         }
-        match decide(|| plan.next_attempt(call, mysql, began, to)).flatten() {
+        match decide(|| plan.next_attempt(call, mysql, began, to, &mut recall)).flatten() {
             Some(Attempt(next)) => to = next,
             None => {
                 decide(|| plan.failed(call, mysql));
@@ -117,6 +117,11 @@ impl Plan {
             COUNTERS.passed_through.count();
             return;
         };
+        if !self.process.tags.is_tagged(native.fd()) {
+            // Its lookup, or its connect, did not come by our doors.
+            self.process.tags.set(native.fd(), self.position, peer);
+            self.process.tagged(self.position);
+        }
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
         self.process.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
@@ -172,7 +177,14 @@ impl Plan {
     }
 
     /// The connect, to `to` or to where DNS led, failed. Waits a moment and says whether it is to be tried again.
-    fn next_attempt(&self, call: Call, mysql: Active, began: Instant, to: Option<SocketAddr>) -> Option<Attempt> {
+    fn next_attempt(
+        &self,
+        call: Call,
+        mysql: Active,
+        began: Instant,
+        to: Option<SocketAddr>,
+        recall: &mut Option<Recall>,
+    ) -> Option<Attempt> {
         if !self.defended() {
             return None;
         }
@@ -193,7 +205,8 @@ impl Plan {
         }
         say!(Debug, "{}: a connect failed with error {number}", self.endpoint.name);
         let deadline = self.deadline(&native, began);
-        self.endpoint.connect_may_try_again(trouble, deadline).then_some(Attempt(None))
+        let recall = recall.get_or_insert_with(Recall::begins);
+        self.endpoint.connect_may_try_again(trouble, deadline, recall).then_some(Attempt(None))
     }
 }
 

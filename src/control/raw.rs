@@ -1,4 +1,4 @@
-//! The raw system calls of the log, the configuration and the watcher's start. The only `unsafe` of these rooms.
+//! The raw system calls of the log, the configuration, the watcher's start, and signals. The only `unsafe` of these rooms.
 //!
 //! Descriptors are handled by system call and not through libc's functions: those are interposed by this very
 //! library. Must not know what is written, or why.
@@ -187,7 +187,7 @@ fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
     }
     let mut pipe_signal = Signals::none();
     pipe_signal.add(libc::SIGPIPE);
-    let was_pending = pipe_signal.is_pending(libc::SIGPIPE);
+    let was_pending = Signals::pending().has(libc::SIGPIPE);
     let before = pipe_signal.block();
     // SAFETY: `line` is readable for its length.
     let written = checked(unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) });
@@ -204,6 +204,33 @@ fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
 pub(crate) fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
     let before = Signals::all().block();
     let result = spawn();
+    before.restore();
+    result
+}
+
+/// Does this process have a function for the signal?
+pub(crate) fn has_handler(signal: c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: nothing is set; `action` is initialised if the call succeeds.
+    let handler = unsafe {
+        if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
+            return false;
+        }
+        action.assume_init().sa_sigaction
+    };
+    handler != libc::SIG_DFL && handler != libc::SIG_IGN
+}
+
+/// Runs `work` with every signal but one kept back from this thread. Not those that tell of a fault, which cannot wait.
+pub(crate) fn with_others_kept_back<R>(signal: c_int, work: impl FnOnce() -> R) -> R {
+    let mut others = Signals::all();
+    for one in
+        [signal, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT]
+    {
+        others.remove(one);
+    }
+    let before = others.block();
+    let result = work();
     before.restore();
     result
 }
@@ -250,10 +277,22 @@ impl Signals {
         unsafe { libc::sigaddset(&mut self.0, signal) };
     }
 
-    fn is_pending(&self, signal: c_int) -> bool {
+    fn remove(&mut self, signal: c_int) {
+        // SAFETY: the set is alive and initialised.
+        unsafe { libc::sigdelset(&mut self.0, signal) };
+    }
+
+    fn has(&self, signal: c_int) -> bool {
+        // SAFETY: the set is alive and initialised.
+        unsafe { libc::sigismember(&self.0, signal) == 1 }
+    }
+
+    /// Those that wait for this thread, also among others.
+    fn pending() -> Self {
         let mut pending = Self::none();
         // SAFETY: the set is alive and initialised.
-        unsafe { libc::sigpending(&mut pending.0) == 0 && libc::sigismember(&pending.0, signal) == 1 }
+        unsafe { libc::sigpending(&mut pending.0) };
+        pending
     }
 
     /// Blocks the set in this thread; gives back the mask from before.
@@ -304,11 +343,7 @@ mod tests {
 
     #[test]
     fn a_thread_spawned_with_signals_blocked_runs_no_handler_and_the_starter_keeps_its_mask() {
-        let mask = |signal| {
-            let now = Signals::none().block();
-            // SAFETY: the set is alive and initialised.
-            unsafe { libc::sigismember(&now.0, signal) == 1 }
-        };
+        let mask = |signal| Signals::none().block().has(signal);
         let blocked = with_signals_blocked(|| std::thread::spawn(move || mask(libc::SIGTERM))).join().unwrap();
         assert!(blocked);
         assert!(!mask(libc::SIGTERM));

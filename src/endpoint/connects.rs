@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Endpoint, life::Phase, prober::Undialled, reach::greets, search::PROBE_EVERY};
-use crate::control::config;
+use crate::{control::config, hooks::recall::Recall};
 
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Trouble {
 
 impl Endpoint {
     /// A connect to a known writer's name failed. Waits a moment and says whether it is to be tried again.
-    pub fn connect_may_try_again(&self, trouble: Trouble, deadline: Option<Instant>) -> bool {
+    pub fn connect_may_try_again(&self, trouble: Trouble, deadline: Option<Instant>, recall: &mut Recall) -> bool {
         let Some(incumbent) = self.incumbent() else { return false };
         if self.circuit_open() {
             return false;
@@ -52,7 +52,7 @@ impl Endpoint {
         if now >= until {
             return false;
         }
-        drop(self.wait(state, (2 * PROBE_EVERY).min(until - now)));
-        true
+        drop(self.wait(state, &self.changed, (2 * PROBE_EVERY).min(until - now), recall));
+        !recall.wanted()
     }
 }

@@ -1,12 +1,9 @@
 //! Logins come a few at a time: all at once they would be a storm on a server that has just become the writer.
 
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::control::config;
+use crate::{control::config, hooks::recall::Recall};
 
 /// A login that takes longer hangs, and is not counted any more: it must not hold the others up.
 const HANGS: Duration = Duration::from_secs(3);
@@ -27,19 +24,17 @@ impl Endpoint {
     pub fn handshake(&self, deadline: Option<Instant>) -> Handshake<'_> {
         let until = Instant::now() + config().hold_max;
         let until = deadline.map_or(until, |deadline| until.min(deadline));
+        let mut recall = Recall::begins();
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            if under_way(&state, now).count() < FOR_ALL || now >= until {
+            if under_way(&state, now).count() < FOR_ALL || now >= until || recall.wanted() {
                 state.handshakes.push(now);
                 return Handshake(self, now);
             }
             let oldest = under_way(&state, now).min().copied().unwrap_or(now);
             let pause = (oldest + HANGS).min(until).saturating_duration_since(now);
-            state = match self.login_through.wait_timeout(state, pause) {
-                Ok((state, _)) => state,
-                Err(poisoned) => PoisonError::into_inner(poisoned).0,
-            };
+            state = self.wait(state, &self.login_through, pause, &mut recall);
         }
     }
 
@@ -65,7 +60,7 @@ impl Drop for Handshake<'_> {
             state.handshakes.swap_remove(at);
         }
         drop(state);
-        self.0.login_through.notify_one();
+        self.0.login_through.tell_one();
     }
 }
 

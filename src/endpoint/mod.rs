@@ -23,10 +23,10 @@ pub mod turn;
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{
-        Condvar, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use life::{Life, Phase};
@@ -37,6 +37,7 @@ use crate::{
         config,
         log::{Level::*, say},
     },
+    hooks::{news::News, recall::Recall},
     resolve::{Jitter, Pace},
 };
 
@@ -70,9 +71,9 @@ pub struct Endpoint {
     topology_at: AtomicU64,
     /// That moment may have come: looked at before each statement, where the time itself would cost too much.
     topology_due: AtomicBool,
-    changed: Condvar,
+    changed: News,
     /// A login is through. Apart from `changed`: of a thousand that wait for their turn only one has to wake up.
-    login_through: Condvar,
+    login_through: News,
 }
 
 #[derive(Debug)]
@@ -151,8 +152,8 @@ impl Endpoint {
             }),
             topology_at: AtomicU64::new(0),
             topology_due: AtomicBool::new(true),
-            changed: Condvar::new(),
-            login_through: Condvar::new(),
+            changed: News::default(),
+            login_through: News::default(),
         }
     }
 
@@ -273,7 +274,7 @@ impl Endpoint {
                 say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
             }
             state.next_pass = Instant::now();
-            self.changed.notify_all();
+            self.changed.tell_all();
         }
         self.publish(&state);
     }
@@ -347,13 +348,28 @@ impl Endpoint {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits for `news`, `time` at most, and no longer once the application wants its thread back. The lock is given up
+    /// meanwhile.
+    fn wait<'a>(
+        &'a self,
+        state: MutexGuard<'a, State>,
+        news: &News,
+        time: Duration,
+        recall: &mut Recall,
+    ) -> MutexGuard<'a, State> {
+        let known = news.known();
+        drop(state);
+        recall.wait(news, known, time);
+        self.lock()
+    }
+
     /// Makes the state's essence readable without a lock, and tells the watcher if it has to hurry.
     fn publish(&self, state: &State) {
         let life = &state.life;
         let pulse = life.generation() << 2 | u64::from(life.circuit_open()) << 1 | u64::from(life.unsettled());
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
-            self.changed.notify_all();
+            self.changed.tell_all();
         }
         // The pulse does not tell a suspicion from a switchover; DNS is asked far more often in the latter.
         crate::process::set_pace(self, self.pace_in(state));

@@ -15,10 +15,13 @@ use super::{
     prober::{Prober, Undialled, Writability},
     silence::GAP,
 };
-use crate::control::{
-    config,
-    counters::COUNTERS,
-    log::{Level::*, say},
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
+    hooks::recall::Recall,
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -62,6 +65,7 @@ impl Endpoint {
         let began = Instant::now();
         let mut ask_incumbent_at: Option<Instant> = None;
         let mut unable_since: Option<(Instant, &str)> = None;
+        let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
         let mut state = self.lock();
         let found = loop {
@@ -84,6 +88,10 @@ impl Endpoint {
                 say!(Warn, "{}: the application's own timeout ended the wait for a writer", self.name);
                 break None;
             }
+            if recall.wanted() {
+                say!(Warn, "{}: the application wants its thread back: its wait for a writer ends", self.name);
+                break None;
+            }
             if let Some((_, why)) = unable_since.filter(|(since, _)| now >= *since + UNABLE_ALONE) {
                 say!(Warn, "{}: {why}: not a switchover", self.name);
                 break None;
@@ -98,7 +106,7 @@ impl Endpoint {
             if !open && (probing.is_some() || now < turn) {
                 held = true;
                 let pause = until.min(probing.unwrap_or(turn));
-                state = self.wait(state, pause.saturating_duration_since(now));
+                state = self.wait(state, &self.changed, pause.saturating_duration_since(now), &mut recall);
                 continue;
             }
             state.probing = Some(now);
@@ -117,7 +125,7 @@ impl Endpoint {
                 break None;
             }
             if unable.is_some() && !state.life.verified_since(began) {
-                state = self.wait(state, pause);
+                state = self.wait(state, &self.changed, pause, &mut recall);
             }
         };
         drop(state);
@@ -144,7 +152,7 @@ impl Endpoint {
                 crate::process::give_up(&self.name, silent);
             }
         }
-        self.changed.notify_all();
+        self.changed.tell_all();
     }
 
     /// One look at the incumbent and at every candidate. Takes and returns the lock, free in between.
@@ -343,14 +351,7 @@ impl Endpoint {
 
     /// Waits for a change of the endpoint, `time` at most.
     pub fn wait_for_news(&self, time: Duration) {
-        drop(self.wait(self.lock(), time));
-    }
-
-    pub(super) fn wait<'a>(&self, state: MutexGuard<'a, State>, time: Duration) -> MutexGuard<'a, State> {
-        match self.changed.wait_timeout(state, time) {
-            Ok((state, _)) => state,
-            Err(poisoned) => poisoned.into_inner().0,
-        }
+        drop(self.wait(self.lock(), &self.changed, time, &mut Recall::begins()));
     }
 }
 
@@ -362,7 +363,7 @@ impl Slot<'_> {
         if state.probing == Some(self.1) {
             state.probing = None;
         }
-        self.0.changed.notify_all();
+        self.0.changed.tell_all();
         std::mem::forget(self);
     }
 }
@@ -373,7 +374,7 @@ impl Drop for Slot<'_> {
         if state.probing == Some(self.1) {
             state.probing = None;
         }
-        self.0.changed.notify_all();
+        self.0.changed.tell_all();
     }
 }
 

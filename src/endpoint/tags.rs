@@ -1,8 +1,8 @@
 //! Tags: which descriptor is a connection to which endpoint.
 //!
 //! Read and written by the doors of `connect`, `close`, `dup`…, that is: anywhere, also in signal handlers. So it is
-//! two levels of atomics; only the first tag in a range of 1024 descriptors allocates (8 KiB, 32 MiB if every range had
-//! one). A descriptor beyond all ranges has no tag: its silence goes unnoticed, everything else works.
+//! two levels of atomics; only the first tag in a range of 1024 descriptors takes pages from the kernel (8 KiB, 32 MiB if every
+//! range had one). A descriptor beyond all ranges has no tag: its silence goes unnoticed, everything else works.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +13,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use once_cell::race::OnceBox;
+use once_cell::race::OnceRef;
+
+use crate::hooks::raw;
 
 const CHUNK: usize = 1024;
 /// 4 Mi descriptors: above every kernel's default for `fs.nr_open` (1 Mi).
@@ -33,7 +35,7 @@ pub struct Tag {
 
 #[derive(Debug)]
 pub struct Tags {
-    chunks: Box<[OnceBox<Chunk>]>,
+    chunks: Box<[OnceRef<'static, Chunk>]>,
     /// Peer addresses, interned: a tag fits into one atomic word then. Grows by one per server ever seen, 65,536 at most.
     peers: Mutex<Vec<SocketAddr>>,
     epoch: Instant,
@@ -42,7 +44,7 @@ pub struct Tags {
 impl Tags {
     pub fn new() -> Self {
         Tags {
-            chunks: (0..CHUNKS).map(|_| OnceBox::new()).collect(),
+            chunks: (0..CHUNKS).map(|_| OnceRef::new()).collect(),
             peers: Mutex::new(Vec::new()),
             epoch: Instant::now(),
         }
@@ -140,7 +142,7 @@ impl Tags {
         let chunk = self.chunks.get(fd / CHUNK)?;
         let chunk = match chunk.get() {
             Some(chunk) => chunk,
-            None if make => chunk.get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK])),
+            None if make => chunk.get_or_try_init(|| raw::words().ok_or(())).ok()?,
             None => return None,
         };
         Some(&chunk[fd % CHUNK])

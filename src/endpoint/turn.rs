@@ -3,13 +3,10 @@
 //! A replayed INSERT has to get the id that the application was already told. Ids of rolled-back transactions are
 //! free on the new writer, so a fresh INSERT that came first would take one of them.
 
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::process;
+use crate::{hooks::recall::Recall, process};
 
 /// A replay that blocks on somebody's lock must not hold everybody else up for long.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -45,10 +42,7 @@ impl Endpoint {
                 return;
             }
             let pause = if to_come { left.min(LOOK) } else { left };
-            state = match self.changed.wait_timeout(state, pause) {
-                Ok((state, _)) => state,
-                Err(poisoned) => PoisonError::into_inner(poisoned).0,
-            };
+            state = self.wait(state, &self.changed, pause, &mut Recall::begins());
         }
     }
 
@@ -84,7 +78,7 @@ impl Claim {
 impl Drop for Replaying<'_> {
     fn drop(&mut self) {
         self.0.lock().replaying -= 1;
-        self.0.changed.notify_all();
+        self.0.changed.tell_all();
     }
 }
 

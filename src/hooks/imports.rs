@@ -96,7 +96,7 @@ imports! {
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
         read readlink realloc realpath recv recvfrom sched_getaffinity sched_yield send sendto setsockopt shutdown
-        sigaddset sigaltstack sigemptyset sigfillset sigismember sigpending sigtimedwait socket statx strcasecmp syscall
+        sigaction sigaddset sigaltstack sigdelset sigemptyset sigfillset sigismember sigpending sigtimedwait socket statx strcasecmp syscall
         sysconf write writev;
 }
 

@@ -1,8 +1,12 @@
 //! Doors of libc: the name lookup that is steered, and what keeps tags true. None of them wakes the library: while it
 //! sleeps nothing is steered and there are no tags.
+//!
+//! All but that lookup are called by signal handlers as well, in the middle of our own work: they take no lock there, and
+//! get no memory from an allocator.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
+    net::SocketAddr,
     ptr,
 };
 
@@ -14,11 +18,18 @@ libc_doors! {
     fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const libc::addrinfo,
         result: *mut *mut libc::addrinfo) -> c_int, |real|
     {
-        let Some(target) = steer::target() else { return real() };
         // SAFETY: a C string by getaddrinfo's contract, if it is not null.
-        if node.is_null() || !steer::is_the_endpoint(unsafe { CStr::from_ptr(node) }) {
+        if steer::connecting().is_none() || node.is_null() || !steer::is_the_endpoint(unsafe { CStr::from_ptr(node) }) {
             return real();
         }
+        let Some(target) = steer::target() else {
+            let failed = real();
+            if failed == 0 && !result.is_null() {
+                // SAFETY: getaddrinfo has succeeded, so this is its list.
+                steer::led_to(unsafe { raw::addresses(*result) });
+            }
+            return failed;
+        };
         // Scope ids are of no use here: endpoints' addresses come from DNS.
         let Ok(address) = CString::new(target.ip().to_string()) else { return real() };
         // SAFETY: addrinfo is plain data; zero is its documented default.
@@ -44,27 +55,16 @@ libc_doors! {
         if outcome != 0 && errno::get() != libc::EINPROGRESS {
             return outcome;
         }
-        let Some(endpoint) = steer::connecting() else {
+        // SAFETY: the kernel has just read the same bytes.
+        if steer::connecting().is_some()
+            && let Some(peer) = unsafe { raw::address(address, length) }
+            && let Some(endpoint) = steer::connecting_to(peer)
+        {
+            steer::undisturbed(|| decide(|| connects(fd, endpoint, peer)));
+        } else {
             // It connects only now: the tag is of one that was closed unseen.
             untag(fd);
-            return outcome;
-        };
-        decide(|| {
-            // SAFETY: the kernel has just read the same bytes.
-            let peer = unsafe { raw::address(address, length) };
-            if let (Some(process), Some(peer)) = (current::current(), peer) {
-                if let Some(old) = process.tags.set(fd, endpoint, peer) {
-                    process.tagged(endpoint);
-                    if let Some(old) = old {
-                        process.untagged(old.endpoint());
-                    }
-                }
-                if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
-                    endpoint.question_is_on(question, fd);
-                }
-                floor::connect_begins(fd);
-            }
-        });
+        }
         outcome
     }
 
@@ -85,6 +85,21 @@ libc_doors! {
     fn dup3(fd: c_int, new: c_int, flags: c_int) -> c_int, |real| {
         duplicated_over(fd, new, real)
     }
+}
+
+/// A client library opens a connection of `endpoint`.
+fn connects(fd: c_int, endpoint: u16, peer: SocketAddr) {
+    let Some(process) = current::current() else { return };
+    if let Some(old) = process.tags.set(fd, endpoint, peer) {
+        process.tagged(endpoint);
+        if let Some(old) = old {
+            process.untagged(old.endpoint());
+        }
+    }
+    if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
+        endpoint.question_is_on(question, fd);
+    }
+    floor::connect_begins(fd);
 }
 
 /// Takes the tag of `fd` away, once the kernel was asked for the last time, unless this is a vfork child whose descriptors
@@ -129,7 +144,7 @@ fn copied(old: c_int, new: c_int) -> c_int {
         decide(|| {
             if process.is_ours_by_id() {
                 let (endpoint, stale) = process.tags.copy(old, new);
-                endpoint.into_iter().for_each(|endpoint| process.tagged(endpoint));
+                endpoint.into_iter().for_each(|endpoint| process.tagged_again(endpoint));
                 stale.into_iter().for_each(|stale| process.untagged(stale.endpoint()));
             }
         });

@@ -20,8 +20,10 @@ mod libc_doors;
 pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
+pub mod news;
 pub mod objects;
 pub mod raw;
+pub mod recall;
 pub mod steer;
 #[cfg(all(feature = "doors", not(test)))]
 mod wake;

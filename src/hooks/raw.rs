@@ -3,6 +3,8 @@
 use std::{
     mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    ptr,
+    sync::atomic::AtomicU64,
     time::Duration,
 };
 
@@ -52,6 +54,21 @@ pub unsafe fn address(raw: *const libc::sockaddr, length: libc::socklen_t) -> Op
             _ => None,
         }
     }
+}
+
+/// The addresses in a list of getaddrinfo's, of families that endpoints can have.
+///
+/// # Safety
+/// `list` is such a list, or null, and is not freed while it is read.
+pub unsafe fn addresses(mut list: *const libc::addrinfo) -> impl Iterator<Item = SocketAddr> {
+    let nodes = std::iter::from_fn(move || {
+        // SAFETY: the caller vouches for the list.
+        let node = unsafe { list.as_ref() }?;
+        list = node.ai_next;
+        Some(node)
+    });
+    // SAFETY: a node's address has the length that stands beside it.
+    nodes.filter_map(|node| unsafe { address(node.ai_addr, node.ai_addrlen) })
 }
 
 /// Has the server ended this idle connection (FIN or RST received)? Costs one system call, without what glibc's `poll` does
@@ -206,6 +223,16 @@ impl Drop for Own {
     fn drop(&mut self) {
         // SAFETY: the number is ours alone, and not used again.
         unsafe { libc::syscall(libc::SYS_close, self.0) };
+    }
+}
+
+/// Words that are zero and stay for ever, from the kernel: a signal handler must not go to an allocator.
+pub fn words<const COUNT: usize>() -> Option<&'static [AtomicU64; COUNT]> {
+    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: fresh pages at an address of the kernel's choice, aligned and zero, which nobody ever unmaps.
+    unsafe {
+        let pages = libc::mmap(ptr::null_mut(), size_of::<[AtomicU64; COUNT]>(), access, kind, -1, 0);
+        if pages == libc::MAP_FAILED { None } else { pages.cast::<[AtomicU64; COUNT]>().as_ref() }
     }
 }
 

@@ -10,9 +10,14 @@ thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
     /// The endpoint (its position) that this thread connects to just now; `connect` tags the socket with it.
     static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
+    /// Where its lookup of the endpoint's name has led: it connects to one of these.
+    static LED_TO: Cell<[Option<SocketAddr>; LOOKED_AT]> = const { Cell::new([None; LOOKED_AT]) };
     /// The question that its login is, for a limit to it.
     static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
 }
+
+/// Of a longer answer all addresses that anybody connects to count.
+const LOOKED_AT: usize = 8;
 
 /// Where this thread's name lookups lead just now.
 pub fn target() -> Option<SocketAddr> {
@@ -22,6 +27,32 @@ pub fn target() -> Option<SocketAddr> {
 /// The endpoint whose connection this thread opens just now.
 pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
+}
+
+/// The endpoint whose connection this thread opens to `peer` just now. A signal handler may connect, too, and elsewhere.
+pub fn connecting_to(peer: SocketAddr) -> Option<u16> {
+    let meant = match target() {
+        Some(target) => target == peer,
+        None => {
+            let led_to = LED_TO.try_with(Cell::get).unwrap_or_default();
+            led_to[LOOKED_AT - 1].is_some() || led_to.contains(&Some(peer))
+        }
+    };
+    connecting().filter(|_| meant)
+}
+
+/// The lookup of the endpoint's name has led to these.
+pub fn led_to(mut addresses: impl Iterator<Item = SocketAddr>) {
+    let _ = LED_TO.try_with(|cell| cell.set(std::array::from_fn(|_| addresses.next())));
+}
+
+/// Meanwhile this thread connects to no endpoint: a signal handler that interrupts `work` may connect, too, and has to be
+/// left alone then, since locks are held.
+pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
+    let kept = CONNECTING.try_with(Cell::take).ok().flatten();
+    let done = work();
+    let _ = CONNECTING.try_with(|cell| cell.set(kept));
+    done
 }
 
 /// Is this the name that this thread connects to? Its other lookups (an address to bind to, a plugin's) are not ours.
@@ -52,6 +83,7 @@ pub fn towards(endpoint: u16, to: Option<SocketAddr>, asked: Option<u64>) -> Ste
     let _ = QUESTION.try_with(|cell| cell.set(asked));
     let _ = STEERED.try_with(|cell| cell.set(to));
     let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
+    let _ = LED_TO.try_with(Cell::take);
     Steered { before }
 }
 

@@ -18,12 +18,17 @@
  *   fd N, duplicate FD HOW, …                            see descriptors.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
+ *   read_timeout N SECONDS                               ok: set on the connected handle
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
  *   copy N                                               moves the structure out and back, as DBD::mysql does
  *   close N                                              closed
+ *   stack                                                the bytes of a small stack that were in use since the last time
  *   counters                                             those of the preloaded library, or none
  *
  * Builds against MariaDB's library, which defines LIBMARIADB, and against MySQL's.
+ * CLIENT_NONBLOCK, if set, is the size in KiB of libmariadb's stack for asynchronous calls; 0: its own choice.
+ * CLIENT_READ_TIMEOUT, if set, is the read timeout of every connect, in seconds.
+ * CLIENT_STACK, if set, is the size in KiB of the stack of the one thread that does it all.
  * CLIENT_CA, if set, is the certificate authority of a TLS connection that verifies the server's name. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -78,10 +83,16 @@ static void open_connection(MYSQL *mysql, char *rest)
         mysql_options(mysql, MYSQL_INIT_COMMAND, init_commands[mysql - handles]);
     free(init_commands[mysql - handles]);
     init_commands[mysql - handles] = NULL;
+    if (getenv("CLIENT_READ_TIMEOUT") != NULL) {
+        unsigned seconds = (unsigned)atoi(getenv("CLIENT_READ_TIMEOUT"));
+        mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    }
     errno = 0;
 #ifdef LIBMARIADB
-    if (getenv("CLIENT_NONBLOCK") != NULL)
-        mysql_options(mysql, MYSQL_OPT_NONBLOCK, 0);
+    if (getenv("CLIENT_NONBLOCK") != NULL) {
+        size_t stack = (size_t)atoi(getenv("CLIENT_NONBLOCK")) * 1024;
+        mysql_options(mysql, MYSQL_OPT_NONBLOCK, stack > 0 ? &stack : NULL);
+    }
     if (ca != NULL) {
         my_bool yes = 1;
         mysql_ssl_set(mysql, NULL, NULL, ca, NULL, NULL);
@@ -192,6 +203,7 @@ static void change_user(MYSQL *mysql, char *rest)
 #include "calls.h"
 #include "asynchronous.h"
 #include "descriptors.h"
+#include "stack.h"
 
 static void wait_until_gone(MYSQL *mysql)
 {
@@ -282,6 +294,11 @@ static void obey(char *line)
         wait_until_gone(mysql);
     else if (strcmp(command, "socket") == 0)
         print_socket(mysql);
+    else if (strcmp(command, "read_timeout") == 0) {
+        unsigned seconds = (unsigned)atoi(line);
+        answer(mysql, mysql_options(mysql, MYSQL_OPT_READ_TIMEOUT, &seconds));
+    } else if (strcmp(command, "stack") == 0)
+        printf("%zu\n", stack_used());
     else if (strcmp(command, "copy") == 0)
         copy_out_and_back(mysql);
     else if (strcmp(command, "close") == 0) {
@@ -295,16 +312,26 @@ static void obey(char *line)
         printf("unknown command %s\n", command);
 }
 
-int main(void)
+static void *talk(void *unused)
 {
     char *line = NULL;
     size_t size = 0;
     ssize_t length;
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    (void)unused;
     while ((length = getline(&line, &size, stdin)) > 0) {
         line[strcspn(line, "\n")] = '\0';
         obey(line);
     }
     free(line);
+    return NULL;
+}
+
+int main(void)
+{
+    const char *stack = getenv("CLIENT_STACK");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (stack != NULL)
+        return in_a_small_thread(talk, (size_t)atoi(stack));
+    talk(NULL);
     return 0;
 }
