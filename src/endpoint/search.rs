@@ -15,10 +15,13 @@ use super::{
     prober::{Prober, Undialled, Writability},
     silence::GAP,
 };
-use crate::control::{
-    config,
-    counters::COUNTERS,
-    log::{Level::*, say},
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
+    hooks::current::identity,
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -63,8 +66,13 @@ impl Endpoint {
         let mut ask_incumbent_at: Option<Instant> = None;
         let mut refused_since: Option<Instant> = None;
         let (mut held, mut probed, mut looked) = (false, false, false);
+        let process = identity();
         let mut state = self.lock();
         let found = loop {
+            if identity() != process {
+                // Forked by a signal handler: the connection is the parent's.
+                break None;
+            }
             let now = Instant::now();
             if state.life.verified_since(began) {
                 // The next hold is another one, however soon it comes.

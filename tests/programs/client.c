@@ -15,6 +15,7 @@
  *   prepare S SQL, execute S, …                          see statements.h
  *   keep N SQL, kill N ID, …                             see calls.h
  *   async N SQL, …                                       see asynchronous.h
+ *   child MANNER COMMANDS, later N SQL, …                see children.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   socket N                                             user timeout, keepalive, its idle time, interval and count
@@ -28,6 +29,7 @@
 #include <dlfcn.h>
 #include <errmsg.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -197,6 +199,8 @@ static void wait_until_gone(MYSQL *mysql)
     printf(poll(&other_end, 1, 20000) == 1 ? "gone\n" : "still there\n");
 }
 
+#include "children.h"
+
 static void print_socket(MYSQL *mysql)
 {
     static const int options[][2] = {{IPPROTO_TCP, TCP_USER_TIMEOUT}, {SOL_SOCKET, SO_KEEPALIVE},
@@ -288,6 +292,7 @@ static void obey(char *line)
     } else if (strcmp(command, "counters") == 0)
         print_counters();
     else if (!obey_call(mysql, command, line) && !obey_asynchronously(mysql, command, line)
+             && !obey_parent(mysql, command, number, line)
              && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }

@@ -18,7 +18,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::{floor, last_words, last_words::LastWords, raw},
+    hooks::{current::identity, floor, last_words, last_words::LastWords, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -416,9 +416,10 @@ impl Native {
         self.succeeded(failed)
     }
 
-    /// Ends the connection, so that the library itself finds it lost at the next call.
+    /// Ends the connection, so that the library itself finds it lost at the next call. Not in a child, where it is the
+    /// parent's.
     pub fn cut(&self) {
-        if self.connected() {
+        if self.connected() && identity() != 0 {
             raw::shutdown(self.fd());
         }
     }
