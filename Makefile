@@ -29,6 +29,7 @@ test: build
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
 SWITCHOVERS = 20
+STORMS = 50
 HISTORIES = 10000
 MOVES = 10000
 soak: build
@@ -36,6 +37,7 @@ soak: build
 	$(TARGET)/release/pointsman soak $(SOAK)
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
 	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture
+	STORMS=$(STORMS) cargo test --locked -p pointsman-tests --test fork_storm -- --nocapture
 	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
