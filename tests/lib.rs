@@ -5,6 +5,7 @@ pub mod comparison;
 pub mod compile;
 pub mod dialogue;
 pub mod grammar;
+pub mod offspring;
 pub mod phrases;
 pub mod proxy;
 pub mod puppet;
@@ -17,6 +18,7 @@ pub mod states;
 pub mod story;
 pub mod teller;
 pub mod twins;
+pub mod visitors;
 
 use std::{
     path::PathBuf,
