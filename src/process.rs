@@ -173,6 +173,18 @@ impl Process {
         known.and_then(Endpoint::writer_at_fork).or_else(|| parents.parents_writer(name))
     }
 
+    /// Asked in a child: had its parents this connection open when it was forked?
+    pub fn had_at_fork(&self, handle: usize, thread: u64, peer: SocketAddr) -> bool {
+        let had =
+            |process: &Process| process.handles.peek(handle).is_some_and(|handle| handle.was_at_fork(thread, peer));
+        had(self) || self.parents.is_some_and(|parents| parents.had_at_fork(handle, thread, peer))
+    }
+
+    /// Asked in a child.
+    pub fn is_alive(&self) -> bool {
+        raw::is_alive(self.pid)
+    }
+
     pub fn endpoint_at(&self, at: u16) -> Option<&Endpoint> {
         self.endpoints.get(usize::from(at))?.get()
     }

@@ -23,6 +23,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const VISITORS: usize = 4;
 const PORT: u16 = 8080;
+/// Long enough for a worker to be forked in it.
+const OUTAGE: Duration = Duration::from_millis(2500);
+const DNS_LAG: Duration = Duration::from_millis(300);
 /// The longest that a server may take to end.
 const END: Duration = Duration::from_secs(20);
 
@@ -32,6 +35,8 @@ struct Kind {
     arguments: fn(&Ground) -> Vec<String>,
     /// Tells a worker to finish its work and end.
     end_worker: fn(&Running<'_>, u32),
+    /// Has another worker forked at once, while the others are held.
+    fork_another: fn(&Running<'_>),
     server_ends: Signal,
 }
 
@@ -172,11 +177,19 @@ fn lives_through_a_switchover(kind: &Kind) {
     running.replace_a_worker(Side::Blue);
     served(40);
 
-    let scenario = Scenario::read_only(Duration::from_millis(1200), Duration::from_millis(300)).start(&lab, |_| {});
+    let scenario = Scenario::read_only(OUTAGE, DNS_LAG).start(&lab, |_| {});
     wait_for("the switchover to begin", || lab.blue().is_read_only().unwrap());
     wait_for("somebody to be held", || running.log().contains("holding statements until"));
+    let before: BTreeSet<_> = running.members().into_iter().map(|member| member.id).collect();
+    (kind.fork_another)(&running);
+    let another = || running.members().into_iter().find(|member| !before.contains(&member.id) && !member.is_zombie());
+    wait_for("a worker that is forked in the middle of it", || another().is_some());
+    assert!(lab.green().is_read_only().unwrap(), "too late: the switchover is over");
     scenario.join().unwrap();
     served(40);
+    wait_for("that worker to have written", || {
+        running.workers(Side::Green).iter().any(|worker| !before.contains(worker))
+    });
     // The connection that they inherit is the master's own all the while.
     wait_for("the master to write on green", || running.beats(Side::Green) > running.beats(Side::Blue));
     running.replace_a_worker(Side::Green);
@@ -228,6 +241,7 @@ fn puma_with_a_preloaded_application_serves_through_a_switchover() {
                 .collect()
         },
         end_worker: |_, worker| signal(worker, Signal::TERM),
+        fork_another: |running| signal(running.server.id(), Signal::TTIN),
         server_ends: Signal::TERM,
     });
 }
@@ -241,6 +255,7 @@ fn unicorn_with_a_preloaded_application_serves_through_a_switchover() {
             ["--env", "production", "--config-file", &config, &application].map(str::to_owned).into()
         },
         end_worker: |_, worker| signal(worker, Signal::QUIT),
+        fork_another: |running| signal(running.server.id(), Signal::TTIN),
         server_ends: Signal::QUIT,
     });
 }
@@ -256,8 +271,17 @@ fn gunicorn_with_a_preloaded_application_serves_through_a_switchover() {
                 .into()
         },
         end_worker: |_, worker| signal(worker, Signal::TERM),
+        fork_another: |running| signal(running.server.id(), Signal::TTIN),
         server_ends: Signal::TERM,
     });
+}
+
+fn detach(running: &Running<'_>, worker: u32) {
+    let mut detach = Command::new("/usr/bin/passenger-config");
+    detach.args(["detach-process", &worker.to_string()]);
+    detach.env("PASSENGER_INSTANCE_REGISTRY_DIR", running.ground.inside("registry"));
+    let said = detach.output().unwrap();
+    assert!(said.status.success(), "{said:?}");
 }
 
 #[test]
@@ -292,12 +316,11 @@ fn passenger_with_smart_spawning_serves_through_a_switchover() {
             .map(str::to_owned)
             .into()
         },
-        end_worker: |running, worker| {
-            let mut detach = Command::new("/usr/bin/passenger-config");
-            detach.args(["detach-process", &worker.to_string()]);
-            detach.env("PASSENGER_INSTANCE_REGISTRY_DIR", running.ground.inside("registry"));
-            let said = detach.output().unwrap();
-            assert!(said.status.success(), "{said:?}");
+        end_worker: detach,
+        // The one that it takes the place of ends when nobody waits for it any more.
+        fork_another: |running| {
+            let worker = running.workers(Side::Blue).into_iter().find(|worker| offspring::is_there(*worker));
+            detach(running, worker.expect("a worker has written"));
         },
         server_ends: Signal::TERM,
     });

@@ -102,10 +102,25 @@ fn an_inherited_connection_is_as_without_us_in_the_child_and_untouched_for_the_p
         }
         lab.blue().set_read_only(false).unwrap();
         stage.expect_all(&[("id 0", &id), (&insert(0, "parent"), "ok 1")]);
-        // A close of the child's goes to the server for the parent too, and the parent gets over it.
         for manner in &MANNERS[..FORKED] {
             assert_eq!(child(&mut stage.client, manner, &["close 0".into()]), ["closed"], "{driver:?}, {manner}");
-            stage.expect_all(&[("gone 0", "gone"), (&insert(0, "parent"), "ok 1")]);
+            stage.expect_all(&[("id 0", &id), (&insert(0, "parent"), "ok 1"), ("id 0", &id)]);
+        }
+    }
+}
+
+#[test]
+fn a_child_that_closes_the_inherited_connection_does_not_end_it_for_its_parent_under_tls_either() {
+    for driver in drivers() {
+        let Some(lab) = lab() else { return };
+        let mut stage = Stage::set_with(lab, driver, |command| {
+            command.env("CLIENT_CA", lab.ca_path());
+        });
+        assert_ne!(stage.client.query("SHOW STATUS LIKE 'Ssl_version'"), "rows Ssl_version|", "{driver:?}: no TLS");
+        let id = stage.client.ask("id 0");
+        for manner in &MANNERS[..FORKED] {
+            assert_eq!(child(&mut stage.client, manner, &["close 0".into()]), ["closed"], "{driver:?}, {manner}");
+            stage.expect_all(&[(&insert(0, "parent"), "ok 1"), ("id 0", &id)]);
         }
     }
 }

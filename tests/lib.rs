@@ -4,6 +4,7 @@
 pub mod comparison;
 pub mod compile;
 pub mod dialogue;
+pub mod fastcgi;
 pub mod grammar;
 pub mod offspring;
 pub mod phrases;

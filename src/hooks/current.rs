@@ -27,6 +27,16 @@ pub fn current() -> Option<&'static Process> {
     existing().filter(|process| process.is_ours_by_id())
 }
 
+/// The state of the process that forked this one, if that had any: locks in there may be held for ever.
+pub fn parents() -> Option<&'static Process> {
+    match existing() {
+        // Of a vfork child it is the very state that it has.
+        Some(process) if !process.has_a_mark_here() => Some(process),
+        // SAFETY: as in `existing`.
+        _ => unsafe { PARENTS.load(Acquire).as_ref() },
+    }
+}
+
 /// The state, made now if need be. `None` in a vfork child.
 pub fn started() -> Option<&'static Process> {
     match existing() {
@@ -37,9 +47,7 @@ pub fn started() -> Option<&'static Process> {
         None => {}
     }
     forget_after_fork();
-    // SAFETY: as in `existing`.
-    let parents = unsafe { PARENTS.load(Acquire).as_ref() };
-    let fresh = Box::into_raw(Box::new(Process::new(raw::pid(), parents)));
+    let fresh = Box::into_raw(Box::new(Process::new(raw::pid(), parents())));
     if CURRENT.compare_exchange(ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
         // SAFETY: lost the race; nobody else has seen `fresh`.
         drop(unsafe { Box::from_raw(fresh) });
