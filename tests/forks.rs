@@ -3,10 +3,10 @@
 
 use pointsman_lab::{DnsMood, ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{
-    DATABASE, PASSWORD, Shared, USER,
+    DATABASE, PASSWORD, Shared, USER, compile,
     dialogue::{Dialogue, Driver},
     pair,
-    run::Preload,
+    run::{Preload, command, run},
     single,
     stage::Stage,
     switch, wait_for,
@@ -228,6 +228,17 @@ fn a_child_forked_while_the_watcher_waits_for_a_silent_dns_server_asks_by_itself
     stage.expect_all(&[("watchers", "1"), (&insert(0, "before"), "ok 1")]);
     switch(&lab);
     stage.expect(&insert(0, "after"), "ok 1");
+}
+
+#[test]
+fn a_child_forked_in_the_middle_of_the_first_call_of_a_client_library_does_not_hang() {
+    const PROCESSES: usize = 100;
+    let Some(lab) = lab() else { return };
+    let program = compile::mariadb_program("first_calls");
+    for process in 0..PROCESSES {
+        let ran = run(command(lab, &program, Preload::Preloaded));
+        assert_eq!(ran.status, 0, "children that hang, in process {process}: {ran:?}");
+    }
 }
 
 #[test]

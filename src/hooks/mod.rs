@@ -15,6 +15,7 @@ pub mod floor;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+mod loader;
 pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
