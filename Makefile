@@ -25,7 +25,7 @@ test: build
 	cargo test --workspace --locked
 
 # The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
-# sessions, and one handle that moves ten thousand times; see docs/soak.md.
+# sessions, fork storms, and one handle that moves ten thousand times; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
 SWITCHOVERS = 20

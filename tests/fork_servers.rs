@@ -149,6 +149,9 @@ fn signal(process: u32, signal: Signal) {
 /// What a server would leave behind if a test fails: daemons are in no group of ours.
 impl Drop for Running<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("{}\n{:?}\n{}", self.log(), self.members(), self.complaints());
+        }
         self.server.kill();
         for member in self.members().iter().filter(|member| !member.is_zombie()) {
             let _ = kill_process(Pid::from_raw(member.id as i32).unwrap(), Signal::KILL);
