@@ -11,11 +11,12 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab, PASSWORD, Scenario, Side, spawn};
+use pointsman_lab::{ENDPOINT, Flavor, Kept, Lab, PASSWORD, Side, spawn};
 use pointsman_tests::{
     offspring::{self, Member, Offspring},
     pair,
     run::{Preload, command, split_log},
+    switch,
     visitors::{Visitors, get},
     wait_for,
 };
@@ -23,9 +24,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const VISITORS: usize = 4;
 const PORT: u16 = 8080;
-/// Long enough for a worker to be forked in it.
-const OUTAGE: Duration = Duration::from_millis(2500);
-const DNS_LAG: Duration = Duration::from_millis(300);
 /// The longest that a server may take to end.
 const END: Duration = Duration::from_secs(20);
 
@@ -125,10 +123,19 @@ impl<'a> Running<'a> {
     fn replace_a_worker(&self, side: Side) {
         let alive = |side| self.workers(side).into_iter().filter(|worker| offspring::is_there(*worker));
         let old = alive(side).next().expect("a worker has written");
-        let before = self.members().len();
+        let before = self.ids();
         (self.kind.end_worker)(self, old);
         wait_for("the end of a worker", || !offspring::is_there(old));
-        wait_for("another worker", || self.members().iter().filter(|member| !member.is_zombie()).count() >= before);
+        self.wait_for_a_worker_not_in(&before, side);
+    }
+
+    fn ids(&self) -> BTreeSet<u32> {
+        self.members().into_iter().map(|member| member.id).collect()
+    }
+
+    /// One that was forked since has written there.
+    fn wait_for_a_worker_not_in(&self, before: &BTreeSet<u32>, side: Side) {
+        wait_for("another worker", || self.workers(side).iter().any(|worker| !before.contains(worker)));
     }
 }
 
@@ -180,19 +187,15 @@ fn lives_through_a_switchover(kind: &Kind) {
     running.replace_a_worker(Side::Blue);
     served(40);
 
-    let scenario = Scenario::read_only(OUTAGE, DNS_LAG).start(&lab, |_| {});
-    wait_for("the switchover to begin", || lab.blue().is_read_only().unwrap());
+    lab.blue().set_read_only(true).unwrap();
     wait_for("somebody to be held", || running.log().contains("holding statements until"));
-    let before: BTreeSet<_> = running.members().into_iter().map(|member| member.id).collect();
+    let before = running.ids();
     (kind.fork_another)(&running);
     let another = || running.members().into_iter().find(|member| !before.contains(&member.id) && !member.is_zombie());
     wait_for("a worker that is forked in the middle of it", || another().is_some());
-    assert!(lab.green().is_read_only().unwrap(), "too late: the switchover is over");
-    scenario.join().unwrap();
+    switch(&lab);
     served(40);
-    wait_for("that worker to have written", || {
-        running.workers(Side::Green).iter().any(|worker| !before.contains(worker))
-    });
+    running.wait_for_a_worker_not_in(&before, Side::Green);
     // The connection that they inherit is the master's own all the while.
     wait_for("the master to write on green", || running.beats(Side::Green) > running.beats(Side::Blue));
     running.replace_a_worker(Side::Green);
