@@ -25,10 +25,11 @@ test: build
 	cargo test --workspace --locked
 
 # The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
-# sessions, one handle that moves ten thousand times, and the looks for faults of memory; see docs/soak.md.
+# sessions, fork storms, one handle that moves ten thousand times, and the looks for faults of memory; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 200
 SWITCHOVERS = 20
+STORMS = 50
 HISTORIES = 10000
 MOVES = 10000
 VALGRIND_MOVES = 1000
@@ -39,6 +40,7 @@ soak: build
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
 	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture
 	REPRODUCE=1 cargo test --locked -p pointsman-tests --test supply -- --nocapture
+	STORMS=$(STORMS) cargo test --locked -p pointsman-tests --test fork_storm -- --nocapture
 	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
 	VALGRIND_MOVES=$(VALGRIND_MOVES) cargo test --locked -p pointsman-tests --test memory -- --nocapture
 	CONNECTS=$(CONNECTS) cargo test --locked -p pointsman-tests --test leaks -- --nocapture

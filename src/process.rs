@@ -32,6 +32,8 @@ use crate::{
 pub struct Process {
     pid: i32,
     mark: Option<Mark>,
+    /// Of the process that forked this one.
+    parents: Option<&'static Process>,
     /// Filled in order; read without a lock, also in signal handlers.
     endpoints: Box<[OnceBox<Endpoint>]>,
     pub tags: Tags,
@@ -52,19 +54,25 @@ const ENDPOINTS: usize = 1024;
 impl Process {
     /// Also told apart: a vfork child. Costs a system call.
     pub fn is_ours_by_id(&self) -> bool {
-        self.pid == raw::pid()
+        self.has_a_mark_here() && self.pid == raw::pid()
+    }
+
+    /// This is the memory of the process that opened the connections, whoever runs in it.
+    pub fn has_a_mark_here(&self) -> bool {
+        self.mark.as_ref().is_none_or(Mark::is_there)
     }
 
     /// Is this the process that opened the connections, and not a child of it? (A vfork child calls no client library.)
     pub fn is_ours(&self) -> bool {
-        self.mark.as_ref().map_or_else(|| self.is_ours_by_id(), Mark::is_there)
+        if self.mark.is_some() { self.has_a_mark_here() } else { self.is_ours_by_id() }
     }
 
     /// Of the process with this id, which is ours.
-    pub fn new(pid: i32) -> Self {
+    pub fn new(pid: i32, parents: Option<&'static Process>) -> Self {
         Process {
             pid,
             mark: Mark::new(),
+            parents,
             endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
             tags: Tags::new(),
             handles: Registry::default(),
@@ -161,12 +169,32 @@ impl Process {
     pub fn endpoint(&'static self, name: Name) -> Option<(u16, &'static Endpoint)> {
         for (at, cell) in (0..).zip(&self.endpoints) {
             // Whoever loses the race for a cell looks at what the winner put there.
-            let endpoint = cell.get_or_init(|| Box::new(Endpoint::new(name.clone())));
+            let endpoint =
+                cell.get_or_init(|| Box::new(Endpoint::new(name.clone()).inheriting(self.parents_writer(&name))));
             if endpoint.name == name {
                 return Some((at, endpoint));
             }
         }
         None
+    }
+
+    /// Where the writer of that name was when this process was forked, as far as its parents knew.
+    fn parents_writer(&self, name: &Name) -> Option<SocketAddr> {
+        let parents = self.parents?;
+        let known = parents.endpoints.iter().map_while(OnceBox::get).find(|endpoint| endpoint.name == *name);
+        known.and_then(Endpoint::writer_at_fork).or_else(|| parents.parents_writer(name))
+    }
+
+    /// Asked in a child: had its parents this connection open when it was forked?
+    pub fn had_at_fork(&self, handle: usize, thread: u64, peer: SocketAddr) -> bool {
+        let had =
+            |process: &Process| process.handles.peek(handle).is_some_and(|handle| handle.was_at_fork(thread, peer));
+        had(self) || self.parents.is_some_and(|parents| parents.had_at_fork(handle, thread, peer))
+    }
+
+    /// Asked in a child.
+    pub fn is_alive(&self) -> bool {
+        raw::is_alive(self.pid)
     }
 
     pub fn endpoint_at(&self, at: u16) -> Option<&Endpoint> {

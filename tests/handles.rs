@@ -100,12 +100,12 @@ fn a_child_that_opens_its_own_connection_or_just_ends_leaves_its_parent_alone() 
 }
 
 #[test]
-fn a_parent_goes_on_when_its_child_closed_the_inherited_connection() {
+fn a_child_that_closes_the_inherited_connection_does_not_end_it_for_its_parent() {
     let Some(lab) = lab() else { return };
     let bare = forks(lab, "close", Preload::Bare);
     assert!(bare.stdout.contains("parent: 2006 ") || bare.stdout.contains("parent: 2013 "), "no test: {bare:?}");
     let preloaded = forks(lab, "close", Preload::Preloaded);
-    let expected = "parent: inserted 1\nchild: closed\nchild ended with 6\nhung up: 1\n\
-        parent: inserted 1\nparent: inserted 1\nanother connection\n";
+    let expected = "parent: inserted 1\nchild: closed\nchild ended with 6\n\
+        parent: inserted 1\nparent: inserted 1\nsame connection\n";
     assert_eq!((preloaded.status, preloaded.stdout.as_str()), (4, expected), "{preloaded:?}");
 }

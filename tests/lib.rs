@@ -5,7 +5,9 @@ pub mod comparison;
 pub mod compile;
 pub mod dialogue;
 pub mod everywhere;
+pub mod fastcgi;
 pub mod grammar;
+pub mod offspring;
 pub mod phrases;
 pub mod proxy;
 pub mod puppet;
@@ -18,6 +20,7 @@ pub mod states;
 pub mod story;
 pub mod teller;
 pub mod twins;
+pub mod visitors;
 
 use std::{
     path::PathBuf,

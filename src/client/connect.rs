@@ -106,7 +106,7 @@ impl Plan {
 
     /// Only a known writer is worth waiting for.
     fn defended(&self) -> bool {
-        self.endpoint.role() == Role::Writer && config().mode != Mode::Observe
+        self.endpoint.has_a_writer() && config().mode != Mode::Observe
     }
 
     fn connected(&self, call: Call, mysql: Active) {
@@ -126,11 +126,16 @@ impl Plan {
         self.process.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
         let guest = Handle::enter_new(handle, native);
-        if self.endpoint.takes_the_first_look() && probe::ask(&guest) == Writability::Writable {
-            self.endpoint.seen_writable(peer);
+        if self.endpoint.takes_the_first_look() {
+            match probe::ask(&guest) {
+                Writability::Writable => self.endpoint.seen_writable(peer),
+                Writability::ReadOnly if self.defended() => self.endpoint.fall_back_on_inheritance(),
+                _ => {}
+            }
         }
         let pulse = self.endpoint.pulse();
-        if self.defended() && (!self.endpoint.on_connect(peer) || pulse.unsettled() || pulse.circuit_open()) {
+        let writer = self.endpoint.role() == Role::Writer;
+        if writer && self.defended() && (!self.endpoint.on_connect(peer) || pulse.unsettled() || pulse.circuit_open()) {
             // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
             self.redirect(&guest);
         } else {
@@ -204,6 +209,7 @@ impl Plan {
             return Some(Attempt(Some(incumbent)));
         }
         say!(Debug, "{}: a connect failed with error {number}", self.endpoint.name);
+        self.endpoint.fall_back_on_inheritance();
         let deadline = self.deadline(&native, began);
         let recall = recall.get_or_insert_with(Recall::begins);
         self.endpoint.connect_may_try_again(trouble, deadline, recall).then_some(Attempt(None))

@@ -235,6 +235,11 @@ impl Handle {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Read in a child, of its parent's: was it that connection?
+    pub fn was_at_fork(&self, thread: u64, peer: SocketAddr) -> bool {
+        self.thread() == thread && self.state.try_lock().is_ok_and(|state| state.peer == Some(peer))
+    }
+
     /// Does the application wait for `server` on it? In a call, or by itself between sending and reading (mysql2).
     pub fn waits_for(&self, endpoint: &Endpoint, server: SocketAddr) -> bool {
         let ours = std::ptr::eq(self.endpoint, endpoint);

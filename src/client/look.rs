@@ -18,7 +18,7 @@ use crate::{
     },
     endpoint::{Role, prober::Writability},
     evidence,
-    hooks::last_words::LastWords,
+    hooks::{current::identity, last_words::LastWords},
     sql::Statement,
     verdict::Evidence,
 };
@@ -164,6 +164,7 @@ impl Guest {
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
     pub(super) fn follow(&self, ask: bool) -> Next {
         let endpoint = self.endpoint();
+        let process = identity();
         let mut lent = Lent::new(self);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
@@ -174,6 +175,10 @@ impl Guest {
             }
             None => self.writer(&mut lent, self.deadline()).is_some(),
         };
+        if identity() != process {
+            // Forked by a signal handler meanwhile, on the parent's connection: the parent sends it.
+            return self.deliver(&server_gone(), 1, false);
+        }
         if lent.fresh
             && let Err(failure) = replay::restore(self)
         {

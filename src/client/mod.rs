@@ -7,6 +7,7 @@ pub mod asynchronous;
 pub mod call;
 pub mod connect;
 pub mod handle;
+mod inherited;
 pub mod layout;
 mod look;
 pub mod prepared;

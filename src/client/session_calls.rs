@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use super::{
     Call,
     handle::{Guest, Handle, Pending},
+    inherited,
     layout::native::{Active, ActiveStatement, Failure},
     statement::{evidence_of, harmless, harmless_to, query},
 };
@@ -23,9 +24,9 @@ pub fn close(call: Call, mysql: Active, real: impl Fn()) {
 
 /// The handle is about to be closed.
 pub fn strike_off(call: Call, mysql: Active) {
-    if call.find(mysql).is_some()
-        && let Some(process) = current::existing()
-    {
+    if call.find(mysql).is_none() {
+        inherited::spare_the_parent(call, mysql);
+    } else if let Some(process) = current::existing() {
         decide(|| process.handles.remove(mysql.key()));
     }
 }

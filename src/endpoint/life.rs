@@ -259,6 +259,13 @@ impl Life {
         self.adopted_against = (!self.named.contains(&address.ip())).then(|| self.named.clone());
     }
 
+    /// The writer that another process knew; it has to be asked.
+    pub fn inherit(&mut self, address: SocketAddr) {
+        self.incumbent = Some(address);
+        self.generation += 1;
+        self.on_failure(self.generation);
+    }
+
     /// `hold_max` has passed without a writer: nobody is held again until one was verified.
     pub fn fail_open(&mut self) -> bool {
         !std::mem::replace(&mut self.circuit_open, true)

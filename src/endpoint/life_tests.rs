@@ -31,6 +31,19 @@ fn a_failure_makes_suspect_and_a_writable_incumbent_makes_steady_again() {
 }
 
 #[test]
+fn a_writer_that_is_inherited_has_to_be_asked_and_is_left_for_one_that_dns_names_if_it_is_unfit() {
+    let now = Instant::now();
+    let mut life = Life::new();
+    life.inherit(address(1));
+    assert_eq!((life.phase(), life.incumbent()), (Phase::Suspect, Some(address(1))));
+    assert!(life.asks_before_sending(now) && !life.verified_since(now));
+    life.on_answer(vec![address(2).ip()], now);
+    assert!(!life.may_adopt(address(2), false, now, SETTLE), "nobody has asked it yet");
+    life.on_incumbent_unfit(now);
+    assert!(life.may_adopt(address(2), false, now, SETTLE) && !life.may_adopt(address(3), false, now, SETTLE));
+}
+
+#[test]
 fn a_failure_of_an_older_generation_raises_no_suspicion() {
     let now = Instant::now();
     let mut life = steady_on(1, now);

@@ -57,6 +57,8 @@ pub struct Endpoint {
     role: AtomicU8,
     /// The first connect to it asks whether it is writable; nobody else does.
     learning: AtomicU8,
+    /// Where the writer was in the process that forked this one: so there is one.
+    inherited: Option<SocketAddr>,
     /// Generation × 4, plus 1 while a statement has to look before it is sent, plus 2 while the circuit is open.
     pulse: AtomicU64,
     /// Live tagged sockets: while there are none, DNS is not asked.
@@ -130,6 +132,7 @@ impl Endpoint {
             name,
             role: AtomicU8::new(role as u8),
             learning: AtomicU8::new(0),
+            inherited: None,
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
             wanted: AtomicU8::new(Pace::Idle as u8),
@@ -155,6 +158,12 @@ impl Endpoint {
             changed: News::default(),
             login_through: News::default(),
         }
+    }
+
+    /// The process that forked this one knew where its writer was.
+    pub fn inheriting(self, writer: Option<SocketAddr>) -> Self {
+        let inherited = writer.filter(|_| self.role() == Role::Unknown);
+        Endpoint { inherited, ..self }
     }
 
     pub fn role(&self) -> Role {
@@ -191,6 +200,30 @@ impl Endpoint {
             Role::Reader => true,
             Role::Writer => !pulse.unsettled() && !pulse.circuit_open() && !self.topology_due.load(Relaxed),
         }
+    }
+
+    /// Worth waiting for: there is a writer, or there was one when this process was forked.
+    pub fn has_a_writer(&self) -> bool {
+        self.role() == Role::Writer || self.inherited.is_some()
+    }
+
+    /// This process found no writer where DNS led, but was forked from one that knew one: then a switchover is under way,
+    /// or the one before is not over in DNS.
+    pub fn fall_back_on_inheritance(&self) {
+        let Some(inherited) = self.inherited.filter(|_| self.role() == Role::Unknown) else { return };
+        let mut state = self.lock();
+        if state.life.incumbent().is_none() {
+            state.life.inherit(inherited);
+            self.role.store(Role::Writer as u8, Release);
+            self.publish(&state);
+            say!(Info, "{}: protected, writer was {inherited} when this process was forked", self.name);
+        }
+    }
+
+    /// Read in a child, of its parent's: a lock that was held at that moment will never be free.
+    pub fn writer_at_fork(&self) -> Option<SocketAddr> {
+        let state = self.state.try_lock().ok()?;
+        state.life.incumbent().or(self.inherited)
     }
 
     pub fn pulse(&self) -> Pulse {

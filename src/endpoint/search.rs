@@ -21,7 +21,7 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
-    hooks::recall::Recall,
+    hooks::{current::identity, recall::Recall},
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -67,8 +67,13 @@ impl Endpoint {
         let mut unable_since: Option<(Instant, &str)> = None;
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
+        let process = identity();
         let mut state = self.lock();
         let found = loop {
+            if identity() != process {
+                // Forked by a signal handler: the connection is the parent's.
+                break None;
+            }
             let now = Instant::now();
             if state.life.verified_since(began) {
                 // The next hold is another one, however soon it comes.

@@ -1,14 +1,20 @@
 //! Which state is this process's own.
 //!
 //! After fork the child forgets it (leaks it, untouched: another thread may have held its locks) and makes its own
-//! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id.
+//! when it needs one. A vfork child shares our memory without being us: it is told apart by its process id. Children of
+//! `_Fork` and of a raw `clone`, which run no handlers, have neither our id nor our mark.
 
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering::*};
+use std::{
+    ptr,
+    sync::atomic::{AtomicBool, AtomicPtr, Ordering::*},
+};
 
-use super::raw;
+use super::{forget_what_this_thread_did, raw};
 use crate::{control::counters::COUNTERS, process::Process};
 
-static CURRENT: AtomicPtr<Process> = AtomicPtr::new(std::ptr::null_mut());
+static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+/// The state of the process that forked this one, or of one before that: to read of, where that takes no lock.
+static PARENTS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 
 /// The state, if there is one, for the doors of `close` and the like. A vfork child gets it too.
 pub fn existing() -> Option<&'static Process> {
@@ -21,24 +27,54 @@ pub fn current() -> Option<&'static Process> {
     existing().filter(|process| process.is_ours_by_id())
 }
 
+/// The state of the process that forked this one, if that had any: locks in there may be held for ever.
+pub fn parents() -> Option<&'static Process> {
+    match existing() {
+        // Of a vfork child it is the very state that it has.
+        Some(process) if !process.has_a_mark_here() => Some(process),
+        // SAFETY: as in `existing`.
+        _ => unsafe { PARENTS.load(Acquire).as_ref() },
+    }
+}
+
 /// The state, made now if need be. `None` in a vfork child.
 pub fn started() -> Option<&'static Process> {
-    if let Some(process) = existing() {
-        return process.is_ours_by_id().then_some(process);
+    match existing() {
+        Some(process) if process.is_ours_by_id() => return Some(process),
+        Some(process) if process.has_a_mark_here() => return None,
+        // A child of `_Fork` or a raw `clone`, after which no handler has run.
+        Some(process) => forget(process),
+        None => {}
     }
     forget_after_fork();
-    let fresh = Box::into_raw(Box::new(Process::new(raw::pid())));
-    if CURRENT.compare_exchange(std::ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
+    let fresh = Box::into_raw(Box::new(Process::new(raw::pid(), parents())));
+    if CURRENT.compare_exchange(ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
         // SAFETY: lost the race; nobody else has seen `fresh`.
         drop(unsafe { Box::from_raw(fresh) });
     }
     current()
 }
 
+/// Something that is another one in a child, once its handler of fork has run: for whoever may wake up in a child, because
+/// a signal handler forked in the middle of his wait.
+pub fn identity() -> usize {
+    CURRENT.load(Acquire).addr()
+}
+
+/// Leaves the parent's state where it is. Atomics and this thread's own cells only.
+fn forget(parents: *const Process) {
+    if CURRENT.compare_exchange(parents.cast_mut(), ptr::null_mut(), AcqRel, Acquire).is_ok() {
+        if !parents.is_null() {
+            PARENTS.store(parents.cast_mut(), Release);
+        }
+        COUNTERS.reset_in_child();
+        forget_what_this_thread_did();
+    }
+}
+
 fn forget_after_fork() {
     extern "C" fn in_child() {
-        CURRENT.store(std::ptr::null_mut(), Release);
-        COUNTERS.reset_in_child();
+        forget(CURRENT.load(Acquire));
     }
     // Not std's Once: a child forked in the middle of it would wait for ever.
     static REGISTERED: AtomicBool = AtomicBool::new(false);

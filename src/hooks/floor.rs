@@ -48,6 +48,11 @@ fn is_tagged_connection(fd: c_int) -> bool {
     tag.is_some_and(|tag| raw::peer(fd) == Some(tag.peer))
 }
 
+/// In a child: the socket is its parent's.
+pub fn forget() {
+    let _ = BEGUN.try_with(Cell::take);
+}
+
 /// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
 /// else's. The libraries switch it on as well, later, and leave its times alone.
 fn keep_alive(fd: c_int) {

@@ -2,8 +2,8 @@
 //! that never talks to MySQL as much as thirty relocations. Each is a jump through a slot, which is filled when the
 //! library wakes up (`wake`), and must not be called before.
 //!
-//! Not in the list, so looked up at once: what a sleeping library calls (`dlsym`, `dlopen`, `__errno_location`, and the
-//! `mem*` functions, to which a compiler may turn any loop), what glibc 2.28 may lack (`gettid`), and what older glibcs
+//! Not in the list, so looked up at once: what a sleeping library calls (`dlsym`, `dlopen`, `__errno_location`, what
+//! `loader` needs, and the `mem*` functions, to which a compiler may turn any loop), what glibc 2.28 may lack (`gettid`), and what older glibcs
 //! have in `libc_nonshared.a` only (`stat64`, `fstat64`). A function that is missing here costs time, nothing else.
 //!
 //! A compiler calls them through the global offset table, which is not relocated either while the library sleeps; what has
@@ -89,13 +89,13 @@ imports! {
     // while what waits for a moment waits in the kernel.
     "libc.so.6": clock_gettime clock_nanosleep epoll_wait poll;
     // The global scope, in which a program may have an allocator of its own.
-    "": __cxa_thread_atexit_impl __register_atfork __xpg_strerror_r abort bind calloc
+    "": __cxa_thread_atexit_impl __xpg_strerror_r abort bind calloc
         dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl eventfd free getauxval getcwd getenv
         gethostname getpeername getpid getrandom getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64 pause
         posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
-        read readlink realloc realpath recv recvfrom sched_getaffinity sched_yield send sendto setsockopt shutdown
+        read readlink realloc realpath recv recvfrom sched_getaffinity send sendto setsockopt shutdown
         sigaction sigaddset sigaltstack sigdelset sigemptyset sigfillset sigismember sigpending sigtimedwait socket statx strcasecmp syscall
         sysconf write writev;
 }

@@ -17,6 +17,7 @@ mod imports;
 pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+mod loader;
 pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
@@ -55,6 +56,15 @@ pub fn this_thread_is_ours() {
     let _ = OURSELVES.try_with(|depth| depth.set(depth.get() + 1));
 }
 
+/// In a forked child: the thread that forked is the only one, and may have done so in a signal handler that came in the
+/// middle of one of our decisions. What the child does from there is its own.
+fn forget_what_this_thread_did() {
+    let _ = OURSELVES.try_with(|depth| depth.set(0));
+    steer::forget();
+    last_words::deafen();
+    floor::forget();
+}
+
 /// A panic of ours must not print into the host's stderr: std's default hook would. Ours is our own copy of std.
 /// (In a test it belongs to the test.)
 fn silence_panics() {
@@ -85,7 +95,8 @@ pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
     let outcome = OURSELVES.try_with(|depth| {
         depth.set(depth.get() + 1);
         let outcome = catch_unwind(AssertUnwindSafe(decision));
-        depth.set(depth.get() - 1);
+        // It may be 0 already: in a child that was forked meanwhile, in a signal handler that returned.
+        depth.set(depth.get().saturating_sub(1));
         outcome
     });
     errno.set(kept);

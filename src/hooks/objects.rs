@@ -9,6 +9,8 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering::*},
 };
 
+use super::loader;
+
 /// A loaded object (executable or library).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -33,16 +35,22 @@ impl Object {
         }
         // SAFETY: RTLD_NOLOAD only returns what is loaded already; strings are NUL-terminated. The reference that
         // it takes keeps the object loaded, which is wanted: we remember addresses in it.
-        let found = unsafe {
+        let found = loader::ask(|| unsafe {
             let handle = libc::dlopen(self.path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
             if handle.is_null() { ptr::null_mut() } else { libc::dlsym(handle, name.as_ptr()) }
-        };
+        });
         if is_ours(found) { next(name) } else { found }
     }
 }
 
 /// The definition that comes after ours in the global search order, or null.
 pub fn next(name: &CStr) -> *mut c_void {
+    loader::ask(|| next_of_libc(name))
+}
+
+/// The same for the doors of libc, which every process comes through, also between fork and exec: no handler of fork is
+/// registered for their sake.
+fn next_of_libc(name: &CStr) -> *mut c_void {
     // SAFETY: the string is NUL-terminated.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
 }
@@ -93,7 +101,7 @@ pub fn all() -> Vec<Object> {
     }
     let mut list: Vec<Object> = Vec::new();
     // SAFETY: the callback matches its declared type and does not unwind.
-    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut list).cast()) };
+    loader::ask(|| unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut list).cast()) });
     list
 }
 
@@ -136,7 +144,7 @@ impl Next {
         if !known.is_null() {
             return known;
         }
-        let found = next(name);
+        let found = next_of_libc(name);
         self.0.store(found, Relaxed);
         found
     }

@@ -236,6 +236,26 @@ pub fn words<const COUNT: usize>() -> Option<&'static [AtomicU64; COUNT]> {
     }
 }
 
+/// Makes a descriptor lead nowhere, in this process only. To `/dev/null`, which takes what is written to it: OpenSSL tries
+/// for ever where it is told that a socket is not connected.
+pub fn lead_nowhere(fd: i32) {
+    // SAFETY: a string that ends with NUL, else integers; the fresh descriptor is ours alone, and closed where it is not put over the other.
+    unsafe {
+        let flags = libc::O_RDWR | libc::O_CLOEXEC;
+        let nowhere = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, c"/dev/null".as_ptr(), flags);
+        if nowhere >= 0 {
+            libc::syscall(libc::SYS_dup3, nowhere, fd, libc::O_CLOEXEC);
+            libc::syscall(libc::SYS_close, nowhere);
+        }
+    }
+}
+
+/// Is there a process with this id?
+pub fn is_alive(pid: i32) -> bool {
+    // SAFETY: 0 is no signal: it is only asked whether one could be sent.
+    unsafe { libc::syscall(libc::SYS_kill, pid, 0) == 0 || *libc::__errno_location() == libc::EPERM }
+}
+
 /// As long as it lives, this thread cannot be cancelled (pthread_setcancelstate(3)).
 pub struct Uncancellable {
     before: libc::c_int,

@@ -14,7 +14,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicI32, Ordering::*},
 };
 
-use super::{errno, imports, imports::early, objects};
+use super::{errno, imports, imports::early, loader, objects};
 
 const ASLEEP: i32 = 0;
 const AWAKE: i32 = -1;
@@ -44,7 +44,7 @@ extern "C" fn wake_now() -> bool {
         return false;
     }
     let kept = errno::get();
-    let missing = imports::look_up();
+    let missing = loader::ask(imports::look_up);
     let awake = if missing.is_null() { with_signals_blocked() } else { gives_up(missing) };
     errno::set(kept);
     awake
@@ -74,7 +74,7 @@ fn relocate_once() -> bool {
             Err(AWAKE) => return true,
             Err(UNABLE) => return false,
             // SAFETY: no arguments.
-            Err(other) if other == process => _ = unsafe { early!(sched_yield: unsafe extern "C" fn() -> c_int)() },
+            Err(other) if other == process => _ = unsafe { libc::sched_yield() },
             // We were forked while another thread was at it, which is not here: what it has begun is done over.
             Err(other) => {
                 if STATE.compare_exchange(other, process, AcqRel, Acquire).is_ok() {

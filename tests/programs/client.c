@@ -16,6 +16,7 @@
  *   keep N SQL, kill N ID, …                             see calls.h
  *   async N SQL, …                                       see asynchronous.h
  *   fd N, duplicate FD HOW, …                            see descriptors.h
+ *   child MANNER COMMANDS, later N SQL, …                see children.h
  *   id N                                                 the server's id of the connection
  *   gone N                                               waits until the connection's other end has hung up
  *   read_timeout N SECONDS                               ok: set on the connected handle
@@ -34,6 +35,7 @@
 #include <dlfcn.h>
 #include <errmsg.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <mysql.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -211,6 +213,8 @@ static void wait_until_gone(MYSQL *mysql)
     printf(poll(&other_end, 1, 20000) == 1 ? "gone\n" : "still there\n");
 }
 
+#include "children.h"
+
 static void print_socket(MYSQL *mysql)
 {
     static const int options[][2] = {{IPPROTO_TCP, TCP_USER_TIMEOUT}, {SOL_SOCKET, SO_KEEPALIVE},
@@ -308,6 +312,7 @@ static void obey(char *line)
         print_counters();
     else if (!obey_call(mysql, command, line) && !obey_asynchronously(mysql, command, line)
              && !obey_about_descriptors(mysql, command, number, line)
+             && !obey_parent(mysql, command, number, line)
              && !obey_statement(handles, command, number, line))
         printf("unknown command %s\n", command);
 }

@@ -2,7 +2,6 @@
  * Arguments: host port user password database what-the-child-does (close, own, exit). */
 #define _GNU_SOURCE
 #include <mysql.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,10 +61,6 @@ int main(int count, char **arguments)
         insert("parent", mysql);
     waitpid(pid, &status, 0);
     printf("child ended with %d\n", WEXITSTATUS(status));
-    if (strcmp(words[6], "close") == 0) {
-        struct pollfd other_end = {mysql->net.fd, POLLRDHUP, 0};
-        printf("hung up: %d\n", poll(&other_end, 1, 20000));
-    }
     insert("parent", mysql);
     insert("parent", mysql);
     printf("%s connection\n", mysql_thread_id(mysql) == id ? "same" : "another");

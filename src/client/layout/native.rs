@@ -18,7 +18,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::{floor, last_words, last_words::LastWords, raw},
+    hooks::{current::identity, floor, last_words, last_words::LastWords, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -417,9 +417,10 @@ impl Native {
     }
 
     /// Ends the connection to `peer`, so that the library itself finds it lost at the next call. A socket that leads
-    /// elsewhere is not the library's, whatever it believes: somebody closed its descriptor behind its back.
+    /// elsewhere is not the library's, whatever it believes: somebody closed its descriptor behind its back. Not in a
+    /// child, where it is the parent's.
     pub fn cut(&self, peer: Option<SocketAddr>) {
-        if self.connected() && peer.is_some() && self.peer() == peer {
+        if self.connected() && identity() != 0 && peer.is_some() && self.peer() == peer {
             raw::shutdown(self.fd());
         }
     }

@@ -1,0 +1,129 @@
+//! The loader's locks, which `dl_iterate_phdr`, `dlopen` and `dlsym` take: glibc does not free them in a forked child, so
+//! nobody may fork while one of our threads has them. A fork waits for that, and not for long: whoever holds them may
+//! wait for something that the forking thread has.
+//!
+//! The first question is asked on the way to waking (`wake`), so this must work while the library sleeps: it calls
+//! `sched_yield` and `__register_atfork`, which are no imports of `imports` therefore, and else uses atomics and a
+//! thread's cell.
+
+use std::{
+    cell::Cell,
+    ffi::{c_int, c_void},
+    sync::atomic::{AtomicBool, AtomicU32, Ordering::*},
+};
+
+/// Threads that ask the loader.
+static ASKING: AtomicU32 = AtomicU32::new(0);
+/// Threads that fork.
+static FORKING: AtomicU32 = AtomicU32::new(0);
+
+thread_local! {
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// The loader answers within microseconds; a `dlopen` of the application may keep it for longer. A pause takes about one.
+const PAUSES: u32 = 50_000;
+
+unsafe extern "C" {
+    /// What `pthread_atfork` calls, which is linked statically, and so reached by a pointer of ours that is not relocated
+    /// while the library sleeps. (glibc 2.3.2 and newer.)
+    fn __register_atfork(
+        prepare: extern "C" fn(),
+        parent: extern "C" fn(),
+        child: extern "C" fn(),
+        object: *mut c_void,
+    ) -> c_int;
+}
+
+fn pause() {
+    // SAFETY: no arguments.
+    unsafe { libc::sched_yield() };
+}
+
+/// Asks the loader something.
+pub fn ask<T>(question: impl FnOnce() -> T) -> T {
+    let _asked = Asked::new();
+    question()
+}
+
+struct Asked;
+
+impl Asked {
+    fn new() -> Self {
+        wait_before_forks();
+        if DEPTH.replace(DEPTH.get() + 1) == 0 {
+            enter();
+        }
+        Asked
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+        if DEPTH.get() == 0 {
+            ASKING.fetch_sub(1, SeqCst);
+        }
+    }
+}
+
+fn enter() {
+    for _ in 0..PAUSES {
+        ASKING.fetch_add(1, SeqCst);
+        if FORKING.load(SeqCst) == 0 {
+            return;
+        }
+        ASKING.fetch_sub(1, SeqCst);
+        pause();
+    }
+    ASKING.fetch_add(1, SeqCst);
+}
+
+fn wait_before_forks() {
+    extern "C" fn before() {
+        FORKING.fetch_add(1, SeqCst);
+        // A signal handler that forks in the middle of a question cannot wait for its end.
+        let mut pauses = if DEPTH.get() == 0 { PAUSES } else { 0 };
+        while ASKING.load(SeqCst) > 0 && pauses > 0 {
+            pause();
+            pauses -= 1;
+        }
+    }
+    extern "C" fn in_parent() {
+        FORKING.fetch_sub(1, SeqCst);
+    }
+    extern "C" fn in_child() {
+        FORKING.store(0, SeqCst);
+        ASKING.store(DEPTH.get().min(1), SeqCst);
+    }
+    // Not std's Once: a child forked in the middle of it would wait for ever.
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !REGISTERED.swap(true, AcqRel) {
+        // SAFETY: the handlers use atomics, a cell without Drop and sched_yield; the library is never unloaded (nodelete).
+        unsafe { __register_atfork(before, in_parent, in_child, std::ptr::null_mut()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{thread, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn questions_inside_a_question_count_once_and_a_fork_waits_for_the_end_of_all() {
+        ask(|| {
+            ask(|| assert!(ASKING.load(SeqCst) >= 1));
+            assert_eq!(DEPTH.get(), 1);
+        });
+        assert_eq!(DEPTH.get(), 0);
+        let asking = thread::spawn(|| {
+            ask(|| thread::sleep(Duration::from_millis(20)));
+        });
+        while ASKING.load(SeqCst) == 0 {
+            thread::yield_now();
+        }
+        assert!(crate::control::raw::succeeds_in_child(|| ASKING.load(SeqCst) == 0));
+        asking.join().unwrap();
+    }
+}
