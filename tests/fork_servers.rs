@@ -129,9 +129,9 @@ impl<'a> Running<'a> {
 
     /// One of the workers finishes what it does and ends; the server forks another one.
     fn replace_a_worker(&self, side: Side) {
-        let alive = |side| self.workers(side).into_iter().filter(|worker| offspring::is_there(*worker));
-        let old = alive(side).next().expect("a worker has written");
         let before = self.ids();
+        // The id of one that has ended may be a stranger's by now.
+        let old = self.workers(side).intersection(&before).next().copied().expect("a worker has written");
         (self.kind.end_worker)(self, old);
         wait_for("the end of a worker", || !offspring::is_there(old));
         self.wait_for_a_worker_not_in(&before, side);

@@ -55,10 +55,13 @@ libc_doors! {
         if outcome != 0 && errno::get() != libc::EINPROGRESS {
             return outcome;
         }
-        // SAFETY: the kernel has just read the same bytes.
+        let leads_to = || {
+            // SAFETY: the kernel has just read the same bytes.
+            let peer = unsafe { raw::address(address, length) }?;
+            Some((steer::connecting_to(peer)?, peer))
+        };
         if steer::connecting().is_some()
-            && let Some(peer) = unsafe { raw::address(address, length) }
-            && let Some(endpoint) = steer::connecting_to(peer)
+            && let Some((endpoint, peer)) = leads_to()
         {
             steer::undisturbed(|| decide(|| connects(fd, endpoint, peer)));
         } else {
