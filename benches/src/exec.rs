@@ -9,8 +9,8 @@ use pointsman_tests::library;
 
 use crate::pairs::Pairs;
 
-const ROUNDS: usize = 21;
-const STARTS: u32 = 100;
+const ROUNDS: usize = 401;
+const STARTS: u32 = 5;
 /// What shell scripts do all day: a thousand short programs.
 const SCRIPT: &str = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done";
 
@@ -18,7 +18,7 @@ pub fn print() {
     let true_ = Pairs::of(ROUNDS, || starts(false), || starts(true));
     let (bare, protected) = true_.medians();
     println!("exec of /bin/true: {bare:.0} us bare, {protected:.0} us preloaded: {:.3}", true_.ratio());
-    let script = Pairs::of(7, || script(false), || script(true));
+    let script = Pairs::of(15, || script(false), || script(true));
     let (bare, protected) = script.medians();
     println!("300 execs in a shell script: {bare:.0} us bare, {protected:.0} us preloaded: {:.3}", script.ratio());
 }

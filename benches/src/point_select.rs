@@ -7,8 +7,8 @@ use pointsman_tests::run::{self, Preload};
 
 use crate::{pairs::Pairs, peer};
 
-const ROUNDS: usize = 7;
-const SECONDS: u32 = 2;
+const ROUNDS: usize = 15;
+const SECONDS: u32 = 1;
 const ROWS: u32 = 10_000;
 
 /// As sysbench names them: `disable` sends text, `auto` prepares.
@@ -19,10 +19,7 @@ pub fn print(lab: &Lab) {
         return println!("skipped: point select: no sysbench");
     }
     finish(sysbench(lab, Preload::Bare, ENDPOINT, "disable", 1), "prepare");
-    let proxy = peer::start(lab);
-    if proxy.is_none() {
-        println!("skipped: haproxy beside us: it cannot be started here");
-    }
+    let peers = peer::start_all(lab);
     println!("point select, queries a second as a ratio to bare (median of {ROUNDS} pairs of {SECONDS} s):");
     for threads in [1, 4, 16] {
         for (name, mode) in MODES {
@@ -30,9 +27,9 @@ pub fn print(lab: &Lab) {
             let bare = || rate(Preload::Bare, ENDPOINT);
             let ours = Pairs::of(ROUNDS, bare, || rate(Preload::Preloaded, ENDPOINT));
             print!("  {threads:2} threads, {name:8}: {:8.0} bare; preloaded {:.3}", ours.medians().0, ours.ratio());
-            if proxy.is_some() {
-                let theirs = Pairs::of(3, bare, || rate(Preload::Bare, peer::NAME));
-                print!("; haproxy {:.3}", theirs.ratio());
+            for peer in &peers {
+                let theirs = Pairs::of(3, bare, || rate(Preload::Bare, peer.host));
+                print!("; {} {:.3}", peer.name, theirs.ratio());
             }
             println!();
         }

@@ -59,13 +59,13 @@ impl Call {
 
     /// The same, and a first decision on it, in which there must be no cancellation point (see `hooks::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
-        self.enter_by(|_| Some(mysql), decision)
+        self.enter_by(|process| Some((mysql, process.handles.get(mysql.key())?)), decision)
     }
 
     /// The same with the handle that `owner` finds.
     pub fn enter_by<T>(
         &self,
-        owner: impl FnOnce(&Process) -> Option<Active>,
+        owner: impl FnOnce(&Process) -> Option<(Active, Arc<Handle>)>,
         decision: impl FnOnce(&Guest) -> T,
     ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
@@ -77,8 +77,7 @@ impl Call {
             if !process.is_ours() {
                 return None;
             }
-            let mysql = owner(process)?;
-            let handle = process.handles.get(mysql.key())?;
+            let (mysql, handle) = owner(process)?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;

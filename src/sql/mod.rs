@@ -116,7 +116,7 @@ pub struct Name {
 }
 
 /// One statement text, classified.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Statement {
     /// Changes nothing anywhere: running it twice cannot be told from running it once.
     pub only_reads: bool,
@@ -151,6 +151,14 @@ pub struct Statement {
     pub transaction: TransactionEffect,
     /// Empty, and not allocated, for most statements.
     pub session: Vec<SessionEffect>,
+}
+
+/// As it would be derived, except that nothing is called for the session of most statements.
+impl Clone for Statement {
+    fn clone(&self) -> Self {
+        let session = if self.session.is_empty() { Vec::new() } else { self.session.clone() };
+        Statement { session, ..*self }
+    }
 }
 
 impl Default for Statement {

@@ -1,6 +1,7 @@
 /* Does one thing many times, for those who measure: bench HOST PORT USER PASSWORD DATABASE WORK TIMES.
    `connections` opens so many and prints the KiB of resident memory that they take. */
 #include <mysql.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,11 @@ static void run(MYSQL *mysql, const char *text) {
     MYSQL_RES *result = mysql_store_result(mysql);
     if (result)
         mysql_free_result(result);
+}
+
+static void *idle(void *nothing) {
+    pause();
+    return nothing;
 }
 
 static long resident(void) {
@@ -64,6 +70,9 @@ int main(int count, char **values) {
     arguments = values;
     const char *work = values[6];
     int times = atoi(values[7]);
+    pthread_t other;
+    if (strstr(work, "in-threads") && pthread_create(&other, NULL, idle, NULL))
+        fail("thread", "cannot be started");
     MYSQL *mysql = connected();
     if (!strcmp(work, "connections")) {
         MYSQL **all = calloc(times, sizeof *all);
@@ -74,12 +83,13 @@ int main(int count, char **values) {
         for (int at = 0; at < times; at++)
             mysql_close(all[at]);
         free(all);
-    } else if (!strcmp(work, "prepared")) {
+    } else if (!strncmp(work, "prepared", 8)) {
         prepared(mysql, times);
     } else {
         for (int at = 0; at < times; at++) {
-            if (!strcmp(work, "select")) {
-                run(mysql, "SELECT n FROM bench WHERE id = 1");
+            if (!strncmp(work, "select", 6)) {
+                int other = !strcmp(work, "selects") && at % 2;
+                run(mysql, other ? "SELECT id FROM bench WHERE n = 1" : "SELECT n FROM bench WHERE id = 1");
             } else if (!strcmp(work, "insert")) {
                 run(mysql, "INSERT INTO log VALUES (1)");
             } else if (!strcmp(work, "set")) {

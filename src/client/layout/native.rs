@@ -139,7 +139,8 @@ impl Native {
     }
 
     pub fn more_results(&self) -> bool {
-        on_handle!(self.mysql_more_results()) != 0
+        // What mysql_more_results() looks at, in every version of both libraries.
+        self.server_status() & SERVER_MORE_RESULTS_EXIST != 0
     }
 
     pub fn character_set(&self) -> Vec<u8> {

@@ -38,7 +38,7 @@ fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(
     if current::existing()?.statements.is_empty() {
         return None;
     }
-    call.enter_by(|process| process.statements.get(statement.key()), decision)
+    call.enter_by(|process| process.statements.handle_of(statement.key(), &process.handles), decision)
 }
 
 /// `mysql_stmt_prepare`: an idle connection is moved before, and what was prepared is kept.
