@@ -1,6 +1,9 @@
 //! A process and all that it forked, as /proc shows them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+};
 
 #[derive(Clone, Debug)]
 pub struct Member {
@@ -45,12 +48,18 @@ pub fn is_there(id: u32) -> bool {
 
 /// A program of a lab's and all that it forked, daemons too: it has a mount name space of its own, which they inherit.
 #[derive(Debug)]
-pub struct Offspring(PathBuf);
+pub struct Offspring {
+    space: PathBuf,
+    /// As long as it is open, no other name space gets the number of this one: else a stranger would seem to be a member
+    /// once all members have ended.
+    _kept: File,
+}
 
 impl Offspring {
     /// `root` must be alive.
     pub fn of(root: u32) -> Self {
-        Self(name_space(root).expect("a process that is alive has name spaces"))
+        let kept = File::open(format!("/proc/{root}/ns/mnt")).expect("a process that is alive has name spaces");
+        Self { space: name_space(root).expect("as above"), _kept: kept }
     }
 
     pub fn members(&self) -> Vec<Member> {
@@ -59,7 +68,7 @@ impl Offspring {
         let (zombies, alive): (Vec<_>, Vec<_>) =
             stats.filter_map(|stat| Member::of(&stat)).partition(|member| member.is_zombie());
         let mut members: Vec<_> =
-            alive.into_iter().filter(|member| name_space(member.id).as_ref() == Some(&self.0)).collect();
+            alive.into_iter().filter(|member| name_space(member.id).as_ref() == Some(&self.space)).collect();
         // These have no name spaces any more.
         let ours = |zombie: &Member| members.iter().any(|member| member.id == zombie.parent);
         let zombies: Vec<_> = zombies.into_iter().filter(ours).collect();
