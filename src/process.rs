@@ -25,7 +25,7 @@ use crate::{
         tags::{Tag, Tags},
         turn::Claim,
     },
-    hooks::{current::current, mark::Mark, raw, this_thread_is_ours},
+    hooks::{current::current, ending, mark::Mark, raw, this_thread_is_ours},
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
@@ -100,7 +100,7 @@ impl Process {
         }
         endpoint.end_overdue_questions(|fd, server| self.end_connection(fd, server));
         // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
-        let closed = |fd: i32, tag: Tag| tag.endpoint == position && raw::leads_elsewhere(fd, tag.peer);
+        let closed = |fd: i32, tag: Tag| tag.endpoint == position && ending::leads_elsewhere(fd, tag.peer);
         self.tags.clear_if(closed, |endpoint| self.untagged(endpoint));
         if endpoint.role() == Role::Unknown {
             return;
@@ -162,7 +162,7 @@ impl Process {
     /// kernel has its own patience (`hooks/floor`).
     fn end_connection(&self, fd: i32, server: SocketAddr) -> bool {
         let tagged = || self.tags.get(fd).is_some_and(|tag| tag.peer == server);
-        tagged() && raw::end_connection(fd, server, tagged)
+        tagged() && ending::end_connection(fd, server, tagged)
     }
 
     /// The endpoint of that name and its position, made now if need be.
@@ -201,8 +201,18 @@ impl Process {
         self.endpoints.get(usize::from(at))?.get()
     }
 
+    /// From now on this descriptor is a connection to `at`, which leads to `peer`, if there is room for its tag.
+    pub fn tag(&self, fd: i32, at: u16, peer: SocketAddr) {
+        if let Some(old) = self.tags.set(fd, at, peer) {
+            self.tagged(at);
+            if let Some(old) = old {
+                self.untagged(old.endpoint());
+            }
+        }
+    }
+
     /// A socket was tagged as a connection to `at`.
-    pub fn tagged(&self, at: u16) {
+    fn tagged(&self, at: u16) {
         if let Some(endpoint) = self.endpoint_at(at)
             && endpoint.tagged.fetch_add(1, Relaxed) == 0
         {

@@ -8,8 +8,9 @@ use std::ffi::c_int;
 
 use super::{
     Call,
-    handle::{Guest, Pending, Sent},
+    handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
+    state::{Pending, Sent},
     statement::{Returned, evidence_of},
 };
 use crate::{

@@ -119,8 +119,7 @@ impl Plan {
         };
         if !self.process.tags.is_tagged(native.fd()) {
             // Its lookup, or its connect, did not come by our doors.
-            self.process.tags.set(native.fd(), self.position, peer);
-            self.process.tagged(self.position);
+            self.process.tag(native.fd(), self.position, peer);
         }
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
         self.process.handles.insert(mysql.key(), Arc::clone(&handle));

@@ -5,7 +5,7 @@
 use super::{Call, layout::native::Active};
 use crate::{
     control::{config, option::Mode},
-    hooks::{self, current, decide, raw},
+    hooks::{self, current, decide, ending},
 };
 
 /// The child is about to close this handle: if it is its parent's, and the parent lives, the descriptor is made to lead
@@ -19,7 +19,7 @@ pub fn spare_the_parent(call: Call, mysql: Active) {
         let Some(native) = call.native(mysql) else { return };
         let Some(peer) = native.peer() else { return };
         if parents.had_at_fork(mysql.key(), native.thread_id(), peer) && parents.is_alive() {
-            raw::lead_nowhere(native.fd());
+            ending::lead_nowhere(native.fd());
         }
     });
 }

@@ -18,6 +18,7 @@ mod replay;
 pub mod rescue;
 pub mod results;
 pub mod session_calls;
+mod state;
 pub mod statement;
 
 pub use call::Call;

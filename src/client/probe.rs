@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    handle::{Guest, Pending},
+    handle::Guest,
     layout::{
         native::{Failure, Reply},
         sys::SERVER_STATUS_IN_TRANS,
     },
+    state::Pending,
 };
 use crate::{
     control::counters::COUNTERS,
@@ -21,7 +22,7 @@ use crate::{
         topology::{self, Topology},
     },
     evidence,
-    hooks::{current, raw, steer},
+    hooks::{current, ending, steer},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -122,7 +123,7 @@ fn is_own_lack(failure: &Failure) -> bool {
     const CR_IPSOCK_ERROR: u32 = 2004;
     let text = String::from_utf8_lossy(&failure.text);
     let errno = text.rsplit_once('(').and_then(|(_, end)| end.strip_suffix(')')?.parse().ok());
-    failure.number == CR_IPSOCK_ERROR || errno.is_some_and(reach::is_own_lack) || !raw::has_free_descriptor()
+    failure.number == CR_IPSOCK_ERROR || errno.is_some_and(reach::is_own_lack) || !ending::has_free_descriptor()
 }
 
 /// The library is about to forget how far its statements had got.

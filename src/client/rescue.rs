@@ -6,10 +6,11 @@ use std::{
 };
 
 use super::{
-    handle::{Guest, Pending},
+    handle::Guest,
     layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
     probe::Lent,
     replay::{self, Unreplayed},
+    state::Pending,
 };
 use crate::{
     control::{

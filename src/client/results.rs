@@ -5,9 +5,10 @@ use std::{ffi::c_int, ptr};
 
 use super::{
     Call,
-    handle::{Guest, Pending, Read},
+    handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
     rescue::Next,
+    state::{Pending, Read},
 };
 use crate::{
     evidence,

@@ -4,9 +4,10 @@ use std::ffi::c_int;
 
 use super::{
     Call,
-    handle::{Guest, Handle, Pending},
+    handle::{Guest, Handle},
     inherited,
     layout::native::{Active, ActiveStatement, Failure},
+    state::Pending,
     statement::{evidence_of, harmless, harmless_to, query},
 };
 use crate::{

@@ -8,13 +8,14 @@ use std::{
 
 use super::{
     Call,
-    handle::{Guest, Pending, Sent, State},
+    handle::Guest,
     layout::{
         native::{Active, Failure},
         sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
     },
     look::Look,
     rescue::Next,
+    state::{Pending, Sent, State},
 };
 use crate::{
     control::log::{Level::*, say},

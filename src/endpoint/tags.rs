@@ -15,7 +15,7 @@ use std::{
 
 use once_cell::race::OnceRef;
 
-use crate::hooks::raw;
+use crate::hooks::pages;
 
 const CHUNK: usize = 1024;
 /// 4 Mi descriptors: above every kernel's default for `fs.nr_open` (1 Mi).
@@ -142,7 +142,7 @@ impl Tags {
         let chunk = self.chunks.get(fd / CHUNK)?;
         let chunk = match chunk.get() {
             Some(chunk) => chunk,
-            None if make => chunk.get_or_try_init(|| raw::words().ok_or(())).ok()?,
+            None if make => chunk.get_or_try_init(|| pages::words().ok_or(())).ok()?,
             None => return None,
         };
         Some(&chunk[fd % CHUNK])

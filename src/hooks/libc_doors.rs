@@ -93,12 +93,7 @@ libc_doors! {
 /// A client library opens a connection of `endpoint`.
 fn connects(fd: c_int, endpoint: u16, peer: SocketAddr) {
     let Some(process) = current::current() else { return };
-    if let Some(old) = process.tags.set(fd, endpoint, peer) {
-        process.tagged(endpoint);
-        if let Some(old) = old {
-            process.untagged(old.endpoint());
-        }
-    }
+    process.tag(fd, endpoint, peer);
     if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
         endpoint.question_is_on(question, fd);
     }
@@ -131,7 +126,7 @@ fn duplicated_over(old: c_int, new: c_int, real: impl FnOnce() -> c_int) -> c_in
     if let (true, Some(removed), Some(process)) = (outcome < 0, removed, current::existing()) {
         decide(|| {
             if process.tags.put_back(new, removed) {
-                process.tagged(removed.endpoint());
+                process.tagged_again(removed.endpoint());
             }
         });
     }

@@ -2,9 +2,11 @@
 //! the process id would cost a system call each time.
 
 use std::{
-    ptr::{self, NonNull},
+    ptr::NonNull,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
+
+use super::pages;
 
 /// Lives for ever, like the process that it marks.
 pub struct Mark(NonNull<AtomicBool>);
@@ -19,21 +21,17 @@ impl Mark {
     pub fn new() -> Option<Self> {
         // One page at least, whatever its size.
         const LENGTH: usize = 1;
-        // SAFETY: a mapping of our own, which nobody else knows; it is unmapped only before anybody could.
+        let page = pages::fresh(LENGTH)?;
+        // SAFETY: a mapping of our own; it is unmapped only before anybody could know it.
         unsafe {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-            let page = libc::mmap(ptr::null_mut(), LENGTH, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
-            if page == libc::MAP_FAILED {
+            if libc::madvise(page.as_ptr(), LENGTH, libc::MADV_WIPEONFORK) != 0 {
+                libc::munmap(page.as_ptr(), LENGTH);
                 return None;
             }
-            if libc::madvise(page, LENGTH, libc::MADV_WIPEONFORK) != 0 {
-                libc::munmap(page, LENGTH);
-                return None;
-            }
-            let mark = Mark(NonNull::new(page.cast())?);
-            mark.bit().store(true, Relaxed);
-            Some(mark)
         }
+        let mark = Mark(page.cast());
+        mark.bit().store(true, Relaxed);
+        Some(mark)
     }
 
     pub fn is_there(&self) -> bool {

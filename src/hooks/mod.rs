@@ -9,7 +9,9 @@
 mod door;
 #[cfg(all(feature = "doors", not(test)))]
 mod asynchronous_doors;
+mod cancellation;
 pub mod current;
+pub mod ending;
 pub mod errno;
 pub mod floor;
 #[cfg(all(feature = "doors", not(test)))]
@@ -23,6 +25,7 @@ pub mod mark;
 mod mysql_doors;
 pub mod news;
 pub mod objects;
+pub mod pages;
 pub mod raw;
 pub mod recall;
 pub mod steer;
@@ -79,7 +82,7 @@ fn silence_panics() {
 pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     glance(|| {
         // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
-        let _patience = raw::Uncancellable::from_here();
+        let _kept_off = cancellation::keep_off();
         decision()
     })
 }

@@ -293,44 +293,44 @@ extern "C" fn real_connect_body(
     flags: c_ulong,
     caller: usize,
 ) -> *mut MYSQL {
-    if wake::wake_to_connect() {
-        return awake_real_connect(mysql, host, user, password, db, port, socket, flags, caller);
-    }
-    let address = wake::real_of(c"mysql_real_connect", caller);
+    let call = if wake::wake_to_connect() { Some(calling(caller)) } else { None };
+    let address = match call {
+        Some(call) => real_connect_of(call),
+        None => wake::real_of(c"mysql_real_connect", caller),
+    };
     if address.is_null() {
         return std::ptr::null_mut();
     }
     // SAFETY: the symbol of this name in a MySQL client library has this C signature.
     let function: RealConnect = unsafe { std::mem::transmute(address) };
-    // SAFETY: the arguments are the caller's own.
-    unsafe { function(mysql, host, user, password, db, port, socket, flags) }
+    // SAFETY: the arguments are the caller's own; `more` only adds client-side flags.
+    let real = |more| unsafe { function(mysql, host, user, password, db, port, socket, flags | more) };
+    match call {
+        // SAFETY: the application passes a NUL-terminated string or null.
+        Some(call) => protected_connect(call, active(mysql), unsafe { text(host) }, port, real),
+        None => real(0),
+    }
 }
 
-/// Not inlined: nothing of it may be done before the library is awake.
+// Not inlined, any of these: nothing of it may be done before the library is awake.
+
 #[inline(never)]
-#[allow(clippy::too_many_arguments, reason = "the C function has as many")]
-extern "C" fn awake_real_connect(
-    mysql: *mut MYSQL,
-    host: *const c_char,
-    user: *const c_char,
-    password: *const c_char,
-    db: *const c_char,
+fn calling(caller: usize) -> Call {
+    Call::from(caller)
+}
+
+#[inline(never)]
+fn real_connect_of(call: Call) -> *mut c_void {
+    call.real(REAL_CONNECT, c"mysql_real_connect")
+}
+
+#[inline(never)]
+fn protected_connect(
+    call: Call,
+    mysql: Active,
+    host: &[u8],
     port: c_uint,
-    socket: *const c_char,
-    flags: c_ulong,
-    caller: usize,
+    real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
-    let call = Call::from(caller);
-    let address = call.real(REAL_CONNECT, c"mysql_real_connect");
-    if address.is_null() {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: the symbol of this name in a MySQL client library has this C signature.
-    let function: RealConnect = unsafe { std::mem::transmute(address) };
-    // SAFETY: the application passes a NUL-terminated string or null.
-    let name = unsafe { text(host) };
-    connect::real_connect(call, active(mysql), name, port, |more| {
-        // SAFETY: the arguments are the caller's own; `more` only adds client-side flags.
-        unsafe { function(mysql, host, user, password, db, port, socket, flags | more) }
-    })
+    connect::real_connect(call, mysql, host, port, real)
 }

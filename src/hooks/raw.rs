@@ -1,14 +1,10 @@
-//! Raw questions to the kernel about somebody else's socket, and our own process id.
+//! Raw questions to the kernel about somebody else's socket, and about processes.
 
 use std::{
     mem,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    ptr,
-    sync::atomic::AtomicU64,
     time::Duration,
 };
-
-use super::errno;
 
 /// The process id, asked from the kernel each time: a vfork child shares our memory, not our id.
 pub fn pid() -> i32 {
@@ -164,122 +160,10 @@ pub fn never_left(fd: i32) -> bool {
     is_tcp(fd) && info(fd).is_some_and(|info| info.state == TCP_CLOSE && info.not_sent > FIN)
 }
 
-/// Ends the connection `fd` if it leads to `peer`, without closing the descriptor, which belongs to the application.
-///
-/// Another thread may close the number and get it again for something else at any moment, so a duplicate is taken first
-/// and looked at: what it leads to is what is ended. `still`: is the number, duplicated by now, still what was meant?
-/// Without a free descriptor nothing is done. (A child that is forked in this very moment inherits a connection that has
-/// ended, until it closes what it does not know, or becomes another program.)
-pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -> bool {
-    let Some(duplicate) = Own::duplicate_of(fd) else { return false };
-    let meant = self::peer(duplicate.0) == Some(peer) && still();
-    if meant {
-        shutdown(duplicate.0);
-    }
-    meant
-}
-
-/// Ends a connection that nobody else can close just now.
-pub fn shutdown(fd: i32) {
-    // SAFETY: any integer is allowed; errors are of no interest.
-    unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };
-}
-
-/// Could this process open one more descriptor just now?
-pub fn has_free_descriptor() -> bool {
-    // SAFETY: integers only.
-    let fresh = unsafe { libc::syscall(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC) };
-    Own::taken(fresh).is_some()
-}
-
-/// Is the descriptor certainly not a connection to `peer`, open or ended? A connection that was reset has no peer any more.
-pub fn leads_elsewhere(fd: i32, peer: SocketAddr) -> bool {
-    let kept = errno::get();
-    let seen = self::peer(fd);
-    let why = errno::get();
-    errno::set(kept);
-    match seen {
-        Some(seen) => seen != peer,
-        None => why == libc::EBADF || why == libc::ENOTSOCK,
-    }
-}
-
-/// A descriptor of ours for a moment, closed by system call: it never had a tag.
-struct Own(i32);
-
-impl Own {
-    /// Above the standard three, which a host that closed them may be about to open.
-    fn duplicate_of(fd: i32) -> Option<Self> {
-        // SAFETY: integers only.
-        Self::taken(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 3) })
-    }
-
-    fn taken(fresh: libc::c_long) -> Option<Self> {
-        (fresh >= 0).then(|| Own(fresh as i32))
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // SAFETY: the number is ours alone, and not used again.
-        unsafe { libc::syscall(libc::SYS_close, self.0) };
-    }
-}
-
-/// Words that are zero and stay for ever, from the kernel: a signal handler must not go to an allocator.
-pub fn words<const COUNT: usize>() -> Option<&'static [AtomicU64; COUNT]> {
-    let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
-    // SAFETY: fresh pages at an address of the kernel's choice, aligned and zero, which nobody ever unmaps.
-    unsafe {
-        let pages = libc::mmap(ptr::null_mut(), size_of::<[AtomicU64; COUNT]>(), access, kind, -1, 0);
-        if pages == libc::MAP_FAILED { None } else { pages.cast::<[AtomicU64; COUNT]>().as_ref() }
-    }
-}
-
-/// Makes a descriptor lead nowhere, in this process only. To `/dev/null`, which takes what is written to it: OpenSSL tries
-/// for ever where it is told that a socket is not connected.
-pub fn lead_nowhere(fd: i32) {
-    // SAFETY: a string that ends with NUL, else integers; the fresh descriptor is ours alone, and closed where it is not put over the other.
-    unsafe {
-        let flags = libc::O_RDWR | libc::O_CLOEXEC;
-        let nowhere = libc::syscall(libc::SYS_openat, libc::AT_FDCWD, c"/dev/null".as_ptr(), flags);
-        if nowhere >= 0 {
-            libc::syscall(libc::SYS_dup3, nowhere, fd, libc::O_CLOEXEC);
-            libc::syscall(libc::SYS_close, nowhere);
-        }
-    }
-}
-
 /// Is there a process with this id?
 pub fn is_alive(pid: i32) -> bool {
     // SAFETY: 0 is no signal: it is only asked whether one could be sent.
     unsafe { libc::syscall(libc::SYS_kill, pid, 0) == 0 || *libc::__errno_location() == libc::EPERM }
-}
-
-/// As long as it lives, this thread cannot be cancelled (pthread_setcancelstate(3)).
-pub struct Uncancellable {
-    before: libc::c_int,
-}
-
-unsafe extern "C" {
-    fn pthread_setcancelstate(state: libc::c_int, before: *mut libc::c_int) -> libc::c_int;
-}
-
-impl Uncancellable {
-    pub fn from_here() -> Self {
-        const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
-        let mut before = 0;
-        // SAFETY: a valid state and a valid place for the old one.
-        unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &mut before) };
-        Uncancellable { before }
-    }
-}
-
-impl Drop for Uncancellable {
-    fn drop(&mut self) {
-        // SAFETY: the state that it had before; nobody asks for the one in between.
-        unsafe { pthread_setcancelstate(self.before, std::ptr::null_mut()) };
-    }
 }
 
 #[cfg(test)]
@@ -288,7 +172,6 @@ pub mod tests {
         io::{ErrorKind, Read, Write},
         net::{Shutdown, TcpListener, TcpStream},
         os::fd::AsRawFd,
-        sync::atomic::{AtomicBool, Ordering::Relaxed},
         thread,
     };
 
@@ -297,11 +180,11 @@ pub mod tests {
     /// Both ends of a connection; the server's end never reads.
     pub struct Ends {
         pub client: TcpStream,
-        server: Option<TcpStream>,
+        pub server: Option<TcpStream>,
     }
 
     impl Ends {
-        fn new() -> Self {
+        pub fn connected() -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             Ends { client, server: Some(listener.accept().unwrap().0) }
@@ -309,7 +192,7 @@ pub mod tests {
 
         /// More is written than the server's window takes.
         fn with_unsent() -> Self {
-            let ends = Ends::new();
+            let ends = Ends::connected();
             ends.client.set_nonblocking(true).unwrap();
             let error = loop {
                 if let Err(error) = (&ends.client).write(&[0; 65536]) {
@@ -322,7 +205,7 @@ pub mod tests {
 
         /// All that is written arrives, and the window is full then.
         fn with_full_window() -> Self {
-            let ends = Ends::new();
+            let ends = Ends::connected();
             ends.client.set_nodelay(true).unwrap();
             let began = std::time::Instant::now();
             loop {
@@ -380,7 +263,7 @@ pub mod tests {
         }
 
         pub fn reset_with_all_delivered() -> Self {
-            let mut ends = Ends::new();
+            let mut ends = Ends::connected();
             (&ends.client).write_all(b"all of it").unwrap();
             ends.server.as_ref().unwrap().peek(&mut [0; 9]).unwrap();
             ends.reset();
@@ -392,41 +275,6 @@ pub mod tests {
         }
     }
 
-    /// Another thread closes the number and takes it for something else again and again, in the middle of it all.
-    #[test]
-    fn whatever_becomes_of_a_number_only_the_connection_that_is_meant_is_ended() {
-        let (meant, other) = (Ends::new(), Ends::new());
-        let peer = peer(meant.client.as_raw_fd()).unwrap();
-        let number = other.client.try_clone().unwrap();
-        let [fd, meant_fd, other_fd] = [&number, &meant.client, &other.client].map(AsRawFd::as_raw_fd);
-        let over = AtomicBool::new(false);
-        let ended = thread::scope(|scope| {
-            scope.spawn(|| {
-                while !over.load(Relaxed) {
-                    duplicate_over(meant_fd, fd);
-                    duplicate_over(other_fd, fd);
-                }
-            });
-            let ended = (0..50_000).filter(|_| end_connection(fd, peer, || true)).count();
-            over.store(true, Relaxed);
-            ended
-        });
-        assert_eq!(hung_up(meant_fd), ended > 0);
-        assert!(!hung_up(other_fd) && !hung_up(other.server.as_ref().unwrap().as_raw_fd()));
-    }
-
-    #[test]
-    fn a_connection_is_not_ended_if_it_is_no_longer_meant_or_its_number_leads_elsewhere() {
-        let (one, other) = (Ends::new(), Ends::new());
-        let [one, other] = [&one, &other].map(|ends| (ends.client.as_raw_fd(), peer(ends.client.as_raw_fd()).unwrap()));
-        assert!(!end_connection(one.0, one.1, || false) && !end_connection(one.0, other.1, || true));
-        assert!(!hung_up(one.0) && !leads_elsewhere(one.0, one.1) && leads_elsewhere(one.0, other.1));
-        assert!(end_connection(one.0, one.1, || true) && hung_up(one.0) && !hung_up(other.0));
-        assert!(leads_elsewhere(-1, one.1) && !end_connection(-1, one.1, || true));
-        let reset = Ends::reset_with_all_delivered();
-        assert!(!leads_elsewhere(reset.client.as_raw_fd(), one.1), "whose it was cannot be told any more");
-    }
-
     /// dup2(2).
     pub fn duplicate_over(old: i32, new: i32) {
         // SAFETY: any integers are allowed.
@@ -435,7 +283,7 @@ pub mod tests {
 
     #[test]
     fn nothing_was_heard_on_a_connection_that_has_brought_no_byte() {
-        let ends = Ends::new();
+        let ends = Ends::connected();
         let heard = || signs(ends.client.as_raw_fd()).unwrap().heard;
         assert_eq!(heard(), None);
         ends.server.as_ref().unwrap().write_all(b"x").unwrap();
@@ -481,7 +329,7 @@ pub mod tests {
 
     #[test]
     fn of_a_connection_that_ended_in_order_everything_left() {
-        let ends = Ends::new();
+        let ends = Ends::connected();
         (&ends.client).write_all(b"goodbye").unwrap();
         let server = ends.server.as_ref().unwrap();
         server.shutdown(Shutdown::Both).unwrap();

@@ -18,7 +18,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::{current::identity, floor, last_words, last_words::LastWords, raw},
+    hooks::{current::identity, ending, floor, last_words, last_words::LastWords, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -422,7 +422,7 @@ impl Native {
     /// child, where it is the parent's.
     pub fn cut(&self, peer: Option<SocketAddr>) {
         if self.connected() && identity() != 0 && peer.is_some() && self.peer() == peer {
-            raw::shutdown(self.fd());
+            ending::shutdown(self.fd());
         }
     }
 }

@@ -4,13 +4,14 @@
 use std::{ffi::c_int, sync::Arc, time::SystemTime};
 
 use super::super::{
-    handle::{Execution, Guest, Pending},
+    handle::Guest,
     layout::{
         native::{ActiveStatement, Failure},
         sys::SERVER_STATUS_IN_TRANS,
     },
     look::Look,
     rescue::Next,
+    state::{Execution, Pending},
     statement::{Returned, evidence_of},
 };
 use crate::{

@@ -8,10 +8,11 @@ use std::{ffi::c_int, sync::Arc};
 
 use super::{
     Call,
-    handle::{Guest, Pending},
+    handle::Guest,
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
     look::Look,
     rescue::Next,
+    state::Pending,
     statement::HARMLESS,
 };
 use crate::{

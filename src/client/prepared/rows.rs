@@ -5,9 +5,10 @@ use std::ffi::c_int;
 use super::{
     super::{
         Call,
-        handle::{Execution, Guest, Pending},
+        handle::Guest,
         layout::native::ActiveStatement,
         rescue::Next,
+        state::{Execution, Pending},
         statement::evidence_of,
     },
     entered, entered_and,

@@ -5,7 +5,7 @@ use std::{ffi::c_int, sync::Arc};
 use super::{
     super::{
         Call,
-        handle::{Guest, Live, State},
+        handle::Guest,
         layout::{
             native::ActiveStatement,
             sys::{
@@ -13,6 +13,7 @@ use super::{
                 STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
+        state::{Live, State},
     },
     harmless,
 };

@@ -1,0 +1,185 @@
+//! What is known of one protected handle's connection: its session, what was sent and not read yet, its prepared
+//! statements.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
+
+use super::{
+    asynchronous::UnderWay,
+    layout::{
+        native::{ActiveStatement, Failure},
+        sys::MYSQL_BIND,
+    },
+};
+use crate::{
+    endpoint::Pulse,
+    session::{Session, execution::Value, prepared::Preparation},
+    sql::{Familiar, Statement},
+};
+
+pub struct State {
+    /// The endpoint's pulse when this handle was last found in order; another value means: look.
+    pub pulse: Pulse,
+    /// The server that it is connected to.
+    pub peer: Option<SocketAddr>,
+    /// When it was connected.
+    pub since: Instant,
+    pub session: Session,
+    /// Sent by `mysql_send_query`, not read yet.
+    pub sent: Option<Sent>,
+    /// A result set waits to be stored, or is being read row by row.
+    pub result: Pending,
+    /// The last statement that only reads, outside of a transaction.
+    pub read: Read,
+    /// The last plain text, for those like it.
+    pub familiar: Familiar,
+    /// What belongs to the application's statements, by their address.
+    pub statements: BTreeMap<usize, Live>,
+    /// An execution of this one is under way: what it had stored before is void.
+    pub executing: Option<ActiveStatement>,
+    /// Memory for the values of the next execution.
+    pub spare: Vec<Value>,
+    /// It changed rows on an endpoint never seen writable.
+    pub ask_next: bool,
+    /// Where DNS led when a write was refused on an endpoint never seen writable.
+    pub looked_at: Option<SocketAddr>,
+    /// An asynchronous call that is not over.
+    pub under_way: Option<UnderWay>,
+    /// A write was refused as read-only inside an asynchronous call.
+    pub refused: bool,
+}
+
+pub struct Sent {
+    pub text: Vec<u8>,
+    pub statement: Statement,
+    /// Nothing else can be written before its answer is read: neither another statement nor the closing of a prepared one.
+    pub alone: bool,
+}
+
+/// A statement that may be run again. Its memory is used again by the next one.
+#[derive(Default)]
+pub struct Read {
+    pub text: Vec<u8>,
+    pub statement: Statement,
+}
+
+impl Read {
+    /// Bytes. Longer texts give their memory back with the next short one.
+    const KEPT: usize = 2048;
+
+    pub fn note(&mut self, text: &[u8], statement: &Statement) {
+        self.text.clear();
+        if text.len() <= Self::KEPT {
+            self.text.shrink_to(Self::KEPT);
+        }
+        self.text.extend_from_slice(text);
+        self.statement.clone_from(statement);
+    }
+}
+
+/// A result set of the last statement.
+#[derive(Default)]
+pub enum Pending {
+    #[default]
+    None,
+    /// Announced; `mysql_store_result` or `mysql_use_result` comes next. `read`: the statement only reads and is `State::read`.
+    Announced { read: bool },
+    /// Rows go to the application one by one. The address of its `MYSQL_RES`.
+    Streaming(usize),
+    /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
+    Prepared { statement: ActiveStatement, read: Option<Execution> },
+}
+
+/// One execution of a prepared statement.
+pub struct Execution {
+    pub preparation: Arc<Preparation>,
+    pub values: Vec<Value>,
+}
+
+/// A statement of the application, as long as it is not closed.
+pub struct Live {
+    pub statement: ActiveStatement,
+    /// What is bound to it: addresses of the application, read during an execution only.
+    pub binds: Option<Vec<MYSQL_BIND>>,
+    /// Bound by name, of which nothing is kept.
+    pub named: bool,
+    /// Executed with many rows of values at a time.
+    pub bulk: bool,
+    /// It cannot be prepared elsewhere by our means.
+    pub hindrance: Option<&'static str>,
+    /// How far it had got when its connection was replaced.
+    pub kept: Option<u32>,
+    /// Why the new server would not prepare it.
+    pub refused: Option<Failure>,
+}
+
+impl Live {
+    /// The one of that address, made now if need be.
+    pub fn of(all: &mut BTreeMap<usize, Live>, statement: ActiveStatement) -> &mut Live {
+        all.entry(statement.key()).or_insert_with(|| Live {
+            statement,
+            binds: None,
+            named: false,
+            bulk: false,
+            hindrance: None,
+            kept: None,
+            refused: None,
+        })
+    }
+}
+
+impl State {
+    /// Of a connection that was just opened to `peer`, and was in order at this pulse.
+    pub fn new(pulse: Pulse, peer: Option<SocketAddr>) -> Self {
+        State {
+            pulse,
+            peer,
+            since: Instant::now(),
+            session: Session::default(),
+            sent: None,
+            result: Pending::None,
+            read: Read::default(),
+            familiar: Familiar::default(),
+            statements: BTreeMap::new(),
+            executing: None,
+            spare: Vec::new(),
+            ask_next: false,
+            looked_at: None,
+            under_way: None,
+            refused: false,
+        }
+    }
+
+    /// Nothing was sent whose answer is not read, and no rows are left.
+    pub fn idle(&self) -> bool {
+        self.sent.is_none() && matches!(self.result, Pending::None)
+    }
+
+    pub fn of(&mut self, statement: ActiveStatement) -> &mut Live {
+        Live::of(&mut self.statements, statement)
+    }
+
+    /// Nothing is left of the rows of this statement.
+    pub fn rows_ended(&mut self, statement: ActiveStatement) {
+        if !matches!(self.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
+            return;
+        }
+        if let Pending::Prepared { read: Some(read), .. } = std::mem::take(&mut self.result) {
+            self.spare = read.values;
+        }
+    }
+
+    /// Neither rows nor long data of its last execution are left.
+    pub fn finished(&mut self, statement: ActiveStatement) {
+        self.rows_ended(statement);
+        self.session.prepared.finished(statement.key());
+    }
+
+    /// Does the statement keep its session where it is?
+    pub fn consider(&mut self, statement: ActiveStatement) {
+        let live = self.of(statement);
+        let hindrance = live.hindrance.or(live.named.then_some("a prepared statement with named parameters"));
+        if let Some(prepared) = self.session.prepared.get_mut(statement.key()) {
+            prepared.hindrance = hindrance;
+        }
+    }
+}
