@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    sync::OnceLock,
 };
 
 use pointsman_lab::{DATABASE, ENDPOINT, Flavor, Lab, PASSWORD, Side, USER};
@@ -119,7 +120,13 @@ fn plugin_with_another_library() -> PathBuf {
     renamed(&plugin, "libsurvivor_with_another.so")
 }
 
-fn plugins() -> [String; 2] {
+/// Made once: two tests that make the same files at the same time take them from each other.
+fn plugins() -> [&'static str; 2] {
+    static MADE: OnceLock<[String; 2]> = OnceLock::new();
+    MADE.get_or_init(make_plugins).each_ref().map(String::as_str)
+}
+
+fn make_plugins() -> [String; 2] {
     let one = mariadb("survivor_with_libmariadb", "survivor", Kind::SharedLibrary, &[]);
     [one, plugin_with_another_library()].map(|path| path.display().to_string())
 }
@@ -128,7 +135,7 @@ fn plugins() -> [String; 2] {
 fn plug_ins_that_are_closed_and_loaded_again_are_protected_each_time() {
     let Some(lab) = lab() else { return };
     let [one, other] = plugins();
-    let words = [&one, "close", &one, "close", &other, "close", &one, "close", &other, "again"];
+    let words = [one, "close", one, "close", other, "close", one, "close", other, "again"];
     assert_protected(both(lab, &host(), &words), 6);
 }
 
@@ -137,7 +144,7 @@ fn plug_ins_that_are_closed_and_loaded_again_are_protected_each_time() {
 fn a_client_library_that_was_used_stays_where_it_is_when_it_is_closed() {
     let Some(lab) = lab() else { return };
     let [one, _] = plugins();
-    let [bare, preloaded] = both(lab, &host(), &[&one, "close", "look"]);
+    let [bare, preloaded] = both(lab, &host(), &[one, "close", "look"]);
     assert_eq!((bare.stdout.as_str(), preloaded.stdout.as_str()), ("lost\ngone\n", "protected\nthere\n"));
 }
 
@@ -145,7 +152,7 @@ fn a_client_library_that_was_used_stays_where_it_is_when_it_is_closed() {
 fn two_client_libraries_at_once_are_both_protected() {
     let Some(lab) = lab() else { return };
     let [one, other] = plugins();
-    assert_protected(both(lab, &host(), &[&one, &other, "again", &one, &other]), 5);
+    assert_protected(both(lab, &host(), &[one, other, "again", one, other]), 5);
 }
 
 /// `pointsman doctor --pid` tells; here nobody else can.
@@ -153,7 +160,7 @@ fn two_client_libraries_at_once_are_both_protected() {
 fn a_plug_in_that_is_loaded_with_rtld_deepbind_behaves_as_without_us() {
     let Some(lab) = lab() else { return };
     let [one, _] = plugins();
-    let [bare, preloaded] = both(lab, &host(), &["deep", &one, "again", "close"]);
+    let [bare, preloaded] = both(lab, &host(), &["deep", one, "again", "close"]);
     assert_eq!(preloaded, bare);
     assert_eq!((preloaded.status, preloaded.stdout.as_str()), (3, "lost\nlost\n"));
 }
