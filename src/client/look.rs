@@ -18,7 +18,7 @@ use crate::{
     },
     endpoint::{Role, prober::Writability},
     evidence,
-    hooks::{current::identity, last_words::LastWords},
+    hooks::{current::identity, exchange::Exchange},
     sql::Statement,
     verdict::Evidence,
 };
@@ -26,14 +26,14 @@ use crate::{
 /// What was decided before a statement is sent.
 pub(super) struct Look {
     pub attempts: u32,
-    /// To be sent, with an ear for what becomes of it; or what the application gets without (`None`: what the library says).
-    pub ready: Result<Option<LastWords>, Option<c_int>>,
+    /// To be sent, in this exchange (`None` under TLS); or what the application gets without (`None`: what the library says).
+    pub ready: Result<Option<Exchange>, Option<c_int>>,
 }
 
 impl Look {
     /// Of a handle that is in order.
     pub(super) fn sent(guest: &Guest, statement: &Statement) -> Self {
-        Look { attempts: 0, ready: Ok(guest.listen(statement)) }
+        Look { attempts: 0, ready: Ok(guest.exchange(statement)) }
     }
 
     pub(super) fn first(guest: &Guest, statement: &Statement) -> Self {
@@ -43,7 +43,7 @@ impl Look {
     pub(super) fn again(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
             Next::Deliver(code) => Err(Some(code)),
-            Next::Send => Ok(guest.listen(statement)),
+            Next::Send => Ok(guest.exchange(statement)),
         };
         Look { attempts, ready }
     }
@@ -154,11 +154,11 @@ impl Guest {
     }
 
     /// The statement is sent next.
-    pub(super) fn listen(&self, statement: &Statement) -> Option<LastWords> {
+    pub(super) fn exchange(&self, statement: &Statement) -> Option<Exchange> {
         if statement.streams {
             self.native.expect_a_stream();
         }
-        self.native.listen()
+        self.native.exchange()
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.

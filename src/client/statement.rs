@@ -21,7 +21,7 @@ use crate::{
     control::log::{Level::*, say},
     endpoint::{Endpoint, Role},
     evidence,
-    hooks::{decide, glance, last_words::LastWords},
+    hooks::{decide, exchange::Exchange, glance},
     session::{execution::Ran, transaction::Reply},
     sql::{SessionEffect, Statement, TransactionEffect, classify},
     verdict::Evidence,
@@ -60,14 +60,14 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
     let mut attempts = 0;
-    let words = decide(|| sent.alone.then(|| guest.native.listen()).flatten()).flatten();
-    let mut returned = Returned::from(real(), words);
+    let exchange = decide(|| sent.alone.then(|| guest.native.exchange()).flatten()).flatten();
+    let mut returned = Returned::from(real(), exchange);
     loop {
         match decide(|| guest.after(&sent.text, &sent.statement, returned, &mut attempts)) {
             // Sent and read in one: the connection that was waiting to be read is gone.
             Some(Next::Send) => {
-                let words = decide(|| guest.native.listen()).flatten();
-                returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), words);
+                let exchange = decide(|| guest.native.exchange()).flatten();
+                returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), exchange);
             }
             Some(Next::Deliver(code)) => return code,
             None => return returned.code,
@@ -145,8 +145,8 @@ pub(super) struct Returned {
 }
 
 impl Returned {
-    pub fn from(code: c_int, words: Option<LastWords>) -> Self {
-        Returned { code, never_left: words.is_some_and(LastWords::never_left) }
+    pub fn from(code: c_int, exchange: Option<Exchange>) -> Self {
+        Returned { code, never_left: exchange.is_some_and(Exchange::never_left) }
     }
 }
 
@@ -191,12 +191,12 @@ impl Guest {
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
         loop {
-            let words = match look.ready {
-                Ok(words) => words,
+            let exchange = match look.ready {
+                Ok(exchange) => exchange,
                 Err(Some(code)) => return code,
                 Err(None) => return real(),
             };
-            let returned = Returned::from(real(), words);
+            let returned = Returned::from(real(), exchange);
             let judged = || match judge(returned, &mut look.attempts) {
                 Next::Send => Err(again(look.attempts)),
                 Next::Deliver(code) => Ok(code),

@@ -95,7 +95,7 @@ imports! {
         posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
-        read readlink realloc realpath recv recvfrom sched_getaffinity send sendto setsockopt shutdown
+        read readlink realloc realpath recvfrom sched_getaffinity send sendto setsockopt shutdown
         sigaction sigaddset sigaltstack sigdelset sigemptyset sigfillset sigismember sigpending sigtimedwait socket statx strcasecmp syscall
         sysconf write writev;
 }

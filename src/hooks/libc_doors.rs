@@ -1,4 +1,4 @@
-//! Doors of libc: the name lookup that is steered, and what keeps tags true. None of them wakes the library: while it
+//! Doors of libc: the name lookup that is steered, what keeps tags true, and how an answer is waited for. None of them wakes the library: while it
 //! sleeps nothing is steered and there are no tags.
 //!
 //! All but that lookup are called by signal handlers as well, in the middle of our own work: they take no lock there, and
@@ -10,7 +10,7 @@ use std::{
     ptr,
 };
 
-use super::{current, decide, errno, floor, last_words, objects::Next, raw, steer};
+use super::{current, decide, errno, exchange, floor, objects::Next, raw, steer};
 use crate::endpoint::tags::Removed;
 
 libc_doors! {
@@ -50,7 +50,7 @@ libc_doors! {
 
     /// Tags the sockets that a client library opens for an endpoint, and puts a floor under them.
     fn connect(fd: c_int, address: *const libc::sockaddr, length: libc::socklen_t) -> c_int, |real| {
-        last_words::deafen();
+        exchange::forget();
         let outcome = real();
         if outcome != 0 && errno::get() != libc::EINPROGRESS {
             return outcome;
@@ -108,7 +108,7 @@ fn untag(fd: c_int) -> Option<Removed> {
         if !process.is_ours_by_id() {
             return None;
         }
-        last_words::closing(fd);
+        exchange::closing(fd);
         let removed = process.tags.clear(fd)?;
         process.untagged(removed.endpoint());
         Some(removed)
@@ -176,6 +176,23 @@ pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
 pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
     static REAL: Next = Next::new();
     fcntl_door(REAL.address(c"fcntl64"), fd, command, argument)
+}
+
+/// libmariadb asks for what is there, and waits for the rest by `poll`. In an exchange it waits here (see `exchange`).
+#[unsafe(no_mangle)]
+pub extern "C" fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize {
+    static REAL: Next = Next::new();
+    let address = REAL.address(c"recv");
+    if address.is_null() {
+        errno::set(libc::ENOSYS);
+        return -1;
+    }
+    // SAFETY: the next recv has this signature.
+    let function: unsafe extern "C" fn(c_int, *mut c_void, usize, c_int) -> isize =
+        unsafe { std::mem::transmute(address) };
+    let flags = if flags == libc::MSG_DONTWAIT && exchange::waits_on(fd) { 0 } else { flags };
+    // SAFETY: the caller's own arguments, of which only the willingness to wait was changed.
+    unsafe { function(fd, buffer, length, flags) }
 }
 
 fn untag_range(first: c_uint, last: c_uint) {

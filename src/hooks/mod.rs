@@ -13,10 +13,10 @@ mod cancellation;
 pub mod current;
 pub mod ending;
 pub mod errno;
+pub mod exchange;
 pub mod floor;
 #[cfg(all(feature = "doors", not(test)))]
 mod imports;
-pub mod last_words;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
 mod loader;
@@ -64,7 +64,7 @@ pub fn this_thread_is_ours() {
 fn forget_what_this_thread_did() {
     let _ = OURSELVES.try_with(|depth| depth.set(0));
     steer::forget();
-    last_words::deafen();
+    exchange::forget();
     floor::forget();
 }
 

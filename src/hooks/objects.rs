@@ -28,6 +28,12 @@ impl Object {
         (self.start..self.end).contains(&address)
     }
 
+    /// The last part of its path.
+    pub fn file(&self) -> &[u8] {
+        let path = self.path.to_bytes();
+        path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
+    }
+
     /// Looks `name` up in this object and its dependencies, never in ours.
     pub fn symbol(&self, name: &CStr) -> *mut c_void {
         if self.path.is_empty() {
@@ -53,6 +59,17 @@ pub fn next(name: &CStr) -> *mut c_void {
 fn next_of_libc(name: &CStr) -> *mut c_void {
     // SAFETY: the string is NUL-terminated.
     unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+}
+
+/// A call of `name` means the C library's own function, whether it comes through a door of ours or not: no other preload,
+/// sanitizer or scheduler of the application stands in between.
+pub fn is_the_c_librarys(name: &CStr) -> bool {
+    // SAFETY: the string is NUL-terminated.
+    let first = loader::ask(|| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
+    let meant = if is_ours(first) { next(name) } else { first };
+    // glibc before 2.34 has another definition of some functions in its library of threads.
+    let names = [&b"libc.so"[..], b"libc-", b"libpthread"];
+    object_of(meant as usize).is_some_and(|object| names.iter().any(|name| object.file().starts_with(name)))
 }
 
 fn is_ours(address: *mut c_void) -> bool {

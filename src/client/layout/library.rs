@@ -1,7 +1,7 @@
 //! A client library as it is loaded in this process: which one, its functions, its calibration.
 
 use std::{
-    ffi::{CStr, c_void},
+    ffi::{CStr, c_uint, c_void},
     mem,
     sync::atomic::{AtomicPtr, Ordering::*},
 };
@@ -15,7 +15,10 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::objects::{self, Object},
+    hooks::{
+        exchange::Waits,
+        objects::{self, Object},
+    },
 };
 
 /// Room for the real functions of every door.
@@ -32,6 +35,8 @@ pub struct Library {
 pub struct Managed {
     pub api: Api,
     pub layout: Layout,
+    /// It polls for an answer that is not there yet, and the kernel is who it asks.
+    polls: bool,
     /// Found out with the first prepared statement. `Some(None)`: not known, so that prepared statements pin.
     statements: OnceBox<Option<StatementLayout>>,
 }
@@ -40,6 +45,22 @@ impl Managed {
     /// `None` before the first prepared statement too.
     pub fn statements(&self) -> Option<&StatementLayout> {
         self.statements.get()?.as_ref()
+    }
+
+    /// How it waits for an answer on this handle. libmariadb 3.3 and 3.4, plugins/pvio/pvio_socket.c: a `recv` that does
+    /// not wait, and then, without a time limit or a callback of the application, nothing but `poll` and the same `recv`.
+    pub fn waits(&self, mysql: *mut MYSQL) -> Waits {
+        if !self.polls {
+            return Waits::Itself;
+        }
+        let mut seconds: c_uint = 0;
+        let mut callback: *mut c_void = std::ptr::null_mut();
+        // SAFETY: the options' own types; the caller's handle is valid.
+        let failed = unsafe {
+            (self.api.mysql_get_option)(mysql, MYSQL_OPT_READ_TIMEOUT, (&raw mut seconds).cast())
+                | (self.api.mysql_get_option)(mysql, MARIADB_OPT_IO_WAIT, (&raw mut callback).cast())
+        };
+        if failed == 0 && seconds == 0 && callback.is_null() { Waits::InRecv } else { Waits::Itself }
     }
 
     /// Looks at statements of a connected handle in the middle of nothing. Said once if it does not succeed.
@@ -136,10 +157,8 @@ impl Library {
     /// Is the caller the client library itself, calling its own exported functions? A client that is linked into
     /// somebody's extension cannot be told from that extension by address; the handle tells then.
     fn is_itself(&self, caller: usize) -> bool {
-        let path = self.object.path.to_bytes();
-        let file = path.rsplit(|byte| *byte == b'/').next().unwrap_or(path);
         let separate = [&b"libmariadb"[..], b"libmysqlclient", b"libperconaserverclient"];
-        self.object.contains(caller) && separate.iter().any(|name| file.starts_with(name))
+        self.object.contains(caller) && separate.iter().any(|name| self.object.file().starts_with(name))
     }
 
     /// The real function of a door, or null if this library does not have it.
@@ -183,7 +202,8 @@ impl Library {
             return Err(format!("version {version}; known are libmariadb 3.3-3.4 and libmysqlclient 8.0-9.7"));
         }
         let layout = calibrate(&api).map_err(|what| format!("version {version}, calibration failed at {what}"))?;
-        Ok(Managed { api, layout, statements: OnceBox::new() })
+        let polls = api.mariadb_reconnect.is_some() && [c"recv", c"poll"].into_iter().all(objects::is_the_c_librarys);
+        Ok(Managed { api, layout, polls, statements: OnceBox::new() })
     }
 
     #[allow(clippy::missing_transmute_annotations, reason = "the field that it is stored in names the type")]

@@ -18,7 +18,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::{current::identity, ending, floor, last_words, last_words::LastWords, raw},
+    hooks::{current::identity, ending, exchange, exchange::Exchange, floor, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -224,10 +224,11 @@ impl Native {
         !self.connected() || raw::hung_up(self.fd())
     }
 
-    /// Listens on the connection for what becomes of the statement that is sent next. Not under TLS: there the library
-    /// may write after the statement (an alert, new keys), and a tail that never left may be that.
-    pub fn listen(&self) -> Option<LastWords> {
-        (self.connected() && on_handle!(self.mysql_get_ssl_cipher()).is_null()).then(|| last_words::listen(self.fd()))
+    /// The statement is sent next, or its answer read. Not under TLS: there the library may write after the statement (an
+    /// alert, new keys), and a tail that never left may be that; and it does not read by `recv`.
+    pub fn exchange(&self) -> Option<Exchange> {
+        let plain = self.connected() && on_handle!(self.mysql_get_ssl_cipher()).is_null();
+        plain.then(|| exchange::begin(self.fd(), self.managed.waits(self.mysql())))
     }
 
     /// The next statement may ask for a file's content.

@@ -101,6 +101,8 @@ pub const MYSQL_OPT_CONNECT_TIMEOUT: c_int = 0;
 pub const MYSQL_OPT_READ_TIMEOUT: c_int = 11;
 /// `MYSQL_OPT_RECONNECT` of libmariadb. (libmysqlclient has another number, and prints when it is used.)
 pub const MARIADB_OPT_RECONNECT: c_int = 20;
+/// A function of the application that waits for the socket (libmariadb).
+pub const MARIADB_OPT_IO_WAIT: c_int = 7024;
 
 /// Client-side flag: a failed connect keeps the options.
 pub const CLIENT_REMEMBER_OPTIONS: c_ulong = 1 << 31;

@@ -62,7 +62,7 @@ impl Guest {
             }
             Next::Send => {
                 before();
-                self.has_a_server_side(statement).map(|()| self.listen(class)).map_err(Some)
+                self.has_a_server_side(statement).map(|()| self.exchange(class)).map_err(Some)
             }
         };
         Look { attempts, ready }
