@@ -3,13 +3,10 @@
 //! Made on the first protected connection, never freed. Which of them is ours, and what fork does to it, is the business
 //! of `hooks/current`.
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    sync::{Mutex, PoisonError, atomic::Ordering::*},
-};
+use std::{collections::BTreeSet, net::SocketAddr, sync::atomic::Ordering::*};
 
 use once_cell::race::OnceBox;
+use rustix_futex_sync::Mutex;
 
 use crate::{
     client::registry::{Owners, Registry},
@@ -65,6 +62,12 @@ impl Process {
     /// Is this the process that opened the connections, and not a child of it? (A vfork child calls no client library.)
     pub fn is_ours(&self) -> bool {
         if self.mark.is_some() { self.has_a_mark_here() } else { self.is_ours_by_id() }
+    }
+
+    /// As long as it stays, objects of client libraries belong to the handles that they belonged to.
+    pub fn epoch(&self) -> u64 {
+        // Both only grow.
+        self.handles.epoch().wrapping_add(self.statements.epoch())
     }
 
     /// Of the process with this id, which is ours.
@@ -239,7 +242,7 @@ impl Process {
 
     /// `None` if its thread could not be started: DNS is not watched then, which was said.
     fn watcher(&self) -> Option<&'static Watcher> {
-        let mut slot = self.watcher.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.watcher.lock();
         *slot.get_or_insert_with(|| {
             let start = Start::from_config(config(), this_thread_is_ours, Box::new(on_answer), on_second);
             match Watcher::start(start) {

@@ -10,11 +10,11 @@ use super::{
     layout::{
         library,
         library::Library,
-        native::{Active, Native},
+        native::{Active, Called, Native},
     },
 };
 use crate::{
-    hooks::{self, current},
+    hooks::{self, current, recent},
     process::Process,
 };
 
@@ -59,25 +59,23 @@ impl Call {
 
     /// The same, and a first decision on it, in which there must be no cancellation point (see `hooks::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
-        self.enter_by(|process| Some((mysql, process.handles.get(mysql.key())?)), decision)
+        self.enter_by(mysql, |process| Some((mysql, process.handles.get(mysql.key())?)), decision)
     }
 
-    /// The same with the handle that `owner` finds.
+    /// The same with the handle that `owner` finds for what is called.
     pub fn enter_by<T>(
         &self,
+        called: impl Called,
         owner: impl FnOnce(&Process) -> Option<(Active, Arc<Handle>)>,
         decision: impl FnOnce(&Guest) -> T,
     ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = current::existing()?;
-        if hooks::ourselves() {
-            return None;
-        }
-        hooks::glance(|| {
+        hooks::first_glance(|| {
             if !process.is_ours() {
                 return None;
             }
-            let (mysql, handle) = owner(process)?;
+            let (mysql, handle) = recent::find(process, called, || owner(process))?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;
@@ -87,6 +85,23 @@ impl Call {
             Some((guest, decided))
         })
         .flatten()
+    }
+
+    /// The application stores rows of which nothing has to be noted, on the handle that this thread used last: that is done,
+    /// if `stored` says so. `None`, without `real`, if it is not as simple as that.
+    pub fn store_plainly<T>(
+        &self,
+        called: impl Called,
+        real: impl FnOnce() -> T,
+        stored: impl Fn(&T) -> bool,
+    ) -> Option<T> {
+        let process = current::existing().filter(|process| !self.nested && process.is_ours())?;
+        let rows = recent::last(process, &called)?.plain_rows()?;
+        let outcome = real();
+        if stored(&outcome) {
+            rows.are_stored();
+        }
+        Some(outcome)
     }
 
     /// The protected handle on which an asynchronous call is under way that this call goes on with.

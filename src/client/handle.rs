@@ -3,11 +3,13 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::*},
+        Arc,
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*},
     },
     time::Instant,
 };
+
+use rustix_futex_sync::{Mutex, MutexGuard};
 
 use super::{
     layout::{
@@ -20,9 +22,44 @@ use super::{
 use crate::{
     control::config,
     endpoint::{Endpoint, Pulse, turn::Claim},
+    hooks::exchange::{self, Exchange, Waits},
     session::Session,
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin},
 };
+
+/// Nothing that we know of, or something that has to be noted when it is stored.
+const NO_ROWS: u8 = 0;
+/// Rows of which nothing has to be noted, but that they are stored.
+const PLAIN_ROWS: u8 = 1;
+/// They were stored: what `State::result` says of them is over.
+const STORED_ROWS: u8 = 2;
+
+/// Plain rows, while they are stored.
+pub struct PlainRows<'h>(&'h Handle);
+
+impl PlainRows<'_> {
+    pub fn are_stored(self) {
+        self.0.rows.store(STORED_ROWS, Relaxed);
+    }
+}
+
+impl Drop for PlainRows<'_> {
+    fn drop(&mut self) {
+        self.0.inside.store(false, Release);
+    }
+}
+
+const UNDER_TLS: u8 = 0;
+const WAITS_ITSELF: u8 = 1;
+const WAITS_IN_RECV: u8 = 2;
+
+fn code(waits: Option<Waits>) -> u8 {
+    match waits {
+        None => UNDER_TLS,
+        Some(Waits::Itself) => WAITS_ITSELF,
+        Some(Waits::InRecv) => WAITS_IN_RECV,
+    }
+}
 
 pub struct Handle {
     pub endpoint: &'static Endpoint,
@@ -35,8 +72,13 @@ pub struct Handle {
     inside: AtomicBool,
     /// Somebody works on it by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
+    /// What there is to be stored, for calls that only do that: one of the three below.
+    rows: AtomicU8,
     /// The server's connection id: another one means another session.
     thread: AtomicU64,
+    /// What `Native::waits` said of its connection. The options behind it count when a handle is connected (MySQL manual,
+    /// mysql_options()).
+    waits: AtomicU8,
     /// Reported lost: every further call passes through until the application connects anew.
     condemned: AtomicBool,
     state: Mutex<State>,
@@ -50,8 +92,10 @@ impl Handle {
             managed,
             first_id: native.thread_id(),
             inside: AtomicBool::new(false),
+            rows: AtomicU8::new(NO_ROWS),
             unseen: AtomicBool::new(false),
             thread: AtomicU64::new(native.thread_id()),
+            waits: AtomicU8::new(code(native.waits())),
             condemned: AtomicBool::new(false),
             state: Mutex::new(State::new(endpoint.pulse(), native.peer())),
         }
@@ -63,17 +107,18 @@ impl Handle {
     }
 
     /// It has another connection, with this session.
-    pub fn on_reconnected(&self, thread: u64) {
-        self.thread.store(thread, Relaxed);
+    pub fn on_reconnected(&self, native: &Native) {
+        self.thread.store(native.thread_id(), Relaxed);
+        self.waits.store(code(native.waits()), Relaxed);
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Read in a child, of its parent's: was it that connection?
     pub fn was_at_fork(&self, thread: u64, peer: SocketAddr) -> bool {
-        self.thread() == thread && self.state.try_lock().is_ok_and(|state| state.peer == Some(peer))
+        self.thread() == thread && self.state.try_lock().is_some_and(|state| state.peer == Some(peer))
     }
 
     /// Does the application wait for `server` on it? In a call, or by itself between sending and reading (mysql2).
@@ -99,6 +144,7 @@ impl Handle {
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
     pub fn on_nested_call(&self, mysql: Active) {
+        self.rows.store(NO_ROWS, Relaxed);
         if !self.inside.load(Acquire) && !self.unseen.swap(true, AcqRel) {
             // What is sent there may be a file as well.
             Native::new(mysql, self.managed).expect_a_stream();
@@ -118,9 +164,23 @@ impl Handle {
         self.lock().rows_ended(statement);
     }
 
+    /// The rows announced last, if nothing but storing them is to be done, and nothing happened since.
+    pub fn plain_rows(&self) -> Option<PlainRows<'_>> {
+        let plain = self.rows.load(Relaxed) == PLAIN_ROWS && !self.inside.swap(true, AcqRel);
+        plain.then_some(PlainRows(self))
+    }
+
+    /// The statement before has announced rows that may be stored plainly.
+    pub fn announce_plain_rows(&self) {
+        self.rows.store(PLAIN_ROWS, Relaxed);
+    }
+
     pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
         if handle.inside.swap(true, AcqRel) {
             return None;
+        }
+        if handle.rows.swap(NO_ROWS, Relaxed) == STORED_ROWS {
+            handle.lock().result = Pending::None;
         }
         let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
@@ -165,7 +225,7 @@ impl Guest {
     fn is_to_be_looked_after(&self) -> bool {
         let thread = self.native.thread_id();
         if self.handle.thread() != thread {
-            self.handle.on_reconnected(thread);
+            self.handle.on_reconnected(&self.native);
             let mut state = self.state();
             state.session.forget();
             state.sent = None;
@@ -205,6 +265,16 @@ impl Guest {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: session.unsafe_charset() || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
         }
+    }
+
+    /// The statement is sent next, or its answer read.
+    pub fn begin_exchange(&self) -> Option<Exchange> {
+        let waits = match self.handle.waits.load(Relaxed) {
+            UNDER_TLS => return None,
+            WAITS_IN_RECV => Waits::InRecv,
+            _ => Waits::Itself,
+        };
+        self.native.connected().then(|| exchange::begin(self.native.fd(), waits))
     }
 
     /// Is a transaction open? The server's flag, which an ERR packet does not carry, and our own log.

@@ -158,7 +158,7 @@ impl Guest {
         if statement.streams {
             self.native.expect_a_stream();
         }
-        self.native.exchange()
+        self.begin_exchange()
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.

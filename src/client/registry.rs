@@ -6,10 +6,12 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::*},
     },
 };
+
+use rustix_futex_sync::Mutex;
 
 use super::{handle::Handle, layout::native::Active};
 
@@ -21,33 +23,38 @@ type Shard = Mutex<BTreeMap<usize, Arc<Handle>>>;
 #[derive(Default)]
 pub struct Registry {
     shards: [Shard; SHARDS],
-    /// Counts handles that came and went: as long as it stays, what was looked up is still so.
+    /// Counts handles that came and went.
     epoch: AtomicU64,
 }
 
 impl Registry {
     pub fn get(&self, key: usize) -> Option<Arc<Handle>> {
-        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.shard(key).lock().get(&key).cloned()
+    }
+
+    /// Another number means that what was looked up may not be so any more.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Acquire)
     }
 
     pub fn insert(&self, key: usize, handle: Arc<Handle>) {
-        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).insert(key, handle);
+        self.shard(key).lock().insert(key, handle);
         self.epoch.fetch_add(1, AcqRel);
     }
 
     pub fn any(&self, mut wanted: impl FnMut(&Handle) -> bool) -> bool {
-        let mut shards = self.shards.iter().map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut shards = self.shards.iter().map(|shard| shard.lock());
         shards.any(|shard| shard.values().any(|handle| wanted(handle)))
     }
 
     pub fn remove(&self, key: usize) {
-        self.shard(key).lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.shard(key).lock().remove(&key);
         self.epoch.fetch_add(1, AcqRel);
     }
 
     /// Read in a child, of its parent's: a lock that was held at that moment will never be free.
     pub fn peek(&self, key: usize) -> Option<Arc<Handle>> {
-        self.shard(key).try_lock().ok()?.get(&key).cloned()
+        self.shard(key).try_lock()?.get(&key).cloned()
     }
 
     fn shard(&self, key: usize) -> &Shard {
@@ -60,13 +67,8 @@ impl Registry {
 #[derive(Default)]
 pub struct Owners {
     count: AtomicUsize,
-    by_address: Mutex<BTreeMap<usize, Owner>>,
-}
-
-struct Owner {
-    mysql: Active,
-    /// Its handle, in this epoch of the registry.
-    handle: Option<(u64, Arc<Handle>)>,
+    by_address: Mutex<BTreeMap<usize, Active>>,
+    epoch: AtomicU64,
 }
 
 impl Owners {
@@ -75,35 +77,28 @@ impl Owners {
         self.count.load(Acquire) == 0
     }
 
+    /// As for the registry.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Acquire)
+    }
+
     pub fn insert(&self, address: usize, mysql: Active) {
-        let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        map.insert(address, Owner { mysql, handle: None });
-        self.count.store(map.len(), Release);
+        self.change(|map| map.insert(address, mysql));
     }
 
     pub fn get(&self, address: usize) -> Option<Active> {
-        self.by_address.lock().unwrap_or_else(PoisonError::into_inner).get(&address).map(|owner| owner.mysql)
-    }
-
-    /// The same, with its protected handle.
-    pub fn handle_of(&self, address: usize, handles: &Registry) -> Option<(Active, Arc<Handle>)> {
-        let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = map.get_mut(&address)?;
-        let epoch = handles.epoch.load(Acquire);
-        if let Some((since, handle)) = &owner.handle
-            && *since == epoch
-        {
-            return Some((owner.mysql, Arc::clone(handle)));
-        }
-        let handle = handles.get(owner.mysql.key());
-        owner.handle = handle.clone().map(|handle| (epoch, handle));
-        Some((owner.mysql, handle?))
+        self.by_address.lock().get(&address).copied()
     }
 
     pub fn remove(&self, address: usize) -> Option<Active> {
-        let mut map = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
-        let owner = map.remove(&address);
+        self.change(|map| map.remove(&address))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, Active>) -> T) -> T {
+        let mut map = self.by_address.lock();
+        let outcome = change(&mut map);
         self.count.store(map.len(), Release);
-        owner.map(|owner| owner.mysql)
+        self.epoch.fetch_add(1, AcqRel);
+        outcome
     }
 }

@@ -23,10 +23,16 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
         let mut state = guest.state();
         (std::mem::take(&mut state.result), state.session.transaction().is_some())
     };
-    let Some((guest, (mut pending, mut logged))) = call.enter_and(mysql, announced) else { return real() };
+    let first = call.store_plainly(mysql, &real, |result| !result.is_null());
+    if let Some(result) = first.filter(|result| !result.is_null()) {
+        return result;
+    }
+    let Some((guest, (mut pending, mut logged))) = call.enter_and(mysql, announced) else {
+        return first.unwrap_or_else(real);
+    };
+    let mut result = first.unwrap_or_else(&real);
     let mut attempts = 0;
     loop {
-        let result = real();
         if !result.is_null() {
             if logged {
                 decide(|| guest.stored(result));
@@ -37,6 +43,7 @@ pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES
             return ptr::null_mut();
         }
         (pending, logged) = decide(|| announced(&guest)).unwrap_or_default();
+        result = real();
     }
 }
 

@@ -36,6 +36,8 @@ pub struct State {
     pub statements: BTreeMap<usize, Live>,
     /// An execution of this one is under way: what it had stored before is void.
     pub executing: Option<ActiveStatement>,
+    /// The last execution that only reads, outside of a transaction.
+    pub execution: Option<Execution>,
     /// Memory for the values of the next execution.
     pub spare: Vec<Value>,
     /// It changed rows on an endpoint never seen writable.
@@ -77,7 +79,7 @@ impl Read {
 }
 
 /// A result set of the last statement.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub enum Pending {
     #[default]
     None,
@@ -85,8 +87,8 @@ pub enum Pending {
     Announced { read: bool },
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
-    /// Rows of a prepared statement, to be stored or fetched one by one. What was executed, if it only reads.
-    Prepared { statement: ActiveStatement, read: Option<Execution> },
+    /// Rows of a prepared statement, to be stored or fetched one by one. `read`: it only reads and is `State::execution`.
+    Prepared { statement: ActiveStatement, read: bool },
 }
 
 /// One execution of a prepared statement.
@@ -141,6 +143,7 @@ impl State {
             familiar: Familiar::default(),
             statements: BTreeMap::new(),
             executing: None,
+            execution: None,
             spare: Vec::new(),
             ask_next: false,
             looked_at: None,
@@ -160,11 +163,8 @@ impl State {
 
     /// Nothing is left of the rows of this statement.
     pub fn rows_ended(&mut self, statement: ActiveStatement) {
-        if !matches!(self.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
-            return;
-        }
-        if let Pending::Prepared { read: Some(read), .. } = std::mem::take(&mut self.result) {
-            self.spare = read.values;
+        if matches!(self.result, Pending::Prepared { statement: reading, .. } if reading == statement) {
+            self.result = Pending::None;
         }
     }
 

@@ -60,13 +60,13 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
     let mut attempts = 0;
-    let exchange = decide(|| sent.alone.then(|| guest.native.exchange()).flatten()).flatten();
+    let exchange = decide(|| sent.alone.then(|| guest.begin_exchange()).flatten()).flatten();
     let mut returned = Returned::from(real(), exchange);
     loop {
         match decide(|| guest.after(&sent.text, &sent.statement, returned, &mut attempts)) {
             // Sent and read in one: the connection that was waiting to be read is gone.
             Some(Next::Send) => {
-                let exchange = decide(|| guest.native.exchange()).flatten();
+                let exchange = decide(|| guest.begin_exchange()).flatten();
                 returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), exchange);
             }
             Some(Next::Deliver(code)) => return code,
@@ -216,7 +216,8 @@ impl Guest {
         let code = returned.code;
         if code == 0 {
             let mut state = self.state();
-            let (reply, pending) = if self.native.field_count() > 0 {
+            let rows = self.native.field_count() > 0;
+            let (reply, pending) = if rows {
                 let read = statement.only_reads && statement.atomic && !self.status_in_transaction();
                 if read {
                     state.read.note(text, statement);
@@ -227,6 +228,9 @@ impl Guest {
                 (Reply::Done { affected, insert_id }, Pending::None)
             };
             self.succeeded(&mut state, text.into(), statement, reply, pending);
+            if rows && state.session.transaction().is_none() {
+                self.handle.announce_plain_rows();
+            }
             return Next::Deliver(code);
         }
         let failure = self.native.failure();

@@ -33,7 +33,7 @@ impl Endpoint {
 
     /// Read in a child, of its parent's: a lock that was held at that moment will never be free.
     pub fn writer_at_fork(&self) -> Option<SocketAddr> {
-        let state = self.state.try_lock().ok()?;
+        let state = self.state.try_lock()?;
         state.life.incumbent().or(self.inherited)
     }
 }

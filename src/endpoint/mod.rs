@@ -23,12 +23,11 @@ pub mod turn;
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::*},
-    },
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::*},
     time::{Duration, Instant},
 };
+
+use rustix_futex_sync::{Mutex, MutexGuard};
 
 use life::{Life, Phase};
 use name::Name;
@@ -322,19 +321,18 @@ impl Endpoint {
 
     /// Its own name, and its candidates'.
     pub fn hosts(&self) -> Vec<String> {
-        let sought = self.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        let sought = self.sought.lock();
         std::iter::once(&self.name.host).chain(sought.iter()).cloned().collect()
     }
 
     pub fn seeks(&self, host: &str) -> bool {
-        self.name.host == host
-            || self.sought.lock().unwrap_or_else(PoisonError::into_inner).iter().any(|one| one == host)
+        self.name.host == host || self.sought.lock().iter().any(|one| one == host)
     }
 
     /// DNS has to be asked for another name too.
     fn seek_host(&self, host: &str) {
         if !self.seeks(host) {
-            self.sought.lock().unwrap_or_else(PoisonError::into_inner).push(host.to_owned());
+            self.sought.lock().push(host.to_owned());
         }
     }
 
@@ -349,7 +347,7 @@ impl Endpoint {
     /// Locks are taken in this order: an endpoint's state, then tags and handles, then a handle's state, then the
     /// watcher's. None is held while anything waits.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits for `news`, `time` at most, and no longer once the application wants its thread back. The lock is given up

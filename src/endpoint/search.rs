@@ -5,9 +5,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::MutexGuard,
     time::{Duration, Instant},
 };
+
+use rustix_futex_sync::MutexGuard;
 
 use super::{
     Endpoint, State,

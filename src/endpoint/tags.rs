@@ -6,14 +6,12 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering::*},
-    },
+    sync::atomic::{AtomicU64, Ordering::*},
     time::{Duration, Instant},
 };
 
 use once_cell::race::OnceRef;
+use rustix_futex_sync::Mutex;
 
 use crate::hooks::pages;
 
@@ -132,7 +130,7 @@ impl Tags {
 
     fn read(&self, word: u64) -> Option<Tag> {
         let endpoint = Removed::of(word)?.endpoint();
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let peers = self.peers.lock();
         let peer = *peers.get((word >> 32 & 0xffff) as usize)?;
         Some(Tag { endpoint, peer, since: self.epoch + Duration::from_secs(word & 0xffff_ffff) })
     }
@@ -149,7 +147,7 @@ impl Tags {
     }
 
     fn intern(&self, peer: SocketAddr) -> Option<u16> {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.peers.lock();
         let at = peers.iter().position(|known| *known == peer).unwrap_or(peers.len());
         let number = u16::try_from(at).ok()?;
         if at == peers.len() {
@@ -255,12 +253,12 @@ mod tests {
         let many = |number: u32| SocketAddr::from((std::net::Ipv4Addr::from(number), 3306));
         {
             // As if each of them had been seen; the first by one who tags it.
-            let mut peers = tags.peers.lock().unwrap();
+            let mut peers = tags.peers.lock();
             peers.extend((0..1 << 16).map(many));
         }
         assert_eq!(tags.set(7, 1, many(1 << 16)), None);
         assert_eq!(tags.set(7, 1, many(9)), Some(None));
-        assert_eq!(tags.peers.lock().unwrap().len(), 1 << 16);
+        assert_eq!(tags.peers.lock().len(), 1 << 16);
         for fd in (CHUNKS * CHUNK..).step_by(CHUNK).take(100) {
             assert_eq!(tags.set(fd as i32, 1, many(9)), None);
         }

@@ -28,6 +28,7 @@ pub mod objects;
 pub mod pages;
 pub mod raw;
 pub mod recall;
+pub mod recent;
 pub mod steer;
 #[cfg(all(feature = "doors", not(test)))]
 mod wake;
@@ -90,21 +91,34 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
 /// The same for a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
 /// the kernel by `raw`. To keep a cancellation off costs more than most of these.
 pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
+    guarded(|_| true, decision)
+}
+
+/// The same, unless this thread is inside one of our own decisions already.
+pub fn first_glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
+    guarded(|depth| depth == 0, decision)
+}
+
+#[inline]
+fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> T) -> Option<T> {
     // `errno` stays at one place as long as the thread lives.
     let errno = errno::place();
     let kept = errno.get();
     silence_panics();
     // A thread that is being torn down: no decisions any more.
     let outcome = OURSELVES.try_with(|depth| {
+        if !wanted(depth.get()) {
+            return Ok(None);
+        }
         depth.set(depth.get() + 1);
-        let outcome = catch_unwind(AssertUnwindSafe(decision));
+        let outcome = catch_unwind(AssertUnwindSafe(|| Some(decision())));
         // It may be 0 already: in a child that was forked meanwhile, in a signal handler that returned.
         depth.set(depth.get().saturating_sub(1));
         outcome
     });
     errno.set(kept);
     match outcome.ok()? {
-        Ok(value) => Some(value),
+        Ok(value) => value,
         Err(_) => {
             let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
             None

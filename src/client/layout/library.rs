@@ -1,7 +1,7 @@
 //! A client library as it is loaded in this process: which one, its functions, its calibration.
 
 use std::{
-    ffi::{CStr, c_uint, c_void},
+    ffi::{CStr, c_void},
     mem,
     sync::atomic::{AtomicPtr, Ordering::*},
 };
@@ -15,10 +15,7 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::{
-        exchange::Waits,
-        objects::{self, Object},
-    },
+    hooks::objects::{self, Object},
 };
 
 /// Room for the real functions of every door.
@@ -36,7 +33,7 @@ pub struct Managed {
     pub api: Api,
     pub layout: Layout,
     /// It polls for an answer that is not there yet, and the kernel is who it asks.
-    polls: bool,
+    pub polls: bool,
     /// Found out with the first prepared statement. `Some(None)`: not known, so that prepared statements pin.
     statements: OnceBox<Option<StatementLayout>>,
 }
@@ -45,22 +42,6 @@ impl Managed {
     /// `None` before the first prepared statement too.
     pub fn statements(&self) -> Option<&StatementLayout> {
         self.statements.get()?.as_ref()
-    }
-
-    /// How it waits for an answer on this handle. libmariadb 3.3 and 3.4, plugins/pvio/pvio_socket.c: a `recv` that does
-    /// not wait, and then, without a time limit or a callback of the application, nothing but `poll` and the same `recv`.
-    pub fn waits(&self, mysql: *mut MYSQL) -> Waits {
-        if !self.polls {
-            return Waits::Itself;
-        }
-        let mut seconds: c_uint = 0;
-        let mut callback: *mut c_void = std::ptr::null_mut();
-        // SAFETY: the options' own types; the caller's handle is valid.
-        let failed = unsafe {
-            (self.api.mysql_get_option)(mysql, MYSQL_OPT_READ_TIMEOUT, (&raw mut seconds).cast())
-                | (self.api.mysql_get_option)(mysql, MARIADB_OPT_IO_WAIT, (&raw mut callback).cast())
-        };
-        if failed == 0 && seconds == 0 && callback.is_null() { Waits::InRecv } else { Waits::Itself }
     }
 
     /// Looks at statements of a connected handle in the middle of nothing. Said once if it does not succeed.

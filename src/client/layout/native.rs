@@ -18,7 +18,7 @@ use super::{
     sys::*,
 };
 use crate::{
-    hooks::{current::identity, ending, exchange, exchange::Exchange, floor, raw},
+    hooks::{current::identity, ending, exchange::Waits, floor, raw},
     session::transaction::{Digest, Digesting},
 };
 
@@ -53,7 +53,7 @@ impl Active {
 
     /// The address, as which the registry knows it.
     pub fn key(self) -> usize {
-        self.0
+        Called::key(self)
     }
 }
 
@@ -74,6 +74,24 @@ impl ActiveStatement {
     }
 
     pub fn key(self) -> usize {
+        Called::key(self)
+    }
+}
+
+/// Whoever has one is in a call on that object.
+pub trait Called: Copy {
+    /// Its address.
+    fn key(self) -> usize;
+}
+
+impl Called for Active {
+    fn key(self) -> usize {
+        self.0
+    }
+}
+
+impl Called for ActiveStatement {
+    fn key(self) -> usize {
         self.0
     }
 }
@@ -224,11 +242,19 @@ impl Native {
         !self.connected() || raw::hung_up(self.fd())
     }
 
-    /// The statement is sent next, or its answer read. Not under TLS: there the library may write after the statement (an
-    /// alert, new keys), and a tail that never left may be that; and it does not read by `recv`.
-    pub fn exchange(&self) -> Option<Exchange> {
-        let plain = self.connected() && on_handle!(self.mysql_get_ssl_cipher()).is_null();
-        plain.then(|| exchange::begin(self.fd(), self.managed.waits(self.mysql())))
+    /// How answers on this connection are to be waited for. `None` under TLS: there the library may write after a statement
+    /// (an alert, new keys), so that a tail that never left may be that; and it does not read by `recv`.
+    pub fn waits(&self) -> Option<Waits> {
+        if !self.connected() || !on_handle!(self.mysql_get_ssl_cipher()).is_null() {
+            return None;
+        }
+        // libmariadb 3.3 and 3.4, plugins/pvio/pvio_socket.c: a `recv` that does not wait, and then, without a time limit or a
+        // function of the application, nothing but `poll` and the same `recv`.
+        let (mut seconds, mut function): (c_uint, usize) = (0, 0);
+        let told = self.managed.polls
+            && on_handle!(self.mysql_get_option(MYSQL_OPT_READ_TIMEOUT, (&raw mut seconds).cast())) == 0
+            && on_handle!(self.mysql_get_option(MARIADB_OPT_IO_WAIT, (&raw mut function).cast())) == 0;
+        Some(if told && seconds == 0 && function == 0 { Waits::InRecv } else { Waits::Itself })
     }
 
     /// The next statement may ask for a file's content.

@@ -156,8 +156,11 @@ impl Guest {
         } else if rows {
             let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();
             let values = values.take().filter(|_| plain_read);
-            let read = values.map(|values| Execution { preparation: Arc::clone(known), values });
-            state.result = Pending::Prepared { statement, read };
+            state.execution = values.map(|values| Execution { preparation: Arc::clone(known), values });
+            state.result = Pending::Prepared { statement, read: state.execution.is_some() };
+            if !state.session.wants_digest() && !state.session.prepared.has_cursors() {
+                self.handle.announce_plain_rows();
+            }
         }
         state.executing = None;
         if let Some(values) = values.take() {

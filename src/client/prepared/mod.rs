@@ -18,6 +18,7 @@ use super::{
 use crate::{
     control::{config, option::Mode},
     hooks::{self, current, decide},
+    process::Process,
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::{Pin, Statement, classify},
 };
@@ -39,7 +40,12 @@ fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(
     if current::existing()?.statements.is_empty() {
         return None;
     }
-    call.enter_by(|process| process.statements.handle_of(statement.key(), &process.handles), decision)
+    rows::disturb(statement);
+    let owner = |process: &Process| {
+        let mysql = process.statements.get(statement.key())?;
+        Some((mysql, process.handles.get(mysql.key())?))
+    };
+    call.enter_by(statement, owner, decision)
 }
 
 /// `mysql_stmt_prepare`: an idle connection is moved before, and what was prepared is kept.

@@ -1,6 +1,6 @@
 //! Rows of prepared statements: stored ones are digested inside a transaction and fetched again if they were cut off.
 
-use std::ffi::c_int;
+use std::{cell::Cell, ffi::c_int};
 
 use super::{
     super::{
@@ -12,6 +12,7 @@ use super::{
         statement::evidence_of,
     },
     entered, entered_and,
+    values::any_long_data,
 };
 use crate::{
     hooks::{decide, glance},
@@ -19,21 +20,45 @@ use crate::{
     verdict::Evidence,
 };
 
+thread_local! {
+    /// The statement whose rows this thread has stored last, of which nothing is left that we would have to know of:
+    /// neither rows on the connection, nor a cursor, nor long data. Its address.
+    static AT_REST: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Of a statement that this thread now does something else with, nothing is certain.
+pub(super) fn disturb(statement: ActiveStatement) {
+    if AT_REST.get() == statement.key() {
+        AT_REST.set(0);
+    }
+}
+
 /// `mysql_stmt_store_result`: digested inside a transaction; a read that was cut off is executed again whole.
 pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let announced = |guest: &Guest| guest.rows_announced(statement);
-    let Some((guest, mut read)) = entered_and(call, statement, announced) else { return real() };
+    let plain = || call.store_plainly(statement, &real, |code| *code == 0);
+    let first = if any_long_data() { None } else { plain() };
+    if first == Some(0) {
+        AT_REST.set(statement.key());
+        return 0;
+    }
+    let Some((guest, mut rows)) = entered_and(call, statement, announced) else { return first.unwrap_or_else(real) };
+    let mut code = first.unwrap_or_else(&real);
     let mut attempts = 0;
     loop {
-        let code = real();
         if code == 0 {
-            glance(|| guest.rows_stored(statement, read));
+            if rows.logged {
+                decide(|| guest.rows_stored(statement));
+            } else if !any_long_data() {
+                AT_REST.set(statement.key());
+            }
             return code;
         }
-        if decide(|| guest.executes_again(statement, read.take(), &mut attempts)) != Some(true) {
+        if decide(|| guest.executes_again(statement, rows.read, &mut attempts)) != Some(true) {
             return code;
         }
-        read = decide(|| announced(&guest)).flatten();
+        rows = decide(|| announced(&guest)).unwrap_or_default();
+        code = real();
     }
 }
 
@@ -43,7 +68,7 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
     let code = real();
     decide(|| {
         let rows = code == 0 && guest.native.field_count() > 0;
-        guest.state().result = if rows { Pending::Prepared { statement, read: None } } else { Pending::None };
+        guest.state().result = if rows { Pending::Prepared { statement, read: false } } else { Pending::None };
         if code > 0 && evidence_of(&guest.native.statement_failure(statement)).is_some() {
             let generation = guest.state().pulse.generation();
             guest.endpoint().suspect(generation);
@@ -55,43 +80,48 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
 
 /// `mysql_stmt_free_result`: what was not read is read to its end.
 pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    if AT_REST.replace(0) == statement.key() {
+        return real();
+    }
     let Some(guest) = entered(call, statement) else { return real() };
     let code = real();
     glance(|| guest.finished(statement));
     code
 }
 
+/// Rows that are about to be stored.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Announced {
+    /// If they are cut off, they may be read once more, by `State::execution`.
+    read: bool,
+    /// The log of the transaction wants to know what they were.
+    logged: bool,
+}
+
 impl Guest {
-    /// The rows that are about to be stored: what is executed again if they are cut off.
-    pub(super) fn rows_announced(&self, statement: ActiveStatement) -> Option<Execution> {
-        match &mut self.state().result {
-            Pending::Prepared { statement: reading, read } if *reading == statement => read.take(),
-            _ => None,
+    /// Where no log wants their digest, nothing is left to be noted once they were stored.
+    fn rows_announced(&self, statement: ActiveStatement) -> Announced {
+        let mut state = self.state();
+        let read = matches!(state.result, Pending::Prepared { statement: reading, read: true } if reading == statement);
+        let logged = state.session.wants_digest();
+        if !logged {
+            state.finished(statement);
         }
+        Announced { read, logged }
     }
 
-    pub(super) fn rows_stored(&self, statement: ActiveStatement, read: Option<Execution>) {
+    fn rows_stored(&self, statement: ActiveStatement) {
         let mut state = self.state();
-        if state.session.wants_digest() {
-            let digest = self.native.digest_statement(statement);
-            state.session.on_stored(digest, self.status_in_transaction());
-        }
+        let digest = self.native.digest_statement(statement);
+        state.session.on_stored(digest, self.status_in_transaction());
         state.finished(statement);
-        if let Some(Execution { values, .. }) = read {
-            state.spare = values;
-        }
     }
 
     /// None of the rows has reached the application: a statement that only reads is executed again.
-    pub(super) fn executes_again(
-        &self,
-        statement: ActiveStatement,
-        read: Option<Execution>,
-        attempts: &mut u32,
-    ) -> bool {
+    fn executes_again(&self, statement: ActiveStatement, read: bool, attempts: &mut u32) -> bool {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
         self.finished(statement);
-        let Some(read) = read else {
+        let Some(read) = self.state().execution.take().filter(|_| read) else {
             let generation = self.state().pulse.generation();
             self.endpoint().suspect(generation);
             return false;
@@ -103,7 +133,7 @@ impl Guest {
         again
     }
 
-    pub(super) fn rescued_rows(
+    fn rescued_rows(
         &self,
         statement: ActiveStatement,
         read: Execution,
@@ -117,7 +147,9 @@ impl Guest {
             }
             let own = self.bound(statement).unwrap_or_default();
             if self.native.execute_with(statement, &read.values, &own).is_ok() {
-                self.state().result = Pending::Prepared { statement, read: Some(read) };
+                let mut state = self.state();
+                state.result = Pending::Prepared { statement, read: true };
+                state.execution = Some(read);
                 return true;
             }
             match self.evidence_on(statement) {

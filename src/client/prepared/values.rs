@@ -1,6 +1,12 @@
 //! What a prepared statement is executed with: what is bound to it, and what was sent in pieces beforehand.
 
-use std::{ffi::c_int, sync::Arc};
+use std::{
+    ffi::c_int,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use super::{
     super::{
@@ -64,6 +70,13 @@ pub fn attribute_set(call: Call, statement: ActiveStatement, attribute: c_int) {
     });
 }
 
+/// A process like any other never does that.
+static SENT_IN_PIECES: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn any_long_data() -> bool {
+    SENT_IN_PIECES.load(Relaxed)
+}
+
 /// `mysql_stmt_send_long_data`: kept until the next execution.
 pub fn send_long_data(
     call: Call,
@@ -72,6 +85,7 @@ pub fn send_long_data(
     data: &[u8],
     real: impl Fn() -> c_int,
 ) -> c_int {
+    SENT_IN_PIECES.store(true, Relaxed);
     harmless(call, statement, real, |guest| {
         guest.state().session.prepared.on_long_data(statement.key(), parameter, data);
     })
@@ -89,7 +103,10 @@ impl Guest {
     /// An execution of the statement begins, if we know what it is.
     pub(super) fn execution_begins(&self, statement: ActiveStatement) -> Option<Begun> {
         let mut state = self.state();
-        let State { session, statements, executing, spare, .. } = &mut *state;
+        let State { session, statements, executing, execution, spare, .. } = &mut *state;
+        if let Some(last) = execution.take() {
+            *spare = last.values;
+        }
         let prepared = session.prepared.get(statement.key())?;
         let known = Arc::clone(&prepared.preparation);
         let live = Live::of(statements, statement);
