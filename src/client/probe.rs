@@ -79,7 +79,7 @@ impl Prober for Lent<'_> {
         if outcome.is_ok() || native.thread_id() != before.1 {
             COUNTERS.moves.count();
             self.fresh = true;
-            self.guest.handle.on_reconnected(&native);
+            self.guest.handle.on_reconnected(native);
             let mut state = self.guest.state();
             state.peer = Some(to);
             state.sent = None;
