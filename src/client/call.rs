@@ -27,9 +27,19 @@ pub struct Call {
 
 impl Call {
     /// `caller`: a return address.
+    #[inline]
     pub fn from(caller: usize) -> Self {
-        let found = library::of_known_caller(caller).or_else(|| hooks::decide(|| library::of_caller(caller)).flatten());
-        Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, inside)| inside) }
+        match library::of_known_caller(caller) {
+            Some((library, nested)) => Call { library: Some(library), nested },
+            None => Self::from_stranger(caller),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn from_stranger(caller: usize) -> Self {
+        let found = hooks::decide(|| library::of_caller(caller)).flatten();
+        Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, nested)| nested) }
     }
 
     /// The real function of a door, or null.
@@ -84,7 +94,6 @@ impl Call {
             let decided = decision(&guest);
             Some((guest, decided))
         })
-        .flatten()
     }
 
     /// The application stores rows of which nothing has to be noted, on the handle that this thread used last: that is done,

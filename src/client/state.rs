@@ -1,7 +1,7 @@
 //! What is known of one protected handle's connection: its session, what was sent and not read yet, its prepared
 //! statements.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
 
 use super::{
     asynchronous::UnderWay,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     endpoint::Pulse,
-    session::{Session, execution::Value, prepared::Preparation},
+    session::{Session, execution::Value},
     sql::{Familiar, Statement},
 };
 
@@ -36,10 +36,8 @@ pub struct State {
     pub statements: BTreeMap<usize, Live>,
     /// An execution of this one is under way: what it had stored before is void.
     pub executing: Option<ActiveStatement>,
-    /// The last execution that only reads, outside of a transaction.
-    pub execution: Option<Execution>,
-    /// Memory for the values of the next execution.
-    pub spare: Vec<Value>,
+    /// What the last execution sent, if that was to be kept.
+    pub values: Vec<Value>,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
@@ -87,14 +85,9 @@ pub enum Pending {
     Announced { read: bool },
     /// Rows go to the application one by one. The address of its `MYSQL_RES`.
     Streaming(usize),
-    /// Rows of a prepared statement, to be stored or fetched one by one. `read`: it only reads and is `State::execution`.
+    /// Rows of a prepared statement, to be stored or fetched one by one. `read`: the execution
+    /// only reads, and `State::values` are what it was sent with.
     Prepared { statement: ActiveStatement, read: bool },
-}
-
-/// One execution of a prepared statement.
-pub struct Execution {
-    pub preparation: Arc<Preparation>,
-    pub values: Vec<Value>,
 }
 
 /// A statement of the application, as long as it is not closed.
@@ -143,8 +136,7 @@ impl State {
             familiar: Familiar::default(),
             statements: BTreeMap::new(),
             executing: None,
-            execution: None,
-            spare: Vec::new(),
+            values: Vec::new(),
             ask_next: false,
             looked_at: None,
             under_way: None,

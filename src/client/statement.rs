@@ -146,7 +146,7 @@ pub(super) struct Returned {
 
 impl Returned {
     pub fn from(code: c_int, exchange: Option<Exchange>) -> Self {
-        Returned { code, never_left: exchange.is_some_and(Exchange::never_left) }
+        Returned { code, never_left: code != 0 && exchange.is_some_and(Exchange::never_left) }
     }
 }
 
@@ -197,17 +197,14 @@ impl Guest {
                 Err(None) => return real(),
             };
             let returned = Returned::from(real(), exchange);
-            let judged = || match judge(returned, &mut look.attempts) {
-                Next::Send => Err(again(look.attempts)),
-                Next::Deliver(code) => Ok(code),
-            };
+            let judged = || judge(returned, &mut look.attempts);
             // What succeeded is only noted.
             let next = if returned.code == 0 { glance(judged) } else { decide(judged) };
-            match next {
-                Some(Err(again)) => look = again,
-                Some(Ok(code)) => return code,
-                None => return returned.code,
-            }
+            let Some(Next::Send) = next else {
+                return if let Some(Next::Deliver(code)) = next { code } else { returned.code };
+            };
+            let Some(next) = decide(|| again(look.attempts)) else { return returned.code };
+            look = next;
         }
     }
 

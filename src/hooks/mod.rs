@@ -91,39 +91,42 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
 /// The same for a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
 /// the kernel by `raw`. To keep a cancellation off costs more than most of these.
 pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
-    guarded(|_| true, decision)
+    guarded(|_| true, || Some(decision()))
 }
 
 /// The same, unless this thread is inside one of our own decisions already.
-pub fn first_glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
+pub fn first_glance<T>(decision: impl FnOnce() -> Option<T>) -> Option<T> {
     guarded(|depth| depth == 0, decision)
 }
 
 #[inline]
-fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> T) -> Option<T> {
+fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> Option<T>) -> Option<T> {
     // `errno` stays at one place as long as the thread lives.
     let errno = errno::place();
     let kept = errno.get();
     silence_panics();
+    // Written in place: what is decided on the way of every statement is large.
+    let mut outcome = None;
     // A thread that is being torn down: no decisions any more.
-    let outcome = OURSELVES.try_with(|depth| {
+    let _ = OURSELVES.try_with(|depth| {
         if !wanted(depth.get()) {
-            return Ok(None);
+            return;
         }
         depth.set(depth.get() + 1);
-        let outcome = catch_unwind(AssertUnwindSafe(|| Some(decision())));
+        let panicked = catch_unwind(AssertUnwindSafe(|| outcome = decision())).is_err();
         // It may be 0 already: in a child that was forked meanwhile, in a signal handler that returned.
         depth.set(depth.get().saturating_sub(1));
-        outcome
+        if panicked {
+            report_panic();
+        }
     });
     errno.set(kept);
-    match outcome.ok()? {
-        Ok(value) => value,
-        Err(_) => {
-            let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
-            None
-        }
-    }
+    outcome
+}
+
+#[cold]
+fn report_panic() {
+    let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
 }
 
 /// The library is awake, or was woken by this (see `wake.rs`). Where it has no doors it never sleeps.

@@ -2,12 +2,13 @@
 
 use super::execution::Act;
 use super::*;
+use crate::sql::Traits;
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
 
 fn plain(transaction: TransactionEffect, session: Vec<SessionEffect>) -> Statement {
-    Statement { only_reads: false, transaction, session, ..Statement::reading() }
+    Statement { traits: Traits { only_reads: false, transaction, ..Traits::READING }, session }
 }
 
 fn write() -> Statement {
@@ -190,7 +191,8 @@ fn rows_behind_which_the_server_knows_of_no_transaction_were_none() {
 #[test]
 fn what_the_later_statements_of_a_text_began_is_not_replayed() {
     let mut session = Session::default();
-    let several = Statement { atomic: false, ..write() };
+    let mut several = write();
+    several.atomic = false;
     session.on_success(&several, b"DO 1; INSERT 1", DONE, false, NOW);
     session.on_further_result_in_transaction();
     session.on_success(&write(), b"INSERT 2", DONE, true, NOW);

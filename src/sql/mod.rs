@@ -19,6 +19,8 @@ mod tests;
 mod text;
 mod token;
 
+use std::ops::{Deref, DerefMut};
+
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
 pub use familiar::Familiar;
 use lexer::Reading;
@@ -115,9 +117,9 @@ pub struct Name {
     pub name: Vec<u8>,
 }
 
-/// One statement text, classified.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Statement {
+/// What is to be known of one statement text but for the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Traits {
     /// Changes nothing anywhere: running it twice cannot be told from running it once.
     pub only_reads: bool,
     /// Carries the comment `/* pointsman:idempotent */`: its author vouches that running it twice does no harm.
@@ -149,15 +151,42 @@ pub struct Statement {
     /// what is sent last is not the statement then, and a server that is busy with it may let the sender wait.
     pub streams: bool,
     pub transaction: TransactionEffect,
+}
+
+/// One statement text, classified.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Statement {
+    pub traits: Traits,
     /// Empty, and not allocated, for most statements.
     pub session: Vec<SessionEffect>,
 }
 
+impl Deref for Statement {
+    type Target = Traits;
+
+    fn deref(&self) -> &Traits {
+        &self.traits
+    }
+}
+
+impl DerefMut for Statement {
+    fn deref_mut(&mut self) -> &mut Traits {
+        &mut self.traits
+    }
+}
+
+impl From<Traits> for Statement {
+    fn from(traits: Traits) -> Self {
+        Statement { traits, session: Vec::new() }
+    }
+}
+
 /// As it would be derived, except that nothing is called for the session of most statements.
 impl Clone for Statement {
+    #[inline]
     fn clone(&self) -> Self {
         let session = if self.session.is_empty() { Vec::new() } else { self.session.clone() };
-        Statement { session, ..*self }
+        Statement { traits: self.traits, session }
     }
 }
 
@@ -211,30 +240,35 @@ fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
     all
 }
 
+impl Traits {
+    /// Changes nothing.
+    pub const READING: Self = Traits {
+        only_reads: true,
+        vouched: false,
+        atomic: true,
+        uses_previous: false,
+        uses_outcome: false,
+        uses_found_rows: false,
+        uses_diagnostics: false,
+        uses_insert_id: false,
+        user_variables: false,
+        queries: false,
+        names_table: false,
+        varies: false,
+        streams: false,
+        transaction: TransactionEffect::None,
+    };
+    const WRITING: Self = Traits { only_reads: false, ..Self::READING };
+}
+
 impl Statement {
     /// Changes nothing and leaves nothing behind.
     pub const fn reading() -> Self {
-        Statement {
-            only_reads: true,
-            vouched: false,
-            atomic: true,
-            uses_previous: false,
-            uses_outcome: false,
-            uses_found_rows: false,
-            uses_diagnostics: false,
-            uses_insert_id: false,
-            user_variables: false,
-            queries: false,
-            names_table: false,
-            varies: false,
-            streams: false,
-            transaction: TransactionEffect::None,
-            session: Vec::new(),
-        }
+        Statement { traits: Traits::READING, session: Vec::new() }
     }
 
     fn writing() -> Self {
-        Statement { only_reads: false, ..Self::reading() }
+        Traits::WRITING.into()
     }
 
     /// One statement that neither touches the transaction nor leaves anything in the session.
@@ -248,25 +282,22 @@ impl Statement {
     }
 
     /// Speaks of the statement before it, or of this server's connections.
-    fn bound(self) -> Self {
-        Statement { uses_previous: true, uses_outcome: true, ..self }
+    fn bound(mut self) -> Self {
+        (self.uses_previous, self.uses_outcome) = (true, true);
+        self
     }
 
     /// Speaks of warnings and errors.
-    fn diagnostic(self) -> Self {
-        Statement { uses_diagnostics: true, ..self.bound() }
+    fn diagnostic(mut self) -> Self {
+        self.uses_diagnostics = true;
+        self.bound()
     }
 
     /// Nothing may be assumed of it.
     fn unknowable() -> Self {
-        Statement {
-            atomic: false,
-            varies: true,
-            streams: true,
-            transaction: TransactionEffect::Opaque,
-            session: vec![SessionEffect::Pin(Pin::Unclear)],
-            ..Self::writing()
-        }
+        let transaction = TransactionEffect::Opaque;
+        let traits = Traits { atomic: false, varies: true, streams: true, transaction, ..Traits::WRITING };
+        Statement { traits, session: vec![SessionEffect::Pin(Pin::Unclear)] }
     }
 
     /// Adds an effect; of two that speak of the same thing the later one counts.

@@ -4,7 +4,7 @@
 //! below are those that the classifier looks at. That both agree is a property over soups of tokens (`properties`).
 
 use super::{
-    Statement,
+    Statement, Traits,
     functions::{Function, lookup},
 };
 
@@ -155,11 +155,11 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
             Class::Space | Class::Other => return None,
         }
     }
-    let statement = match reads {
-        true => Statement { queries: true, names_table: from, ..Statement::reading() },
-        false => Statement { names_table: true, ..Statement::writing() },
+    let traits = match reads {
+        true => Traits { queries: true, names_table: from, ..Traits::READING },
+        false => Traits { names_table: true, ..Traits::WRITING },
     };
-    Some(Plain { statement, beyond_ascii })
+    Some(Plain { statement: traits.into(), beyond_ascii })
 }
 
 fn class(byte: u8) -> Class {

@@ -5,7 +5,7 @@
 use super::facts::{Facts, Head};
 use super::lexer::Lexer;
 use super::token::{Kind, Token};
-use super::{Pin, SessionEffect, Statement, TransactionEffect, named, set};
+use super::{Pin, SessionEffect, Statement, Traits, TransactionEffect, named, set};
 
 /// The statement at the lexer, which then stands behind its `;`.
 pub(super) fn one(lexer: &mut Lexer) -> Statement {
@@ -95,7 +95,11 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
     use TransactionEffect::{Begin, ImplicitCommit, Opaque};
     let first = rest.peek();
     match verb_of(verb).as_bytes() {
-        b"SELECT" if !facts.into => Statement { queries: true, names_table: facts.from, ..query(facts) },
+        b"SELECT" if !facts.into => {
+            let mut statement = query(facts);
+            (statement.queries, statement.names_table) = (true, facts.from);
+            statement
+        }
         b"SELECT" | b"(" | b"TABLE" | b"VALUES" => query(facts),
         b"WITH" if facts.query_verb => query(facts),
         b"WITH" => Statement::writing(),
@@ -126,7 +130,7 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"SAVEPOINT" => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
         b"RELEASE" if first.is_word("SAVEPOINT") => with(Statement::reading(), TransactionEffect::Savepoint, &[]),
         b"XA" => with(Statement::writing(), Opaque, named::xa(rest).as_slice()),
-        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" => Statement { names_table: true, ..Statement::writing() },
+        b"INSERT" | b"UPDATE" | b"DELETE" | b"REPLACE" => Traits { names_table: true, ..Traits::WRITING }.into(),
         b"SIGNAL" | b"RESIGNAL" | b"CHECKSUM" => Statement::writing(),
         // The connection id that it names is this server's.
         b"KILL" => Statement::writing().bound(),
@@ -134,7 +138,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         b"LOAD" => {
             // LOCAL: the file's content came from the application and cannot be had twice.
             let local = holds_word(rest, "LOCAL");
-            let mut statement = Statement { varies: true, atomic: !local, streams: local, ..Statement::writing() };
+            let traits = Traits { varies: true, atomic: !local, streams: local, ..Traits::WRITING };
+            let mut statement = Statement::from(traits);
             if facts.user_variables {
                 statement.leave(SessionEffect::Pin(Pin::UserVariable));
             }
@@ -142,8 +147,8 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         }
         b"CALL" => {
             // MariaDB's procedures may prepare and execute any text.
-            let statement = Statement { atomic: false, varies: true, streams: true, ..Statement::writing() };
-            with(statement, Opaque, &[SessionEffect::Pin(Pin::Call)])
+            let traits = Traits { atomic: false, varies: true, streams: true, ..Traits::WRITING };
+            with(traits.into(), Opaque, &[SessionEffect::Pin(Pin::Call)])
         }
         b"PREPARE" => with(Statement::writing(), TransactionEffect::None, &[prepared_from(rest)]),
         b"EXECUTE" => execute(rest),
@@ -159,7 +164,9 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
         // The `;` does not belong to a block, so it parts two statements.
         b"CREATE" | b"ALTER" if facts.semicolon_inside && !facts.closes_block => Statement::unknowable(),
         b"CREATE" | b"ALTER" if has_body_behind(rest) => {
-            Statement { atomic: !facts.semicolon_inside, ..ends_transaction() }
+            let mut statement = ends_transaction();
+            statement.atomic = !facts.semicolon_inside;
+            statement
         }
         b"CREATE" | b"DROP" if is_temporary(rest) => {
             let effects = if verb.is_word("CREATE") { named::created(rest) } else { named::dropped(rest) };
@@ -214,7 +221,7 @@ fn ends_transaction() -> Statement {
 }
 
 fn harmless(only_reads: bool) -> Statement {
-    Statement { only_reads, ..Statement::reading() }
+    Traits { only_reads, ..Traits::READING }.into()
 }
 
 fn query(facts: &Facts) -> Statement {

@@ -67,12 +67,8 @@ fn queries_without_locks_or_side_effects_only_read_and_leave_nothing() {
             " /* nothing */ ;; -- at all",
         ],
         |it| {
-            *it == Statement {
-                user_variables: it.user_variables,
-                queries: it.queries,
-                names_table: it.names_table,
-                ..Statement::reading()
-            }
+            let (user_variables, queries, names_table) = (it.user_variables, it.queries, it.names_table);
+            *it == Traits { user_variables, queries, names_table, ..Traits::READING }.into()
         },
     );
 }
@@ -128,7 +124,8 @@ fn writes_are_atomic_and_leave_nothing() {
             "DELETE FROM t WHERE a = 1;",
         ],
         |it| {
-            *it == Statement { user_variables: it.user_variables, names_table: it.names_table, ..Statement::writing() }
+            let (user_variables, names_table) = (it.user_variables, it.names_table);
+            *it == Traits { user_variables, names_table, ..Traits::WRITING }.into()
         },
     );
 }

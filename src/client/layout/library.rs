@@ -78,6 +78,7 @@ static BINDINGS: [OnceBox<Binding>; 64] = [const { OnceBox::new() }; 64];
 static LIBRARIES: [OnceBox<Library>; 16] = [const { OnceBox::new() }; 16];
 
 /// What [`of_caller`] says, if that caller was asked for before: no lock, no allocation, nothing that could fail.
+#[inline]
 pub fn of_known_caller(caller: usize) -> Option<(&'static Library, bool)> {
     let known = BINDINGS.iter().map_while(OnceBox::get).find(|binding| binding.caller.contains(caller))?;
     Some((known.library, known.itself))

@@ -14,19 +14,19 @@ const BYTES: usize = 1024 * 1024;
 const KEPT: usize = 4096;
 
 /// Reads the values that an execution is about to send into `values`, whose memory is used again; `long` gives those that
-/// were sent already. `None` if there are too many bytes, or of a type that is not known.
+/// were sent already. False if there are too many bytes, or of a type that is not known.
 ///
 /// # Safety
 /// The application is inside `mysql_stmt_execute` with these parameters bound, so their addresses are valid.
 pub unsafe fn read(
     binds: &[MYSQL_BIND],
     time: usize,
-    mut values: Vec<Value>,
+    values: &mut Vec<Value>,
     long: impl Fn(u32) -> Option<Vec<u8>>,
-) -> Option<Vec<Value>> {
+) -> bool {
     let mut bytes = 0;
     values.resize_with(binds.len(), Value::default);
-    for (at, (bind, value)) in (0..).zip(binds.iter().zip(&mut values)) {
+    for (at, (bind, value)) in (0..).zip(binds.iter().zip(values)) {
         let mut memory = match std::mem::take(&mut value.content) {
             Content::Bytes(memory) => memory,
             Content::Null | Content::Long(_) => Vec::new(),
@@ -34,23 +34,24 @@ pub unsafe fn read(
         value.content = match long(at) {
             Some(data) => Content::Long(data),
             // SAFETY: as the caller vouches.
-            None => match unsafe { bytes_of(bind, time, BYTES - bytes) }? {
-                Some(bytes) => {
+            None => match unsafe { bytes_of(bind, time, BYTES - bytes) } {
+                None => return false,
+                Some(Some(bytes)) => {
                     memory.clear();
                     memory.shrink_to(KEPT.max(bytes.len()));
                     memory.extend_from_slice(bytes);
                     Content::Bytes(memory)
                 }
-                None => Content::Null,
+                Some(None) => Content::Null,
             },
         };
         (value.kind, value.unsigned) = (bind.buffer_type, bind.is_unsigned != 0);
         bytes += value.size();
         if bytes > BYTES {
-            return None;
+            return false;
         }
     }
-    Some(values)
+    true
 }
 
 /// What is bound: `Some(None)` is NULL.

@@ -140,16 +140,16 @@ impl Native {
     }
 
     /// The values that an execution under way is about to send, in `memory` that earlier ones have left.
-    pub fn values(
+    pub fn read_values(
         &self,
         binds: &[MYSQL_BIND],
-        memory: Vec<Value>,
+        values: &mut Vec<Value>,
         long: impl Fn(u32) -> Option<Vec<u8>>,
-    ) -> Option<Vec<Value>> {
+    ) -> bool {
         // `MYSQL_TIME`: libmysqlclient's has a time zone at its end.
         let time = if self.api().mariadb_reconnect.is_some() { 40 } else { 48 };
         // SAFETY: called inside mysql_stmt_execute with what was bound last.
-        unsafe { parameters::read(binds, time, memory, long) }
+        unsafe { parameters::read(binds, time, values, long) }
     }
 
     /// Learns where this library keeps what, if that is not known yet. Nothing may be under way on the handle.

@@ -1,7 +1,7 @@
 //! One call on a prepared statement: looked at before it is made, judged after it was answered, as for a text; and the
 //! statement prepared anew where the handle has come to.
 
-use std::{ffi::c_int, sync::Arc, time::SystemTime};
+use std::{ffi::c_int, time::SystemTime};
 
 use super::super::{
     handle::Guest,
@@ -11,17 +11,13 @@ use super::super::{
     },
     look::Look,
     rescue::Next,
-    state::{Execution, Pending},
+    state::Pending,
     statement::{Returned, evidence_of},
 };
 use crate::{
     evidence,
     hooks::decide,
-    session::{
-        execution::{Ran, Value},
-        prepared::Preparation,
-        transaction::Reply,
-    },
+    session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::Statement,
     verdict::Evidence,
 };
@@ -115,31 +111,19 @@ impl Guest {
         self.native.set_statement_failure(statement, &self.native.failure());
     }
 
+    /// `kept`: `State::values` are what it was sent with.
     pub(super) fn executed(
         &self,
         statement: ActiveStatement,
-        known: &Arc<Preparation>,
-        values: &mut Option<Vec<Value>>,
+        known: &Preparation,
+        kept: bool,
         returned: Returned,
         attempts: &mut u32,
     ) -> Next {
-        let class = &known.statement;
-        let ran = Ran::Execution { text: &known.text, values: values.as_deref() };
         if returned.code != 0 {
-            let in_transaction = self.in_transaction();
-            let own = self.native.statement_failure(statement).number;
-            let applications = self.evidence_on(statement).is_none();
-            let next = self.judge(statement, class, returned, attempts);
-            let now = SystemTime::now();
-            if applications && self.state().session.on_failure(class, ran, own, in_transaction, now) {
-                self.transaction_gone();
-            }
-            if next != Next::Send {
-                self.finished(statement);
-                self.state().executing = None;
-            }
-            return next;
+            return self.execution_failed(statement, known, kept, returned, attempts);
         }
+        let class = &known.statement;
         let mut guard = self.state();
         let state = &mut *guard;
         state.finished(statement);
@@ -150,23 +134,52 @@ impl Guest {
             let (affected, insert_id) = self.native.statement_done(statement);
             Reply::Done { affected, insert_id }
         };
+        let values = std::mem::take(&mut state.values);
+        let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
         self.succeeded(state, ran, class, reply, Pending::None);
+        state.values = values;
         if rows && self.native.wants_cursor(statement) {
             state.session.prepared.open_cursor(statement.key());
         } else if rows {
             let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();
-            let values = values.take().filter(|_| plain_read);
-            state.execution = values.map(|values| Execution { preparation: Arc::clone(known), values });
-            state.result = Pending::Prepared { statement, read: state.execution.is_some() };
+            state.result = Pending::Prepared { statement, read: kept && plain_read };
             if !state.session.wants_digest() && !state.session.prepared.has_cursors() {
                 self.handle.announce_plain_rows();
             }
         }
         state.executing = None;
-        if let Some(values) = values.take() {
-            state.spare = values;
-        }
         Next::Deliver(0)
+    }
+
+    fn execution_failed(
+        &self,
+        statement: ActiveStatement,
+        known: &Preparation,
+        kept: bool,
+        returned: Returned,
+        attempts: &mut u32,
+    ) -> Next {
+        let class = &known.statement;
+        let in_transaction = self.in_transaction();
+        let own = self.native.statement_failure(statement).number;
+        let applications = self.evidence_on(statement).is_none();
+        let next = self.judge(statement, class, returned, attempts);
+        if applications {
+            let mut state = self.state();
+            let values = std::mem::take(&mut state.values);
+            let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
+            let gone = state.session.on_failure(class, ran, own, in_transaction, SystemTime::now());
+            state.values = values;
+            drop(state);
+            if gone {
+                self.transaction_gone();
+            }
+        }
+        if next != Next::Send {
+            self.finished(statement);
+            self.state().executing = None;
+        }
+        next
     }
 
     /// A statement that the new server would not prepare is tried once more, and else fails with what the server said:

@@ -20,7 +20,7 @@ use crate::{
     hooks::{self, current, decide},
     process::Process,
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
-    sql::{Pin, Statement, classify},
+    sql::{Pin, Traits, classify},
 };
 pub use rows::{free_result, next_result, store_result};
 use values::Begun;
@@ -77,13 +77,13 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         Some((begun, look))
     };
     let Some((guest, begun)) = entered_and(call, statement, begin) else { return real() };
-    let Some((Begun { known, mut values, .. }, look)) = begun else {
+    let Some((Begun { known, kept, .. }, look)) = begun else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.
             decide(|| {
                 // It may have generated an id.
-                let class = Statement { uses_insert_id: true, ..Statement::reading() };
+                let class = Traits { uses_insert_id: true, ..Traits::READING }.into();
                 guest.succeeded(&mut guest.state(), UNKNOWN, &class, Reply::Pending, Pending::None);
                 guest.pin(Pin::Unclear);
             });
@@ -93,7 +93,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
     let again = |attempts| guest.look_at_execution(statement, &known, attempts);
     let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
     guest.attend_after(look, again, real, |returned, attempts| {
-        guest.executed(statement, &known, &mut values, returned, attempts)
+        guest.executed(statement, &known, kept, returned, attempts)
     })
 }
 

@@ -4,18 +4,14 @@ use std::{cell::Cell, ffi::c_int};
 
 use super::{
     super::{
-        Call,
-        handle::Guest,
-        layout::native::ActiveStatement,
-        rescue::Next,
-        state::{Execution, Pending},
-        statement::evidence_of,
+        Call, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending, statement::evidence_of,
     },
     entered, entered_and,
     values::any_long_data,
 };
 use crate::{
     hooks::{decide, glance},
+    session::{execution::Value, prepared::Preparation},
     sql::Pin,
     verdict::Evidence,
 };
@@ -92,7 +88,7 @@ pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
 /// Rows that are about to be stored.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Announced {
-    /// If they are cut off, they may be read once more, by `State::execution`.
+    /// If they are cut off, they may be read once more, with `State::values`.
     read: bool,
     /// The log of the transaction wants to know what they were.
     logged: bool,
@@ -121,35 +117,35 @@ impl Guest {
     fn executes_again(&self, statement: ActiveStatement, read: bool, attempts: &mut u32) -> bool {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
         self.finished(statement);
-        let Some(read) = self.state().execution.take().filter(|_| read) else {
+        let Some(known) = self.known(statement).filter(|_| read) else {
             let generation = self.state().pulse.generation();
             self.endpoint().suspect(generation);
             return false;
         };
         self.native.set_failure(&failure);
         self.state().executing = Some(statement);
-        let again = self.rescued_rows(statement, read, evidence, attempts);
-        self.state().executing = None;
+        let values = std::mem::take(&mut self.state().values);
+        let again = self.rescued_rows(statement, (&known, &values), evidence, attempts);
+        let mut state = self.state();
+        (state.executing, state.values) = (None, values);
         again
     }
 
     fn rescued_rows(
         &self,
         statement: ActiveStatement,
-        read: Execution,
+        (known, values): (&Preparation, &[Value]),
         mut evidence: Evidence,
         attempts: &mut u32,
     ) -> bool {
         loop {
-            if let Next::Deliver(_) = self.rescue(evidence, &read.preparation.statement, attempts, 1) {
+            if let Next::Deliver(_) = self.rescue(evidence, &known.statement, attempts, 1) {
                 self.tell(statement);
                 return false;
             }
             let own = self.bound(statement).unwrap_or_default();
-            if self.native.execute_with(statement, &read.values, &own).is_ok() {
-                let mut state = self.state();
-                state.result = Pending::Prepared { statement, read: true };
-                state.execution = Some(read);
+            if self.native.execute_with(statement, values, &own).is_ok() {
+                self.state().result = Pending::Prepared { statement, read: true };
                 return true;
             }
             match self.evidence_on(statement) {

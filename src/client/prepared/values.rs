@@ -94,7 +94,8 @@ pub fn send_long_data(
 /// An execution that is about to be sent.
 pub(super) struct Begun {
     pub known: Arc<Preparation>,
-    pub values: Option<Vec<Value>>,
+    /// `State::values` are what it sends.
+    pub kept: bool,
     /// There is nothing to be prepared or sent before it.
     pub plain: bool,
 }
@@ -103,46 +104,43 @@ impl Guest {
     /// An execution of the statement begins, if we know what it is.
     pub(super) fn execution_begins(&self, statement: ActiveStatement) -> Option<Begun> {
         let mut state = self.state();
-        let State { session, statements, executing, execution, spare, .. } = &mut *state;
-        if let Some(last) = execution.take() {
-            *spare = last.values;
-        }
+        let State { session, statements, executing, values, .. } = &mut *state;
         let prepared = session.prepared.get(statement.key())?;
         let known = Arc::clone(&prepared.preparation);
         let live = Live::of(statements, statement);
         *executing = Some(statement);
         let plain = live.refused.is_none() && !prepared.has_long_data();
-        let values = self.values(statement, (prepared, live), session.transaction().is_some(), spare);
-        Some(Begun { known, values, plain })
+        let kept = self.keep_values(statement, (prepared, live), session.transaction().is_some(), values);
+        Some(Begun { known, kept, plain })
     }
 
-    /// What this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off. The
-    /// application may have thrown it away by then. `logged`: a transaction is open.
-    fn values(
+    /// Keeps what this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off.
+    /// The application may have thrown it away by then. `logged`: a transaction is open. False: it cannot be had, or
+    /// nobody will want it.
+    fn keep_values(
         &self,
         statement: ActiveStatement,
         (prepared, live): (&Prepared, &Live),
         logged: bool,
-        spare: &mut Vec<Value>,
-    ) -> Option<Vec<Value>> {
+        values: &mut Vec<Value>,
+    ) -> bool {
         let known = &prepared.preparation;
         if known.parameters == 0 {
-            return Some(Vec::new());
+            values.clear();
+            return true;
         }
         let status = self.native.server_status();
         let in_transaction = logged || status & SERVER_STATUS_IN_TRANS != 0;
         if !known.statement.only_reads && status & SERVER_STATUS_AUTOCOMMIT != 0 && !in_transaction {
-            return None;
+            return false;
         }
         if live.bulk || live.named || live.hindrance.is_some() {
-            return None;
+            return false;
         }
-        let as_told = live.binds.as_ref()?;
+        let Some(as_told) = &live.binds else { return false };
         let binds = self.native.bound_now(statement).unwrap_or(as_told);
-        if binds.len() != known.parameters as usize {
-            return None;
-        }
-        self.native.values(binds, std::mem::take(spare), |parameter| prepared.long_data(parameter))
+        binds.len() == known.parameters as usize
+            && self.native.read_values(binds, values, |parameter| prepared.long_data(parameter))
     }
 
     /// What is bound to the statement, if anything ever was.
