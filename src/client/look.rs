@@ -53,6 +53,9 @@ impl Guest {
     /// Is everything as it was when the statement before was sent? Then this one is sent without further ado: the usual case,
     /// which must cost next to nothing. When in doubt it says no, and `before` looks closely.
     pub(super) fn in_order(&self, statement: &Statement) -> bool {
+        if config().mode == Mode::Observe {
+            return false;
+        }
         let pulse = self.endpoint().pulse();
         let as_before = {
             let state = self.settle();
@@ -62,7 +65,7 @@ impl Guest {
             && !statement.uses_previous
             && !self.native.more_results()
             && self.endpoint().is_calm(pulse)
-            && !self.native.hung_up()
+            && !self.native.has_ended()
     }
 }
 

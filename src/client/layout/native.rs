@@ -242,6 +242,11 @@ impl Native {
         !self.connected() || raw::hung_up(self.fd())
     }
 
+    /// The same, just before something is sent: the usual answer is cheap.
+    pub fn has_ended(&self) -> bool {
+        !self.connected() || raw::has_ended(self.fd())
+    }
+
     /// How answers on this connection are to be waited for. `None` under TLS: there the library may write after a statement
     /// (an alert, new keys), so that a tail that never left may be that; and it does not read by `recv`.
     pub fn waits(&self) -> Option<Waits> {

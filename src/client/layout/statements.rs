@@ -131,7 +131,7 @@ impl Native {
     /// What is bound now, if this library lets it be changed without a call. To be read before anything is bound.
     pub fn bound_now(&self, statement: ActiveStatement) -> Option<&[MYSQL_BIND]> {
         let params = self.statement_layout()?.params?;
-        let (parameters, _) = self.statement_counts(statement);
+        let parameters = on_statement!(self.mysql_stmt_param_count(statement.pointer()));
         // SAFETY: a calibrated offset of a live statement; the library's array has an element for each parameter.
         unsafe {
             let first = statement.pointer().cast::<u8>().add(params).cast::<*const MYSQL_BIND>().read();
