@@ -28,11 +28,17 @@ impl Pairs {
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub fn median(values: impl Iterator<Item = f64>) -> f64 {
+    quantile(values, 0.5)
+}
+
+/// The value below which that part of them lies; between two of them in proportion.
+pub fn quantile(values: impl Iterator<Item = f64>, part: f64) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    let at = (values.len() - 1) as f64 * part;
+    let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
+    low + (high - low) * at.fract()
 }
 
 #[cfg(test)]
@@ -45,5 +51,6 @@ mod tests {
         let pairs = Pairs::of(3, || one.next().unwrap(), || other.next().unwrap());
         assert_eq!((pairs.ratio(), pairs.medians()), (2.0, (10.0, 10.0)));
         assert_eq!(median([1.0, 2.0, 4.0, 9.0].into_iter()), 3.0);
+        assert_eq!(quantile([1.0, 2.0, 4.0, 9.0].into_iter(), 0.25), 1.75);
     }
 }

@@ -1,14 +1,18 @@
 //! sysbench's point select: the shortest statement there is, so the dearest for whoever stands in its way.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use pointsman_lab::{DATABASE, ENDPOINT, Lab, PASSWORD, USER};
-use pointsman_tests::run::{self, Preload};
+use pointsman_tests::{
+    run::{self, Preload},
+    wait_for,
+};
 
-use crate::{pairs::Pairs, peer};
+use crate::{pairs::quantile, peer, turns};
 
-const ROUNDS: usize = 15;
-const SECONDS: u32 = 1;
+const ROUNDS: usize = 7;
+/// Each of a round's programs runs alone for its share of this.
+const SECONDS: u64 = 6;
 const ROWS: u32 = 10_000;
 
 /// As sysbench names them: `disable` sends text, `auto` prepares.
@@ -18,22 +22,46 @@ pub fn print(lab: &Lab) {
     if !std::path::Path::new("/usr/bin/sysbench").exists() {
         return println!("skipped: point select: no sysbench");
     }
-    finish(sysbench(lab, Preload::Bare, ENDPOINT, "disable", 1), "prepare");
+    let mut prepare = sysbench(lab, Preload::Bare, ENDPOINT, "disable", 1);
+    prepare.arg("prepare");
+    let ran = run::run(prepare);
+    assert_eq!(ran.status, 0, "sysbench prepare: {ran:?}");
     let peers = peer::start_all(lab);
-    println!("point select, queries a second as a ratio to bare (median of {ROUNDS} pairs of {SECONDS} s):");
+    let mut names = vec!["preloaded"];
+    names.extend(peers.iter().map(|peer| peer.name));
+    println!(
+        "point select, queries as a ratio to bare (median and quartiles of {ROUNDS} rounds of {SECONDS} s, taking turns):"
+    );
     for threads in [1, 4, 16] {
         for (name, mode) in MODES {
-            let rate = |preload, host| rate(lab, preload, host, mode, threads);
-            let bare = || rate(Preload::Bare, ENDPOINT);
-            let ours = Pairs::of(ROUNDS, bare, || rate(Preload::Preloaded, ENDPOINT));
-            print!("  {threads:2} threads, {name:8}: {:8.0} bare; preloaded {:.3}", ours.medians().0, ours.ratio());
-            for peer in &peers {
-                let theirs = Pairs::of(3, bare, || rate(Preload::Bare, peer.host));
-                print!("; {} {:.3}", peer.name, theirs.ratio());
+            let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| round(lab, &peers, mode, threads)).collect();
+            print!("  {threads:2} threads, {name:8}:");
+            for (at, name) in names.iter().enumerate() {
+                let ratios = || rounds.iter().map(|counts| counts[at + 1] / counts[0]);
+                let [low, middle, high] = [0.25, 0.5, 0.75].map(|part| quantile(ratios(), part));
+                print!(" {name} {middle:.3} ({low:.3}-{high:.3});");
             }
             println!();
         }
     }
+}
+
+/// How many queries each had answered: the bare one, the preloaded one, and those by way of the peers.
+fn round(lab: &Lab, peers: &[peer::Peer], mode: &str, threads: u32) -> Vec<f64> {
+    let command = |preload, host| {
+        let mut command = sysbench(lab, preload, host, mode, threads);
+        command.arg("run");
+        command
+    };
+    let mut commands = vec![command(Preload::Bare, ENDPOINT), command(Preload::Preloaded, ENDPOINT)];
+    commands.extend(peers.iter().map(|peer| command(Preload::Bare, peer.host)));
+    let wanted = commands.len() * threads as usize;
+    let connected = || {
+        let count = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
+        lab.blue().sql(&count).is_ok_and(|rows| rows.trim().parse().is_ok_and(|count: usize| count >= wanted))
+    };
+    let outputs = turns::outputs(commands, Duration::from_secs(SECONDS), || wait_for("all connections", connected));
+    outputs.iter().map(|report| queries(report)).collect()
 }
 
 fn sysbench(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -> Command {
@@ -48,22 +76,15 @@ fn sysbench(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -
         &format!("--table-size={ROWS}"),
         &format!("--db-ps-mode={mode}"),
         &format!("--threads={threads}"),
-        &format!("--time={SECONDS}"),
+        // Some more than the turns take: it has to be there until the last one.
+        &format!("--time={}", SECONDS + 1),
     ]);
     command
 }
 
-fn rate(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -> f64 {
-    let report = finish(sysbench(lab, preload, host, mode, threads), "run");
+fn queries(report: &str) -> f64 {
     // "    queries:                             52345  (26168.36 per sec.)"
-    let line = report.lines().find(|line| line.trim_start().starts_with("queries:"));
-    let rate = line.and_then(|line| line.split_once('(')?.1.split_once(' ')?.0.parse().ok());
-    rate.unwrap_or_else(|| panic!("no rate in\n{report}"))
-}
-
-fn finish(mut command: Command, order: &str) -> String {
-    command.arg(order);
-    let ran = run::run(command);
-    assert_eq!(ran.status, 0, "sysbench {order}: {ran:?}");
-    ran.stdout
+    let line = report.lines().find_map(|line| line.trim_start().strip_prefix("queries:"));
+    let count = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    count.unwrap_or_else(|| panic!("no count in\n{report}"))
 }
