@@ -18,7 +18,7 @@ use crate::{
     },
     endpoint::{Role, prober::Writability},
     evidence,
-    hooks::{current::identity, exchange::Exchange},
+    hooks::{current::identity, exchange::Exchange, ticks},
     sql::Statement,
     verdict::Evidence,
 };
@@ -57,15 +57,16 @@ impl Guest {
             return false;
         }
         let pulse = self.endpoint().pulse();
-        let as_before = {
+        let (as_before, just_answered) = {
             let state = self.settle();
-            state.idle() && !state.ask_next && state.pulse == pulse
+            (state.idle() && !state.ask_next && state.pulse == pulse, ticks::are_few_since(state.answered))
         };
         as_before
             && !statement.uses_previous
             && !self.native.more_results()
             && self.endpoint().is_calm(pulse)
-            && !self.native.has_ended()
+            // What the server has done since its last answer a moment ago is still on its way, longer than that.
+            && (just_answered || !self.native.has_ended())
     }
 }
 

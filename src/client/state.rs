@@ -38,6 +38,8 @@ pub struct State {
     pub executing: Option<ActiveStatement>,
     /// What the last execution sent, if that was to be kept.
     pub values: Vec<Value>,
+    /// When its last answer came (`ticks`).
+    pub answered: u64,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
@@ -137,6 +139,7 @@ impl State {
             statements: BTreeMap::new(),
             executing: None,
             values: Vec::new(),
+            answered: 0,
             ask_next: false,
             looked_at: None,
             under_way: None,

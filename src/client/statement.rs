@@ -21,7 +21,7 @@ use crate::{
     control::log::{Level::*, say},
     endpoint::{Endpoint, Role},
     evidence,
-    hooks::{decide, exchange::Exchange, glance},
+    hooks::{decide, exchange::Exchange, glance, ticks},
     session::{execution::Ran, transaction::Reply},
     sql::{SessionEffect, Statement, TransactionEffect, classify},
     verdict::Evidence,
@@ -281,6 +281,7 @@ impl Guest {
         {
             state.session.on_savepoint_unseen();
         }
+        state.answered = ticks::now();
         let overflowed = state.session.overflowed();
         // Kept with a transaction's statements only.
         let moment = if in_transaction { SystemTime::now() } else { SystemTime::UNIX_EPOCH };

@@ -30,6 +30,7 @@ pub mod raw;
 pub mod recall;
 pub mod recent;
 pub mod steer;
+pub mod ticks;
 #[cfg(all(feature = "doors", not(test)))]
 mod wake;
 
