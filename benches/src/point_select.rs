@@ -10,9 +10,9 @@ use pointsman_tests::{
 
 use crate::{pairs::quantile, peer, turns};
 
-const ROUNDS: usize = 7;
-/// Each of a round's programs runs alone for its share of this.
-const SECONDS: u64 = 6;
+const ROUNDS: usize = 9;
+/// Each of the programs of a round has its share of this.
+const SECONDS: u64 = 8;
 const ROWS: u32 = 10_000;
 
 /// As sysbench names them: `disable` sends text, `auto` prepares.
@@ -55,13 +55,19 @@ fn round(lab: &Lab, peers: &[peer::Peer], mode: &str, threads: u32) -> Vec<f64> 
     };
     let mut commands = vec![command(Preload::Bare, ENDPOINT), command(Preload::Preloaded, ENDPOINT)];
     commands.extend(peers.iter().map(|peer| command(Preload::Bare, peer.host)));
-    let wanted = commands.len() * threads as usize;
-    let connected = || {
-        let count = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
-        lab.blue().sql(&count).is_ok_and(|rows| rows.trim().parse().is_ok_and(|count: usize| count >= wanted))
+    let number = |query: &str| -> u64 {
+        let rows = lab.blue().sql(query).expect("an answer of the server");
+        rows.split_whitespace().last().and_then(|value| value.parse().ok()).expect("a number")
     };
-    let outputs = turns::outputs(commands, Duration::from_secs(SECONDS), || wait_for("all connections", connected));
-    outputs.iter().map(|report| queries(report)).collect()
+    let connections = || number(&format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'"));
+    let ready = |at: usize| {
+        let wanted = (at as u64 + 1) * u64::from(threads);
+        wait_for("its connections", || connections() >= wanted);
+    };
+    // Texts and executions. These questions themselves are among them, one in each turn.
+    let questions = || number("SHOW GLOBAL STATUS LIKE 'Questions'");
+    let counts = turns::counts(commands, Duration::from_secs(SECONDS), ready, questions);
+    counts.into_iter().map(|count| count as f64).collect()
 }
 
 fn sysbench(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -> Command {
@@ -76,15 +82,8 @@ fn sysbench(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -
         &format!("--table-size={ROWS}"),
         &format!("--db-ps-mode={mode}"),
         &format!("--threads={threads}"),
-        // Some more than the turns take: it has to be there until the last one.
-        &format!("--time={}", SECONDS + 1),
+        // Until it is ended.
+        "--time=0",
     ]);
     command
-}
-
-fn queries(report: &str) -> f64 {
-    // "    queries:                             52345  (26168.36 per sec.)"
-    let line = report.lines().find_map(|line| line.trim_start().strip_prefix("queries:"));
-    let count = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    count.unwrap_or_else(|| panic!("no count in\n{report}"))
 }

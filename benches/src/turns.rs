@@ -16,7 +16,7 @@ struct Player(Option<Child>);
 
 impl Player {
     fn start(mut command: Command) -> Self {
-        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         Player(Some(started.expect("the program can be started")))
     }
 
@@ -25,12 +25,6 @@ impl Player {
         if let Some(child) = &self.0 {
             let _ = kill_process(Pid::from_child(child), signal);
         }
-    }
-
-    fn output(mut self) -> String {
-        let output = self.0.take().expect("it still runs").wait_with_output().expect("it can be waited for");
-        assert!(output.status.success(), "{:?}", output.status);
-        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 }
 
@@ -43,21 +37,34 @@ impl Drop for Player {
     }
 }
 
-/// What each of them has to say in the end. They take turns for `time` once they are `ready`, and have to end by themselves
-/// after that.
-pub fn outputs(commands: Vec<Command>, time: Duration, ready: impl FnOnce()) -> Vec<String> {
-    let players: Vec<Player> = commands.into_iter().map(Player::start).collect();
-    ready();
-    players.iter().for_each(|player| player.send(Signal::STOP));
+/// How far each of them has moved `counter` within `time`, of which each has the same share. They are started one after the
+/// other, each when the one before is `ready`, and are ended.
+pub fn counts(
+    commands: Vec<Command>,
+    time: Duration,
+    ready: impl Fn(usize),
+    mut counter: impl FnMut() -> u64,
+) -> Vec<u64> {
+    let started = |(at, command)| {
+        let player = Player::start(command);
+        ready(at);
+        player.send(Signal::STOP);
+        player
+    };
+    let players: Vec<Player> = commands.into_iter().enumerate().map(started).collect();
+    let mut counts = vec![0; players.len()];
     let began = Instant::now();
+    let mut before = counter();
     // Always in the same order: who had two turns in a row would find the second one's caches warm.
     while began.elapsed() < time {
-        for player in &players {
+        for (player, count) in players.iter().zip(&mut counts) {
             player.send(Signal::CONT);
             sleep(TURN);
             player.send(Signal::STOP);
+            let after = counter();
+            *count += after - before;
+            before = after;
         }
     }
-    players.iter().for_each(|player| player.send(Signal::CONT));
-    players.into_iter().map(Player::output).collect()
+    counts
 }

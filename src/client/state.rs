@@ -16,38 +16,40 @@ use crate::{
     sql::{Familiar, Statement},
 };
 
+/// In this order for the same reason as a handle.
+#[repr(C)]
 pub struct State {
     /// The endpoint's pulse when this handle was last found in order; another value means: look.
     pub pulse: Pulse,
-    /// The server that it is connected to.
-    pub peer: Option<SocketAddr>,
-    /// When it was connected.
-    pub since: Instant,
-    pub session: Session,
-    /// Sent by `mysql_send_query`, not read yet.
-    pub sent: Option<Sent>,
+    /// When its last answer came (`ticks`).
+    pub answered: u64,
     /// A result set waits to be stored, or is being read row by row.
     pub result: Pending,
-    /// The last statement that only reads, outside of a transaction.
-    pub read: Read,
-    /// The last plain text, for those like it.
-    pub familiar: Familiar,
-    /// What belongs to the application's statements, by their address.
-    pub statements: BTreeMap<usize, Live>,
+    /// It changed rows on an endpoint never seen writable.
+    pub ask_next: bool,
+    /// A write was refused as read-only inside an asynchronous call.
+    pub refused: bool,
     /// An execution of this one is under way: what it had stored before is void.
     pub executing: Option<ActiveStatement>,
     /// What the last execution sent, if that was to be kept.
     pub values: Vec<Value>,
-    /// When its last answer came (`ticks`).
-    pub answered: u64,
-    /// It changed rows on an endpoint never seen writable.
-    pub ask_next: bool,
+    /// What belongs to the application's statements, by their address.
+    pub statements: BTreeMap<usize, Live>,
+    /// The last plain text, for those like it.
+    pub familiar: Familiar,
+    /// The last statement that only reads, outside of a transaction.
+    pub read: Read,
+    /// Sent by `mysql_send_query`, not read yet.
+    pub sent: Option<Sent>,
+    pub session: Session,
+    /// The server that it is connected to.
+    pub peer: Option<SocketAddr>,
+    /// When it was connected.
+    pub since: Instant,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
     pub looked_at: Option<SocketAddr>,
     /// An asynchronous call that is not over.
     pub under_way: Option<UnderWay>,
-    /// A write was refused as read-only inside an asynchronous call.
-    pub refused: bool,
 }
 
 pub struct Sent {

@@ -29,8 +29,24 @@ use prepared::Statements;
 use previous::Previous;
 use transaction::{Log, Reply};
 
+/// In this order: what ordinary statements touch comes first, together.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Session {
+    next_transaction: Next,
+    previous: Previous,
+    /// The text that is being answered has several statements, and leaves something.
+    under_way: bool,
+    /// A SET made of a character set what the classifier cannot read bytewise.
+    unsafe_charset: bool,
+    /// A savepoint was set without autocommit and before the first statement: no flag tells of it.
+    savepoint_unseen: bool,
+    /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
+    /// is open on the server, since an ERR packet carries no status.
+    unclear: bool,
+    /// Live prepared statements.
+    pub prepared: Statements,
+    transaction: Option<Log>,
     /// The current database, if it was chosen after the connect.
     database: Option<Vec<u8>>,
     /// `mysql_reset_connection` was called.
@@ -38,23 +54,9 @@ pub struct Session {
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
     journal: Journal,
-    next_transaction: Next,
-    previous: Previous,
     pins: Pins,
-    /// The text that is being answered has several statements, and leaves something.
-    under_way: bool,
-    /// A SET made of a character set what the classifier cannot read bytewise.
-    unsafe_charset: bool,
     /// SQL-level PREPARE.
     named: NamedStatements,
-    /// Live prepared statements.
-    pub prepared: Statements,
-    transaction: Option<Log>,
-    /// A savepoint was set without autocommit and before the first statement: no flag tells of it.
-    savepoint_unseen: bool,
-    /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
-    /// is open on the server, since an ERR packet carries no status.
-    unclear: bool,
 }
 
 /// What the library had when it was called.
