@@ -10,7 +10,7 @@ use pointsman_tests::{
 
 use crate::{pairs::quantile, peer, turns};
 
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 /// Each of the programs of a round has its share of this.
 const SECONDS: u64 = 8;
 const ROWS: u32 = 10_000;

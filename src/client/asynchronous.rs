@@ -22,7 +22,7 @@ use crate::{
     },
     endpoint::Role,
     evidence,
-    hooks::decide,
+    hooks::{decide, exchange},
     sql::Statement,
     verdict::Evidence,
 };
@@ -76,6 +76,8 @@ fn begin(call: Call, mysql: Active, work: Work<'_>) -> Option<Guest> {
 }
 
 fn finish<T>(guest: Option<Guest>, real: impl FnOnce() -> (T, Option<Outcome>)) -> T {
+    // Nothing may wait in here: not even for an exchange out of which the thread has jumped (siglongjmp).
+    exchange::forget();
     let (value, outcome) = real();
     match (guest, outcome) {
         (Some(guest), None) => guest.stay(),

@@ -170,7 +170,8 @@ impl Handle {
     /// The rows announced last, if nothing but storing them is to be done, and nothing happened since.
     pub fn plain_rows(&self) -> Option<PlainRows<'_>> {
         let plain = self.rows.load(Relaxed) == PLAIN_ROWS && !self.inside.swap(true, AcqRel);
-        plain.then_some(PlainRows(self))
+        // Made only then: its end says that nobody is inside.
+        plain.then(|| PlainRows(self))
     }
 
     /// The statement before has announced rows that may be stored plainly.

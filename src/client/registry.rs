@@ -38,8 +38,8 @@ impl Registry {
     }
 
     pub fn insert(&self, key: usize, handle: Arc<Handle>) {
-        self.shard(key).lock().insert(key, handle);
-        self.epoch.fetch_add(1, AcqRel);
+        let replaced = self.shard(key).lock().insert(key, handle);
+        self.changed(replaced);
     }
 
     pub fn any(&self, mut wanted: impl FnMut(&Handle) -> bool) -> bool {
@@ -48,8 +48,14 @@ impl Registry {
     }
 
     pub fn remove(&self, key: usize) {
-        self.shard(key).lock().remove(&key);
+        let removed = self.shard(key).lock().remove(&key);
+        self.changed(removed);
+    }
+
+    /// The number is another one before a handle can be gone: whoever remembers its address goes by that.
+    fn changed(&self, gone: Option<Arc<Handle>>) {
         self.epoch.fetch_add(1, AcqRel);
+        drop(gone);
     }
 
     /// Read in a child, of its parent's: a lock that was held at that moment will never be free.

@@ -69,7 +69,11 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
                 let exchange = decide(|| guest.begin_exchange()).flatten();
                 returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), exchange);
             }
-            Some(Next::Deliver(code)) => return code,
+            Some(Next::Deliver(code)) => {
+                // When it came nobody knows: the application has waited for it.
+                decide(|| guest.state().answered = 0);
+                return code;
+            }
             None => return returned.code,
         }
     }

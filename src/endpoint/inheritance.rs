@@ -1,7 +1,10 @@
 //! What a forked child takes over from its parent: where the writer was. It counts only if the child finds no writer where
 //! DNS leads.
 
-use std::{net::SocketAddr, sync::atomic::Ordering::*};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::*},
+};
 
 use super::{Endpoint, Role};
 use crate::control::log::{Level::*, say};
@@ -33,7 +36,77 @@ impl Endpoint {
 
     /// Read in a child, of its parent's: a lock that was held at that moment will never be free.
     pub fn writer_at_fork(&self) -> Option<SocketAddr> {
-        let state = self.state.try_lock()?;
-        state.life.incumbent().or(self.inherited)
+        self.known.get().or(self.inherited)
+    }
+}
+
+/// A server, readable at any moment, also in the copy that a fork makes in the middle of a change: the new one is written
+/// beside the old one before it counts.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    slots: [Slot; 2],
+    current: AtomicUsize,
+}
+
+/// An address as IPv6, in two halves, and its port above one bit which says that there is one.
+#[derive(Debug, Default)]
+struct Slot {
+    high: AtomicU64,
+    low: AtomicU64,
+    port: AtomicU32,
+}
+
+impl Known {
+    /// By one thread at a time.
+    pub fn set(&self, server: Option<SocketAddr>) {
+        if self.get() == server {
+            return;
+        }
+        let other = 1 - self.current.load(Acquire);
+        let slot = &self.slots[other];
+        if let Some(server) = server {
+            let bits = match server.ip() {
+                IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+                IpAddr::V6(ip) => ip.to_bits(),
+            };
+            slot.high.store((bits >> 64) as u64, Relaxed);
+            slot.low.store(bits as u64, Relaxed);
+        }
+        slot.port.store(server.map_or(0, |server| u32::from(server.port()) << 1 | 1), Relaxed);
+        self.current.store(other, Release);
+    }
+
+    pub fn get(&self) -> Option<SocketAddr> {
+        let slot = &self.slots[self.current.load(Acquire)];
+        let port = slot.port.load(Relaxed);
+        let bits = u128::from(slot.high.load(Relaxed)) << 64 | u128::from(slot.low.load(Relaxed));
+        (port & 1 == 1).then(|| SocketAddr::new(Ipv6Addr::from_bits(bits).to_canonical(), (port >> 1) as u16))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::name::Name, *};
+
+    #[test]
+    fn the_server_that_is_known_is_the_last_one_that_was_set() {
+        let known = Known::default();
+        assert_eq!(known.get(), None);
+        for server in ["10.0.0.1:3306", "[2001:db8::1]:3307", "255.255.255.255:65535", "[::1]:1"] {
+            let server = server.parse().unwrap();
+            known.set(Some(server));
+            assert_eq!(known.get(), Some(server));
+        }
+        known.set(None);
+        assert_eq!(known.get(), None);
+    }
+
+    #[test]
+    fn a_child_is_told_the_writer_also_while_somebody_has_the_endpoints_lock() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let writer = "10.0.0.1:3306".parse().unwrap();
+        endpoint.seen_writable(writer);
+        let _held = endpoint.lock();
+        assert_eq!(endpoint.writer_at_fork(), Some(writer));
     }
 }

@@ -29,6 +29,7 @@ use std::{
 
 use rustix_futex_sync::{Mutex, MutexGuard};
 
+use inheritance::Known;
 use life::{Life, Phase};
 use name::Name;
 
@@ -59,6 +60,8 @@ pub struct Endpoint {
     learning: AtomicU8,
     /// Where the writer was in the process that forked this one: so there is one.
     inherited: Option<SocketAddr>,
+    /// The incumbent, for a child that cannot take the lock.
+    known: Known,
     /// Generation × 4, plus 1 while a statement has to look before it is sent, plus 2 while the circuit is open.
     pulse: AtomicU64,
     /// Live tagged sockets: while there are none, DNS is not asked.
@@ -133,6 +136,7 @@ impl Endpoint {
             role: AtomicU8::new(role as u8),
             learning: AtomicU8::new(0),
             inherited: None,
+            known: Known::default(),
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
             wanted: AtomicU8::new(Pace::Idle as u8),
@@ -369,6 +373,7 @@ impl Endpoint {
     fn publish(&self, state: &State) {
         let life = &state.life;
         let pulse = life.generation() << 2 | u64::from(life.circuit_open()) << 1 | u64::from(life.unsettled());
+        self.known.set(life.incumbent());
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.tell_all();

@@ -139,8 +139,13 @@ impl Library {
     /// Is the caller the client library itself, calling its own exported functions? A client that is linked into
     /// somebody's extension cannot be told from that extension by address; the handle tells then.
     fn is_itself(&self, caller: usize) -> bool {
-        let separate = [&b"libmariadb"[..], b"libmysqlclient", b"libperconaserverclient"];
-        self.object.contains(caller) && separate.iter().any(|name| self.object.file().starts_with(name))
+        self.object.contains(caller) && self.is_separate()
+    }
+
+    /// A library of its own, by its name, and no part of somebody's extension.
+    fn is_separate(&self) -> bool {
+        let names = [&b"libmariadb"[..], b"libmysqlclient", b"libperconaserverclient"];
+        names.iter().any(|name| self.object.file().starts_with(name))
     }
 
     /// The real function of a door, or null if this library does not have it.
@@ -184,7 +189,10 @@ impl Library {
             return Err(format!("version {version}; known are libmariadb 3.3-3.4 and libmysqlclient 8.0-9.7"));
         }
         let layout = calibrate(&api).map_err(|what| format!("version {version}, calibration failed at {what}"))?;
-        let polls = api.mariadb_reconnect.is_some() && [c"recv", c"poll"].into_iter().all(objects::is_the_c_librarys);
+        // In an extension, its asynchronous calls cannot be told from others: they call the same functions.
+        let polls = api.mariadb_reconnect.is_some()
+            && self.is_separate()
+            && [c"recv", c"poll"].into_iter().all(objects::is_the_c_librarys);
         Ok(Managed { api, layout, polls, statements: OnceBox::new() })
     }
 

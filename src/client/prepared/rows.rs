@@ -43,11 +43,12 @@ pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c
     let mut attempts = 0;
     loop {
         if code == 0 {
+            let stored = || guest.rows_stored(statement, rows.logged);
             if rows.logged {
-                decide(|| guest.rows_stored(statement));
-            } else if !any_long_data() {
-                AT_REST.set(statement.key());
-            }
+                decide(stored)
+            } else {
+                glance(stored)
+            };
             return code;
         }
         if decide(|| guest.executes_again(statement, rows.read, &mut attempts)) != Some(true) {
@@ -76,7 +77,7 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
 
 /// `mysql_stmt_free_result`: what was not read is read to its end.
 pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    if AT_REST.replace(0) == statement.key() {
+    if AT_REST.replace(0) == statement.key() && !any_long_data() {
         return real();
     }
     let Some(guest) = entered(call, statement) else { return real() };
@@ -95,21 +96,18 @@ pub(super) struct Announced {
 }
 
 impl Guest {
-    /// Where no log wants their digest, nothing is left to be noted once they were stored.
     fn rows_announced(&self, statement: ActiveStatement) -> Announced {
-        let mut state = self.state();
+        let state = self.state();
         let read = matches!(state.result, Pending::Prepared { statement: reading, read: true } if reading == statement);
-        let logged = state.session.wants_digest();
-        if !logged {
-            state.finished(statement);
-        }
-        Announced { read, logged }
+        Announced { read, logged: state.session.wants_digest() }
     }
 
-    fn rows_stored(&self, statement: ActiveStatement) {
+    fn rows_stored(&self, statement: ActiveStatement, logged: bool) {
         let mut state = self.state();
-        let digest = self.native.digest_statement(statement);
-        state.session.on_stored(digest, self.status_in_transaction());
+        if logged {
+            let digest = self.native.digest_statement(statement);
+            state.session.on_stored(digest, self.status_in_transaction());
+        }
         state.finished(statement);
     }
 

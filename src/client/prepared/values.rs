@@ -19,7 +19,7 @@ use super::{
                 STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
-        state::{Live, State},
+        state::{Live, Pending, State},
     },
     harmless,
 };
@@ -104,7 +104,11 @@ impl Guest {
     /// An execution of the statement begins, if we know what it is.
     pub(super) fn execution_begins(&self, statement: ActiveStatement) -> Option<Begun> {
         let mut state = self.state();
-        let State { session, statements, executing, values, .. } = &mut *state;
+        let State { session, statements, executing, values, result, .. } = &mut *state;
+        if let Pending::Prepared { read, .. } = result {
+            // Whatever becomes of this one, the values that those rows were asked for with are gone.
+            *read = false;
+        }
         let prepared = session.prepared.get(statement.key())?;
         let known = Arc::clone(&prepared.preparation);
         let live = Live::of(statements, statement);
