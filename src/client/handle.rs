@@ -183,7 +183,11 @@ impl Handle {
         if handle.inside.swap(true, AcqRel) {
             return None;
         }
-        if handle.rows.swap(NO_ROWS, Relaxed) == STORED_ROWS {
+        let rows = handle.rows.load(Relaxed);
+        if rows != NO_ROWS {
+            handle.rows.store(NO_ROWS, Relaxed);
+        }
+        if rows == STORED_ROWS {
             handle.lock().result = Pending::None;
         }
         let native = Native::new(mysql, handle.managed);

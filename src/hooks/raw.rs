@@ -75,7 +75,7 @@ pub fn hung_up(fd: i32) -> bool {
     let mut poll = libc::pollfd { fd, events: libc::POLLRDHUP, revents: 0 };
     let mut at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: one valid pollfd, a valid timeout of 0 that the kernel may write to, no signal mask.
-    let ready = unsafe { libc::syscall(libc::SYS_ppoll, &raw mut poll, 1, &raw mut at_once, 0, 0) };
+    let ready = unsafe { libc::syscall(libc::SYS_ppoll, &raw mut poll, 1usize, &raw mut at_once, 0usize, 0usize) };
     ready == 1 && poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
@@ -85,7 +85,7 @@ pub fn has_ended(fd: i32) -> bool {
     let mut byte = 0u8;
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     // SAFETY: room for one byte; nobody's address is asked for.
-    match unsafe { libc::syscall(libc::SYS_recvfrom, fd, &raw mut byte, 1, flags, 0, 0) } {
+    match unsafe { libc::syscall(libc::SYS_recvfrom, fd, &raw mut byte, 1usize, flags, 0usize, 0usize) } {
         0 => true,
         -1 => !matches!(errno::get(), libc::EAGAIN | libc::ENOTSOCK),
         // The server has said something before its end: last words, or a ticket of TLS.

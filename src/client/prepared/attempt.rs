@@ -3,16 +3,19 @@
 
 use std::{ffi::c_int, time::SystemTime};
 
-use super::super::{
-    handle::Guest,
-    layout::{
-        native::{ActiveStatement, Failure},
-        sys::SERVER_STATUS_IN_TRANS,
+use super::{
+    super::{
+        handle::Guest,
+        layout::{
+            native::{ActiveStatement, Failure},
+            sys::SERVER_STATUS_IN_TRANS,
+        },
+        look::Look,
+        rescue::Next,
+        state::Pending,
+        statement::{Returned, evidence_of},
     },
-    look::Look,
-    rescue::Next,
-    state::Pending,
-    statement::{Returned, evidence_of},
+    values::any_cursors,
 };
 use crate::{
     evidence,
@@ -138,7 +141,7 @@ impl Guest {
         let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
         self.succeeded(state, ran, class, reply, Pending::None);
         state.values = values;
-        if rows && self.native.wants_cursor(statement) {
+        if rows && any_cursors() && self.native.wants_cursor(statement) {
             state.session.prepared.open_cursor(statement.key());
         } else if rows {
             let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();

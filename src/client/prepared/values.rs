@@ -16,7 +16,7 @@ use super::{
             native::ActiveStatement,
             sys::{
                 MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE,
-                STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
+                STMT_ATTR_CURSOR_TYPE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
         state::{Live, Pending, State},
@@ -51,8 +51,18 @@ pub fn bound(call: Call, statement: ActiveStatement, binds: Option<usize>) {
     });
 }
 
+/// Some statement of the process was given a kind of cursor, perhaps none.
+static CURSORS: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn any_cursors() -> bool {
+    CURSORS.load(Relaxed)
+}
+
 /// `mysql_stmt_attr_set`: MariaDB has attributes by which the values of an execution come from elsewhere.
 pub fn attribute_set(call: Call, statement: ActiveStatement, attribute: c_int) {
+    if attribute == STMT_ATTR_CURSOR_TYPE {
+        CURSORS.store(true, Relaxed);
+    }
     let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
     if attribute < STMT_ATTR_PREBIND_PARAMS || call.nested() {
         return;
@@ -111,7 +121,10 @@ impl Guest {
         }
         let prepared = session.prepared.get(statement.key())?;
         let known = Arc::clone(&prepared.preparation);
-        let live = Live::of(statements, statement);
+        let live = match statements.get(&statement.key()) {
+            Some(live) => live,
+            None => Live::of(statements, statement),
+        };
         *executing = Some(statement);
         let plain = live.refused.is_none() && !prepared.has_long_data();
         let kept = self.keep_values(statement, (prepared, live), session.transaction().is_some(), values);
