@@ -52,6 +52,14 @@ fn a_connection_that_is_not_protected_is_waited_for_as_without_us() {
 }
 
 #[test]
+fn who_only_observes_leaves_the_waiting_to_the_library() {
+    let Some(lab) = LAB.get(|| single(Flavor::MariaDb)) else { return };
+    let mut command = program(lab, ENDPOINT, "", Preload::Preloaded);
+    command.env("POINTSMAN_MODE", "observe");
+    assert_eq!(waits(command), "poll");
+}
+
+#[test]
 fn whoever_stands_before_poll_is_asked_as_without_us() {
     let Some(lab) = LAB.get(|| single(Flavor::MariaDb)) else { return };
     let other = compile("own_poll", "own_poll", Kind::SharedLibrary, &["-ldl"]).display().to_string();

@@ -60,6 +60,7 @@ fn round(lab: &Lab, peers: &[peer::Peer], mode: &str, threads: u32) -> Vec<f64> 
         rows.split_whitespace().last().and_then(|value| value.parse().ok()).expect("a number")
     };
     let connections = || number(&format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'"));
+    wait_for("the round before to be gone", || connections() == 0);
     let ready = |at: usize| {
         let wanted = (at as u64 + 1) * u64::from(threads);
         wait_for("its connections", || connections() >= wanted);

@@ -12,28 +12,24 @@ use rustix::process::{Pid, Signal, kill_process};
 const TURN: Duration = Duration::from_millis(40);
 
 /// Ended with us, whatever happens: a stopped program would stay for ever.
-struct Player(Option<Child>);
+struct Player(Child);
 
 impl Player {
     fn start(mut command: Command) -> Self {
         let started = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
-        Player(Some(started.expect("the program can be started")))
+        Player(started.expect("the program can be started"))
     }
 
     /// Nobody has waited for it, so its id is nobody else's.
     fn send(&self, signal: Signal) {
-        if let Some(child) = &self.0 {
-            let _ = kill_process(Pid::from_child(child), signal);
-        }
+        let _ = kill_process(Pid::from_child(&self.0), signal);
     }
 }
 
 impl Drop for Player {
     fn drop(&mut self) {
-        if let Some(mut child) = self.0.take() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

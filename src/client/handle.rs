@@ -27,7 +27,7 @@ use crate::{
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin},
 };
 
-/// Nothing that we know of, or something that has to be noted when it is stored.
+/// `Handle::rows`: nothing that we know of, or something that has to be noted when it is stored.
 const NO_ROWS: u8 = 0;
 /// Rows of which nothing has to be noted, but that they are stored.
 const PLAIN_ROWS: u8 = 1;
@@ -49,31 +49,17 @@ impl Drop for PlainRows<'_> {
     }
 }
 
-const UNDER_TLS: u8 = 0;
-const WAITS_ITSELF: u8 = 1;
-const WAITS_IN_RECV: u8 = 2;
-
-fn code(waits: Option<Waits>) -> u8 {
-    match waits {
-        None => UNDER_TLS,
-        Some(Waits::Itself) => WAITS_ITSELF,
-        Some(Waits::InRecv) => WAITS_IN_RECV,
-    }
-}
-
-/// In this order: what every statement touches lies together, in as few cache lines as can be. With many connections they
-/// are what a statement waits for.
-#[repr(C)]
 pub struct Handle {
     /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
     inside: AtomicBool,
     /// Somebody works on it by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
-    /// What there is to be stored, for calls that only do that: one of the three below.
+    /// What there is to be stored, for calls that only do that: one of the three above.
     rows: AtomicU8,
-    /// What `Native::waits` said of its connection. The options behind it count when a handle is connected (MySQL manual,
-    /// mysql_options()).
-    waits: AtomicU8,
+    /// What `Native::waits` said of its connection: not under TLS, and in `recv`. The options behind it count when a handle
+    /// is connected (MySQL manual, mysql_options()).
+    plaintext: AtomicBool,
+    waits_in_recv: AtomicBool,
     /// Reported lost: every further call passes through until the application connects anew.
     condemned: AtomicBool,
     /// The endpoint's position in the process's list, for tags.
@@ -89,6 +75,7 @@ pub struct Handle {
 
 impl Handle {
     pub fn new(endpoint: &'static Endpoint, position: u16, managed: &'static Managed, native: &Native) -> Self {
+        let waits = native.waits();
         Handle {
             endpoint,
             position,
@@ -98,7 +85,8 @@ impl Handle {
             rows: AtomicU8::new(NO_ROWS),
             unseen: AtomicBool::new(false),
             thread: AtomicU64::new(native.thread_id()),
-            waits: AtomicU8::new(code(native.waits())),
+            plaintext: AtomicBool::new(waits.is_some()),
+            waits_in_recv: AtomicBool::new(waits == Some(Waits::InRecv)),
             condemned: AtomicBool::new(false),
             state: Mutex::new(State::new(endpoint.pulse(), native.peer())),
         }
@@ -112,7 +100,9 @@ impl Handle {
     /// It has another connection, with this session.
     pub fn on_reconnected(&self, native: &Native) {
         self.thread.store(native.thread_id(), Relaxed);
-        self.waits.store(code(native.waits()), Relaxed);
+        let waits = native.waits();
+        self.plaintext.store(waits.is_some(), Relaxed);
+        self.waits_in_recv.store(waits == Some(Waits::InRecv), Relaxed);
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
@@ -277,12 +267,9 @@ impl Guest {
 
     /// The statement is sent next, or its answer read.
     pub fn begin_exchange(&self) -> Option<Exchange> {
-        let waits = match self.handle.waits.load(Relaxed) {
-            UNDER_TLS => return None,
-            WAITS_IN_RECV => Waits::InRecv,
-            _ => Waits::Itself,
-        };
-        self.native.connected().then(|| exchange::begin(self.native.fd(), waits))
+        let waits = if self.handle.waits_in_recv.load(Relaxed) { Waits::InRecv } else { Waits::Itself };
+        let plaintext = self.handle.plaintext.load(Relaxed) && self.native.connected();
+        plaintext.then(|| exchange::begin(self.native.fd(), waits))
     }
 
     /// Is a transaction open? The server's flag, which an ERR packet does not carry, and our own log.

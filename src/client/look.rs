@@ -54,6 +54,7 @@ impl Guest {
     /// which must cost next to nothing. When in doubt it says no, and `before` looks closely.
     pub(super) fn in_order(&self, statement: &Statement) -> bool {
         if config().mode == Mode::Observe {
+            // Its socket is left alone: a look takes an error that the library would find.
             return false;
         }
         let pulse = self.endpoint().pulse();
@@ -65,7 +66,8 @@ impl Guest {
             && !statement.uses_previous
             && !self.native.more_results()
             && self.endpoint().is_calm(pulse)
-            // What the server has done since its last answer a moment ago is still on its way, longer than that.
+            // What the server has done since its last answer a moment ago is usually still on its way. (Not if this thread
+            // was woken late for that answer: then the statement may be lost, and is judged like any other.)
             && (just_answered || !self.native.has_ended())
     }
 }

@@ -16,8 +16,6 @@ use crate::{
     sql::{Familiar, Statement},
 };
 
-/// In this order for the same reason as a handle.
-#[repr(C)]
 pub struct State {
     /// The endpoint's pulse when this handle was last found in order; another value means: look.
     pub pulse: Pulse,

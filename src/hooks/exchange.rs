@@ -19,16 +19,16 @@ pub enum Waits {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ear {
-    Deaf,
+enum UnderWay {
+    Nothing,
     /// Nobody has closed this descriptor yet, so it still is the connection that is meant.
     On(c_int, Waits),
     /// It was closed. True: a tail of what was written to it has never left this host, and never will.
-    Heard(bool),
+    Closed(bool),
 }
 
 thread_local! {
-    static EAR: Cell<Ear> = const { Cell::new(Ear::Deaf) };
+    static UNDER_WAY: Cell<UnderWay> = const { Cell::new(UnderWay::Nothing) };
 }
 
 /// Goes on as long as it lives. It belongs to the thread.
@@ -36,14 +36,14 @@ pub struct Exchange(PhantomData<*const ()>);
 
 /// Begins on the connection `fd`, on which nothing is under way.
 pub fn begin(fd: c_int, waits: Waits) -> Exchange {
-    let _ = EAR.try_with(|ear| ear.set(Ear::On(fd, waits)));
+    let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::On(fd, waits)));
     Exchange(PhantomData)
 }
 
 impl Exchange {
     /// The connection was closed meanwhile, and what was written last has not left this host to its last byte.
     pub fn never_left(self) -> bool {
-        EAR.try_with(Cell::get) == Ok(Ear::Heard(true))
+        UNDER_WAY.try_with(Cell::get) == Ok(UnderWay::Closed(true))
     }
 }
 
@@ -55,22 +55,22 @@ impl Drop for Exchange {
 
 /// `fd` is about to be closed by this thread.
 pub fn closing(fd: c_int) {
-    if let Ok(Ear::On(on, _)) = EAR.try_with(Cell::get)
+    if let Ok(UnderWay::On(on, _)) = UNDER_WAY.try_with(Cell::get)
         && on == fd
     {
-        let _ = EAR.try_with(|ear| ear.set(Ear::Heard(raw::never_left(fd))));
+        let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Closed(raw::never_left(fd))));
     }
 }
 
 /// Does this thread have nothing to do but to wait for bytes on `fd`?
 pub fn waits_on(fd: c_int) -> bool {
-    EAR.try_with(Cell::get) == Ok(Ear::On(fd, Waits::InRecv))
+    UNDER_WAY.try_with(Cell::get) == Ok(UnderWay::On(fd, Waits::InRecv))
 }
 
 /// This thread connects a socket: the library may say the same again, on another connection. What was heard of the
 /// first one says nothing of that.
 pub fn forget() {
-    let _ = EAR.try_with(|ear| ear.set(Ear::Deaf));
+    let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Nothing));
 }
 
 #[cfg(test)]

@@ -29,9 +29,7 @@ use prepared::Statements;
 use previous::Previous;
 use transaction::{Log, Reply};
 
-/// In this order: what ordinary statements touch comes first, together.
 #[derive(Clone, Debug, Default)]
-#[repr(C)]
 pub struct Session {
     next_transaction: Next,
     previous: Previous,

@@ -74,9 +74,6 @@ int main(int count, char **values) {
     if (strstr(work, "in-threads") && pthread_create(&other, NULL, idle, NULL))
         fail("thread", "cannot be started");
     MYSQL *mysql = connected();
-    run(mysql, "SELECT 1");
-    /* As in a larger program, nothing that is freed from now on borders on the end of the heap, where malloc has less to do. */
-    char *behind = malloc(100);
     if (!strcmp(work, "connections")) {
         MYSQL **all = calloc(times, sizeof *all);
         long before = resident();
@@ -106,6 +103,5 @@ int main(int count, char **values) {
         }
     }
     mysql_close(mysql);
-    free(behind);
     return 0;
 }

@@ -4,6 +4,7 @@ pub mod calibration;
 pub mod library;
 pub mod native;
 mod parameters;
+mod reconnect;
 mod statement_layout;
 pub mod statements;
 pub mod sys;

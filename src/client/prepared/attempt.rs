@@ -15,7 +15,7 @@ use super::{
         state::Pending,
         statement::{Returned, evidence_of},
     },
-    values::any_cursors,
+    values::{Begun, any_cursors},
 };
 use crate::{
     evidence,
@@ -114,18 +114,17 @@ impl Guest {
         self.native.set_statement_failure(statement, &self.native.failure());
     }
 
-    /// `kept`: `State::values` are what it was sent with.
     pub(super) fn executed(
         &self,
         statement: ActiveStatement,
-        known: &Preparation,
-        kept: bool,
+        begun: &Begun,
         returned: Returned,
         attempts: &mut u32,
     ) -> Next {
         if returned.code != 0 {
-            return self.execution_failed(statement, known, kept, returned, attempts);
+            return self.execution_failed((statement, begun), returned, attempts);
         }
+        let Begun { known, kept, .. } = begun;
         let class = &known.statement;
         let mut guard = self.state();
         let state = &mut *guard;
@@ -145,7 +144,7 @@ impl Guest {
             state.session.prepared.open_cursor(statement.key());
         } else if rows {
             let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();
-            state.result = Pending::Prepared { statement, read: kept && plain_read };
+            state.result = Pending::Prepared { statement, read: *kept && plain_read };
             if !state.session.wants_digest() && !state.session.prepared.has_cursors() {
                 self.handle.announce_plain_rows();
             }
@@ -156,9 +155,7 @@ impl Guest {
 
     fn execution_failed(
         &self,
-        statement: ActiveStatement,
-        known: &Preparation,
-        kept: bool,
+        (statement, Begun { known, kept, .. }): (ActiveStatement, &Begun),
         returned: Returned,
         attempts: &mut u32,
     ) -> Next {

@@ -23,7 +23,6 @@ use crate::{
     sql::{Pin, Traits, classify},
 };
 pub use rows::{free_result, next_result, store_result};
-use values::Begun;
 pub use values::{attribute_set, bound, send_long_data};
 
 /// An execution of nobody knows what.
@@ -77,7 +76,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         Some((begun, look))
     };
     let Some((guest, begun)) = entered_and(call, statement, begin) else { return real() };
-    let Some((Begun { known, kept, .. }, look)) = begun else {
+    let Some((begun, look)) = begun else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.
@@ -90,11 +89,9 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         }
         return code;
     };
-    let again = |attempts| guest.look_at_execution(statement, &known, attempts);
+    let again = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
     let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
-    guest.attend_after(look, again, real, |returned, attempts| {
-        guest.executed(statement, &known, kept, returned, attempts)
-    })
+    guest.attend_after(look, again, real, |returned, attempts| guest.executed(statement, &begun, returned, attempts))
 }
 
 /// `mysql_stmt_reset`, on the server too.

@@ -1,0 +1,71 @@
+//! How each library is made to connect a handle anew, in place, with the application's own credentials and options.
+
+use std::ffi::{c_char, c_uint};
+
+use super::{
+    native::{Failure, Native, on_handle},
+    sys::*,
+};
+
+/// How long our own connects wait for a server to accept and to greet, in seconds (the unit of the libraries' options).
+/// The application's own limit may be none at all, and a host that drops packets never answers.
+const PATIENCE: c_uint = 2;
+
+impl Native {
+    /// Logs in again on the same handle; the caller has steered the address. On failure the old connection, if it
+    /// was alive, is still there.
+    pub fn reconnect(&self) -> Result<(), Failure> {
+        // Both libraries refuse to reconnect a handle that they believe to be in a transaction.
+        self.set_server_status(self.server_status() & !(SERVER_STATUS_IN_TRANS | SERVER_MORE_RESULTS_EXIST));
+        self.with_patience(|| match (self.api().mariadb_reconnect, self.managed().layout.reconnect) {
+            (Some(mariadb_reconnect), _) => self.reconnect_mariadb(mariadb_reconnect),
+            (None, Some(flag)) => self.reconnect_mysql(flag),
+            // Calibration sees to it that there is one or the other.
+            (None, None) => Err(self.failure()),
+        })
+    }
+
+    /// While `act` runs, a connect waits no longer than [`PATIENCE`] for a server to accept and to greet.
+    fn with_patience<T>(&self, act: impl FnOnce() -> T) -> T {
+        let mut own: c_uint = 0;
+        on_handle!(self.mysql_get_option(MYSQL_OPT_CONNECT_TIMEOUT, (&raw mut own).cast()));
+        let set = |seconds: c_uint| {
+            on_handle!(self.mysql_options(MYSQL_OPT_CONNECT_TIMEOUT, (&raw const seconds).cast()));
+        };
+        set(if own == 0 { PATIENCE } else { own.min(PATIENCE) });
+        let outcome = act();
+        set(own);
+        outcome
+    }
+
+    fn reconnect_mariadb(&self, reconnect: unsafe extern "C" fn(*mut MYSQL) -> c_char) -> Result<(), Failure> {
+        let mut before: u8 = 0;
+        let set = |flag: u8| on_handle!(self.mysql_options(MARIADB_OPT_RECONNECT, (&raw const flag).cast()));
+        on_handle!(self.mysql_get_option(MARIADB_OPT_RECONNECT, (&raw mut before).cast()));
+        set(1);
+        // SAFETY: the library's own function on a valid handle.
+        let failed = unsafe { reconnect(self.mysql()) };
+        // Setting an option does not touch the handle's error.
+        set(before);
+        self.succeeded(failed.into())
+    }
+
+    /// libmysqlclient reconnects when it is about to send on a handle whose socket it believes to be of no use. (Its
+    /// option would print a warning to stderr.)
+    fn reconnect_mysql(&self, flag: usize) -> Result<(), Failure> {
+        const UNUSABLE: u8 = 2;
+        let (flag, error) = (self.field::<u8>(flag), self.field::<u8>(self.managed().layout.net_error));
+        let thread = self.thread_id();
+        // SAFETY: two calibrated one-byte fields.
+        let before = unsafe { (flag.replace(1), error.replace(UNUSABLE)) };
+        let failed = on_handle!(self.mysql_ping());
+        // SAFETY: as above.
+        unsafe {
+            flag.write(before.0);
+            if failed != 0 && self.thread_id() == thread {
+                error.write(before.1);
+            }
+        }
+        self.succeeded(failed)
+    }
+}
