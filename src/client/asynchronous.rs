@@ -93,7 +93,7 @@ impl Guest {
     /// False: the call is not followed.
     fn begins(&self, work: Work<'_>) -> bool {
         let sent = |text: &[u8]| {
-            let statement = self.classify(text);
+            let statement = self.classify(&mut self.state(), text);
             if self.has_to_be_left(&statement) {
                 self.condemn();
                 return None;

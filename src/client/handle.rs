@@ -169,6 +169,7 @@ impl Handle {
         self.rows.store(PLAIN_ROWS, Relaxed);
     }
 
+    #[inline]
     pub fn enter(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
         if handle.inside.swap(true, AcqRel) {
             return None;
@@ -182,7 +183,10 @@ impl Handle {
         }
         let native = Native::new(mysql, handle.managed);
         let guest = Guest { handle, native };
-        let looked_after = guest.is_to_be_looked_after();
+        if guest.handle.thread() != guest.native.thread_id() {
+            guest.meet_another_connection();
+        }
+        let looked_after = !guest.is_condemned();
         if guest.handle.unseen.load(Acquire) && guest.handle.unseen.swap(false, AcqRel) {
             guest.take_over();
         }
@@ -218,31 +222,31 @@ impl Guest {
         self.handle.endpoint
     }
 
-    /// Not once it was reported lost. The library may have connected anew by itself (MYSQL_OPT_RECONNECT), or the structure
-    /// may hold another connection than the one we knew.
-    fn is_to_be_looked_after(&self) -> bool {
-        let thread = self.native.thread_id();
-        if self.handle.thread() != thread {
-            self.handle.on_reconnected(&self.native);
-            let mut state = self.state();
-            state.session.forget();
-            state.sent = None;
-            state.result = Pending::None;
-            state.refused = false;
-            state.since = Instant::now();
-            state.peer = self.native.peer();
-            state.pulse = Pulse::default();
-            self.handle.condemned.store(false, Relaxed);
-        }
-        !self.is_condemned()
+    /// The library has connected anew by itself (MYSQL_OPT_RECONNECT), or the structure holds another connection than the
+    /// one we knew.
+    #[cold]
+    #[inline(never)]
+    fn meet_another_connection(&self) {
+        self.handle.on_reconnected(&self.native);
+        let mut state = self.state();
+        state.session.forget();
+        state.sent = None;
+        state.result = Pending::None;
+        state.refused = false;
+        state.since = Instant::now();
+        state.peer = self.native.peer();
+        state.pulse = Pulse::default();
+        self.handle.condemned.store(false, Relaxed);
     }
 
-    /// It was reported lost in this call, or before it.
+    /// It was reported lost in this call, or before it: it is not looked after any more.
     pub fn is_condemned(&self) -> bool {
         self.handle.condemned.load(Relaxed)
     }
 
     /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
+    #[cold]
+    #[inline(never)]
     pub(super) fn take_over(&self) {
         let mut state = self.state();
         state.session.pin(Pin::Unclear);
@@ -266,6 +270,7 @@ impl Guest {
     }
 
     /// The statement is sent next, or its answer read.
+    #[inline]
     pub fn begin_exchange(&self) -> Option<Exchange> {
         let waits = if self.handle.waits_in_recv.load(Relaxed) { Waits::InRecv } else { Waits::Itself };
         let plaintext = self.handle.plaintext.load(Relaxed) && self.native.connected();
@@ -278,26 +283,32 @@ impl Guest {
     }
 
     /// Rows of prepared statements that the application has fetched to their end are read behind our back, at no cost.
-    pub fn settle(&self) -> MutexGuard<'_, State> {
-        let mut guard = self.state();
-        let state = &mut *guard;
+    #[inline]
+    pub fn settle(&self, state: &mut State) {
         if let Pending::Prepared { statement, .. } = state.result
             && self.native.rows_are_over(statement)
         {
             state.rows_ended(statement);
         }
         if state.session.prepared.has_cursors() {
-            let State { session, statements, .. } = state;
-            session.prepared.close_cursors(|address| {
-                statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
-            });
+            self.settle_cursors(state);
         }
-        guard
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle_cursors(&self, state: &mut State) {
+        let State { session, statements, .. } = state;
+        session.prepared.close_cursors(|address| {
+            statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
+        });
     }
 
     /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
     pub fn idle(&self) -> bool {
-        self.settle().idle() && !self.native.more_results()
+        let mut state = self.state();
+        self.settle(&mut state);
+        state.idle() && !self.native.more_results()
     }
 
     /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.

@@ -2,12 +2,15 @@
 
 use std::ffi::c_int;
 
+use rustix_futex_sync::MutexGuard;
+
 use super::{
     handle::Guest,
     layout::native::Failure,
     probe::{self, Lent},
     replay,
     rescue::Next,
+    state::State,
     statement::HARMLESS,
 };
 use crate::{
@@ -32,6 +35,7 @@ pub(super) struct Look {
 
 impl Look {
     /// Of a handle that is in order.
+    #[inline]
     pub(super) fn sent(guest: &Guest, statement: &Statement) -> Self {
         Look { attempts: 0, ready: Ok(guest.exchange(statement)) }
     }
@@ -52,16 +56,16 @@ impl Look {
 impl Guest {
     /// Is everything as it was when the statement before was sent? Then this one is sent without further ado: the usual case,
     /// which must cost next to nothing. When in doubt it says no, and `before` looks closely.
-    pub(super) fn in_order(&self, statement: &Statement) -> bool {
+    pub(super) fn in_order(&self, mut state: MutexGuard<'_, State>, statement: &Statement) -> bool {
         if config().mode == Mode::Observe {
             // Its socket is left alone: a look takes an error that the library would find.
             return false;
         }
         let pulse = self.endpoint().pulse();
-        let (as_before, just_answered) = {
-            let state = self.settle();
-            (state.idle() && !state.ask_next && state.pulse == pulse, ticks::are_few_since(state.answered))
-        };
+        self.settle(&mut state);
+        let as_before = state.idle() && !state.ask_next && state.pulse == pulse;
+        let just_answered = ticks::are_few_since(state.answered);
+        drop(state);
         as_before
             && !statement.uses_previous
             && !self.native.more_results()
@@ -160,6 +164,7 @@ impl Guest {
     }
 
     /// The statement is sent next.
+    #[inline]
     pub(super) fn exchange(&self, statement: &Statement) -> Option<Exchange> {
         if statement.streams {
             self.native.expect_a_stream();

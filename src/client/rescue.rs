@@ -79,7 +79,7 @@ impl Guest {
         if config().mode == Mode::Observe {
             return Next::Deliver(code);
         }
-        drop(self.settle());
+        self.settle(&mut self.state());
         let original = self.native.failure();
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);

@@ -13,20 +13,32 @@ use super::{
 use crate::{
     evidence,
     hooks::{current, decide},
+    process::Process,
     sql::Pin,
     verdict::Evidence,
 };
 
 /// `mysql_store_result`.
 pub fn store_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) -> *mut MYSQL_RES {
-    let announced = |guest: &Guest| {
-        let mut state = guest.state();
-        (std::mem::take(&mut state.result), state.session.transaction().is_some())
-    };
     let first = call.store_plainly(mysql, &real, |result| !result.is_null());
     if let Some(result) = first.filter(|result| !result.is_null()) {
         return result;
     }
+    store_closely(call, mysql, first, real)
+}
+
+/// `first`: what the call has said already, if it was made.
+#[inline(never)]
+fn store_closely(
+    call: Call,
+    mysql: Active,
+    first: Option<*mut MYSQL_RES>,
+    real: impl Fn() -> *mut MYSQL_RES,
+) -> *mut MYSQL_RES {
+    let announced = |guest: &Guest| {
+        let mut state = guest.state();
+        (std::mem::take(&mut state.result), state.session.transaction().is_some())
+    };
     let Some((guest, (mut pending, mut logged))) = call.enter_and(mysql, announced) else {
         return first.unwrap_or_else(real);
     };
@@ -96,11 +108,14 @@ pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) 
 }
 
 /// `mysql_free_result`, once it was done: the end of a stream.
+#[inline]
 pub fn freed(result: *mut MYSQL_RES) {
-    let Some(process) = current::existing() else { return };
-    if process.streams.is_empty() {
-        return;
+    if let Some(process) = current::existing().filter(|process| !process.streams.is_empty()) {
+        stream_freed(process, result);
     }
+}
+
+fn stream_freed(process: &Process, result: *mut MYSQL_RES) {
     decide(|| {
         if process.is_ours()
             && let Some(mysql) = process.streams.remove(result as usize)

@@ -164,6 +164,7 @@ impl State {
     }
 
     /// Neither rows nor long data of its last execution are left.
+    #[inline]
     pub fn finished(&mut self, statement: ActiveStatement) {
         self.rows_ended(statement);
         self.session.prepared.finished(statement.key());

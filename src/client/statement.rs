@@ -29,12 +29,14 @@ use crate::{
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
-    let look = |guest: &Guest| {
-        let statement = guest.classify(text);
-        let look = guest.in_order(&statement).then(|| Look::sent(guest, &statement));
-        (statement, look)
+    // Written in place: this is on the way of every statement.
+    let (mut statement, mut look) = (Statement::reading(), None);
+    let first_look = |guest: &Guest| {
+        let mut state = guest.state();
+        statement = guest.classify(&mut state, text);
+        look = guest.in_order(state, &statement).then(|| Look::sent(guest, &statement));
     };
-    let Some((guest, (statement, look))) = call.enter_and(mysql, look) else { return real() };
+    let Some((guest, ())) = call.enter_and(mysql, first_look) else { return real() };
     let again = |attempts| Look::again(&guest, &statement, attempts);
     let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
     guest.attend_after(look, again, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
@@ -43,7 +45,7 @@ pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let Some(statement) = decide(|| guest.classify(text)) else { return real() };
+    let Some(statement) = decide(|| guest.classify(&mut guest.state(), text)) else { return real() };
     guest.attend(&statement, real, |returned, attempts| {
         if returned.code != 0 {
             return guest.after(text, &statement, returned, attempts);
@@ -155,10 +157,18 @@ impl Returned {
 }
 
 impl Guest {
-    pub(super) fn classify(&self, text: &[u8]) -> Statement {
-        let mut guard = self.state();
-        let State { familiar, session, .. } = &mut *guard;
-        let statement = familiar.classify(text, || self.dialect(session));
+    #[inline]
+    pub(super) fn classify(&self, state: &mut State, text: &[u8]) -> Statement {
+        match state.familiar.recognizes(text) {
+            Some(traits) => traits.into(),
+            None => self.classify_anew(state, text),
+        }
+    }
+
+    #[inline(never)]
+    fn classify_anew(&self, state: &mut State, text: &[u8]) -> Statement {
+        let State { familiar, session, .. } = state;
+        let statement = familiar.learn(text, || self.dialect(session));
         let Some(SessionEffect::Execute(name)) = statement.session.last() else { return statement };
         let Some(known) = session.named(name).map(|text| classify(text, self.dialect(session))) else {
             return statement;
@@ -234,6 +244,13 @@ impl Guest {
             }
             return Next::Deliver(code);
         }
+        self.after_failure(text, statement, returned, attempts)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn after_failure(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+        let code = returned.code;
         let failure = self.native.failure();
         match evidence_of(&failure) {
             // No server executes a command that it does not have to its last byte. (It may execute one whose file it
@@ -266,11 +283,33 @@ impl Guest {
         reply: Reply,
         pending: Pending,
     ) {
+        if !self.succeeded_plainly(state, statement, &reply, pending) {
+            self.leaves_something(state, ran, statement, reply);
+        }
+    }
+
+    /// What every statement has in common, and all that there is to most of them. False: this one is not like that.
+    #[inline]
+    pub(super) fn succeeded_plainly(
+        &self,
+        state: &mut State,
+        statement: &Statement,
+        reply: &Reply,
+        pending: Pending,
+    ) -> bool {
         // Perhaps a writer after all. It is asked before the next statement: a question now would overwrite what the
         // application is about to read from the handle.
-        let changed = matches!(reply, Reply::Done { affected, .. } if affected > 0 && affected != u64::MAX)
+        state.ask_next |= matches!(*reply, Reply::Done { affected, .. } if affected > 0 && affected != u64::MAX)
             && !statement.only_reads
             && self.endpoint().role() == Role::Unknown;
+        state.answered = ticks::now();
+        state.result = pending;
+        !self.status_in_transaction() && state.session.on_ordinary_success(statement, reply)
+    }
+
+    /// It has to do with a transaction, or what it leaves is kept.
+    #[inline(never)]
+    pub(super) fn leaves_something(&self, state: &mut State, ran: Ran<'_>, statement: &Statement, reply: Reply) {
         let in_transaction = self.status_in_transaction();
         if in_transaction
             && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT != 0
@@ -285,7 +324,6 @@ impl Guest {
         {
             state.session.on_savepoint_unseen();
         }
-        state.answered = ticks::now();
         let overflowed = state.session.overflowed();
         // Kept with a transaction's statements only.
         let moment = if in_transaction { SystemTime::now() } else { SystemTime::UNIX_EPOCH };
@@ -293,7 +331,5 @@ impl Guest {
         if state.session.overflowed() && !overflowed {
             say_of_overflow(self.endpoint());
         }
-        state.result = pending;
-        state.ask_next |= changed;
     }
 }

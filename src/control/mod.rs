@@ -29,10 +29,14 @@ static CONFIG: OnceBox<Config> = OnceBox::new();
 
 /// The configuration of this process: read at the first call, the same ever after. Threads that race for the first
 /// call may read it twice; one result wins, and only its complaints are logged.
+#[inline]
 pub fn config() -> &'static Config {
-    if let Some(config) = CONFIG.get() {
-        return config;
-    }
+    CONFIG.get().unwrap_or_else(read_config)
+}
+
+#[cold]
+#[inline(never)]
+fn read_config() -> &'static Config {
     let (config, complaints) = raw::preserving_errno(|| load(Path::new(CONFIG_FILE)));
     let off = config.off;
     if CONFIG.set(Box::new(config)).is_ok() && !off {

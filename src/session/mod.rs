@@ -75,14 +75,10 @@ impl Session {
         in_transaction: bool,
         moment: SystemTime,
     ) {
-        let ran = ran.into();
-        let insert_id = if let Reply::Done { insert_id, .. } = reply { insert_id } else { 0 };
-        if !in_transaction && statement.is_ordinary() && self.is_ordinary() {
-            // All that is left of the rest of this function.
-            self.unclear = false;
-            self.under_way = false;
-            return self.previous.on_statement(statement, insert_id);
+        if !in_transaction && self.on_ordinary_success(statement, &reply) {
+            return;
         }
+        let ran = ran.into();
         use TransactionEffect::{Begin, Commit, Rollback};
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
@@ -95,7 +91,7 @@ impl Session {
         if leaves_something {
             self.session_changed();
         }
-        self.previous.on_statement(statement, insert_id);
+        self.previous.on_statement(statement, reply.insert_id());
         self.under_way = !statement.atomic && !statement.session.is_empty();
         let next = self.next_transaction.on_success(statement, ran.whole_text(), in_transaction);
         if statement.transaction == Begin {
@@ -106,6 +102,19 @@ impl Session {
             self.leave(effect, ran);
         }
         self.log(statement, ran, reply, in_transaction, next, moment);
+    }
+
+    /// The same for a statement that succeeded outside of a transaction. False, and nothing is noted: there is more to it.
+    #[inline]
+    pub fn on_ordinary_success(&mut self, statement: &Statement, reply: &Reply) -> bool {
+        let ordinary = statement.is_ordinary() && self.is_ordinary();
+        if ordinary {
+            // All that is left of `on_success`.
+            self.unclear = false;
+            self.under_way = false;
+            self.previous.on_statement(statement, reply.insert_id());
+        }
+        ordinary
     }
 
     /// No transaction is open or announced.

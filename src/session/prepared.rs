@@ -94,7 +94,16 @@ impl Statements {
     }
 
     /// Neither rows nor long data of its last execution are left.
+    #[inline]
     pub fn finished(&mut self, address: usize) {
+        if self.has_cursors() || self.long_data {
+            self.forget_what_is_left(address);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forget_what_is_left(&mut self, address: usize) {
         if self.has_cursors() {
             self.close_cursors(|open| open == address);
         }

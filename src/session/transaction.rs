@@ -28,6 +28,13 @@ pub enum Reply {
     Pending,
 }
 
+impl Reply {
+    /// 0 if there is none.
+    pub fn insert_id(&self) -> u64 {
+        if let Reply::Done { insert_id, .. } = *self { insert_id } else { 0 }
+    }
+}
+
 /// Number and content of rows, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digest {

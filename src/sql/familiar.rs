@@ -1,31 +1,34 @@
 //! A text like the one before: most applications send the same few, with other numbers in them.
 
-use super::{Dialect, Statement, classify_in_doubt, plain, plain::Plain};
+use super::{Dialect, Statement, Traits, classify_in_doubt, plain, plain::Plain};
 
 /// The last text of a connection that was plain, and what it does.
 #[derive(Clone, Debug, Default)]
 pub struct Familiar {
     text: Vec<u8>,
-    statement: Statement,
+    traits: Traits,
 }
 
 impl Familiar {
     /// Bytes. Longer texts are not kept.
     const KEPT: usize = 512;
 
-    /// What `sql` does, as `classify` says it.
-    pub fn classify(&mut self, sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
-        if !self.text.is_empty() && differ_in_numbers_only(&self.text, sql) {
-            return self.statement.clone();
-        }
+    /// What `sql` does, if it is like the last one. It leaves nothing in the session: no plain text does.
+    #[inline]
+    pub fn recognizes(&self, sql: &[u8]) -> Option<Traits> {
+        (!self.text.is_empty() && differ_in_numbers_only(&self.text, sql)).then_some(self.traits)
+    }
+
+    /// What `sql` does, as `classify` says it, and the next ones like it.
+    pub fn learn(&mut self, sql: &[u8], dialect: impl FnOnce() -> Dialect) -> Statement {
         match plain::classify(sql) {
-            Some(Plain { statement, beyond_ascii: false }) => {
+            Some(Plain { traits, beyond_ascii: false }) => {
                 if sql.len() <= Self::KEPT {
                     self.text.clear();
                     self.text.extend_from_slice(sql);
-                    self.statement.clone_from(&statement);
+                    self.traits = traits;
                 }
-                statement
+                traits.into()
             }
             plain => classify_in_doubt(plain, sql, dialect),
         }
@@ -109,6 +112,7 @@ mod tests {
     #[test]
     fn nothing_is_familiar_at_first() {
         let dialect = Dialect::default();
-        assert_eq!(Familiar::default().classify(b"", || dialect), super::super::classify(b"", dialect));
+        assert_eq!(Familiar::default().recognizes(b""), None);
+        assert_eq!(Familiar::default().learn(b"", || dialect), super::super::classify(b"", dialect));
     }
 }

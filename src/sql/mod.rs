@@ -154,7 +154,7 @@ pub struct Traits {
 }
 
 /// One statement text, classified.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Statement {
     pub traits: Traits,
     /// Empty, and not allocated, for most statements.
@@ -190,16 +190,16 @@ impl Clone for Statement {
     }
 }
 
-impl Default for Statement {
+impl Default for Traits {
     fn default() -> Self {
-        Self::reading()
+        Self::READING
     }
 }
 
 /// What `sql`, sent as one COM_QUERY or COM_STMT_PREPARE, does. Any bytes will do; the time is linear in their number.
 pub fn classify(sql: &[u8], dialect: Dialect) -> Statement {
     match plain::classify(sql) {
-        Some(Plain { statement, beyond_ascii: false }) => statement,
+        Some(Plain { traits, beyond_ascii: false }) => traits.into(),
         plain => classify_in_doubt(plain, sql, || dialect),
     }
 }
@@ -211,7 +211,7 @@ fn classify_in_doubt(plain: Option<Plain>, sql: &[u8], dialect: impl FnOnce() ->
     if dialect.ascii_unsafe_charset && !sql.is_ascii() {
         return Statement::unknowable();
     }
-    plain.map_or_else(|| classify_closely(sql, dialect), |plain| plain.statement)
+    plain.map_or_else(|| classify_closely(sql, dialect), |plain| plain.traits.into())
 }
 
 fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {

@@ -4,7 +4,7 @@
 //! below are those that the classifier looks at. That both agree is a property over soups of tokens (`properties`).
 
 use super::{
-    Statement, Traits,
+    Traits,
     functions::{Function, lookup},
 };
 
@@ -56,7 +56,7 @@ const UNKNOWN: &[u8] = b"`";
 /// What a plain text does, in every dialect whose character set is safe for it.
 #[derive(Debug)]
 pub(super) struct Plain {
-    pub statement: Statement,
+    pub traits: Traits,
     /// Some text in quotes is not ASCII.
     pub beyond_ascii: bool,
 }
@@ -159,7 +159,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
         true => Traits { queries: true, names_table: from, ..Traits::READING },
         false => Traits { names_table: true, ..Traits::WRITING },
     };
-    Some(Plain { statement: traits.into(), beyond_ascii })
+    Some(Plain { traits, beyond_ascii })
 }
 
 fn class(byte: u8) -> Class {

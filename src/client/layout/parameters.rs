@@ -27,24 +27,15 @@ pub unsafe fn read(
     let mut bytes = 0;
     values.resize_with(binds.len(), Value::default);
     for (at, (bind, value)) in (0..).zip(binds.iter().zip(values)) {
-        let mut memory = match std::mem::take(&mut value.content) {
-            Content::Bytes(memory) => memory,
-            Content::Null | Content::Long(_) => Vec::new(),
-        };
-        value.content = match long(at) {
-            Some(data) => Content::Long(data),
+        match long(at) {
+            Some(data) => value.content = Content::Long(data),
             // SAFETY: as the caller vouches.
             None => match unsafe { bytes_of(bind, time, BYTES - bytes) } {
                 None => return false,
-                Some(Some(bytes)) => {
-                    memory.clear();
-                    memory.shrink_to(KEPT.max(bytes.len()));
-                    memory.extend_from_slice(bytes);
-                    Content::Bytes(memory)
-                }
-                Some(None) => Content::Null,
+                Some(Some(bytes)) => keep(&mut value.content, bytes),
+                Some(None) => value.content = Content::Null,
             },
-        };
+        }
         (value.kind, value.unsigned) = (bind.buffer_type, bind.is_unsigned != 0);
         bytes += value.size();
         if bytes > BYTES {
@@ -52,6 +43,14 @@ pub unsafe fn read(
         }
     }
     true
+}
+
+/// In the memory of the value before, if that had any.
+fn keep(content: &mut Content, bytes: &[u8]) {
+    let Content::Bytes(memory) = content else { return *content = Content::Bytes(bytes.to_vec()) };
+    memory.clear();
+    memory.shrink_to(KEPT.max(bytes.len()));
+    memory.extend_from_slice(bytes);
 }
 
 /// What is bound: `Some(None)` is NULL.

@@ -136,10 +136,12 @@ impl Guest {
             let (affected, insert_id) = self.native.statement_done(statement);
             Reply::Done { affected, insert_id }
         };
-        let values = std::mem::take(&mut state.values);
-        let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
-        self.succeeded(state, ran, class, reply, Pending::None);
-        state.values = values;
+        if !self.succeeded_plainly(state, class, &reply, Pending::None) {
+            let values = std::mem::take(&mut state.values);
+            let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
+            self.leaves_something(state, ran, class, reply);
+            state.values = values;
+        }
         if rows && any_cursors() && self.native.wants_cursor(statement) {
             state.session.prepared.open_cursor(statement.key());
         } else if rows {

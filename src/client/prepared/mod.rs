@@ -23,6 +23,7 @@ use crate::{
     sql::{Pin, Traits, classify},
 };
 pub use rows::{free_result, next_result, store_result};
+use values::Begun;
 pub use values::{attribute_set, bound, send_long_data};
 
 /// An execution of nobody knows what.
@@ -69,14 +70,19 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
+    // Written in place: this is on the way of every execution.
+    let (mut begun, mut look) = (None, None);
     let begin = |guest: &Guest| {
-        let begun = guest.execution_begins(statement)?;
-        let class = &begun.known.statement;
-        let look = (begun.plain && guest.in_order(class)).then(|| Look::sent(guest, class));
-        Some((begun, look))
+        let mut state = guest.state();
+        begun = guest.execution_begins(&mut state, statement);
+        if let Some(Begun { known, plain: true, .. }) = &begun
+            && guest.in_order(state, &known.statement)
+        {
+            look = Some(Look::sent(guest, &known.statement));
+        }
     };
-    let Some((guest, begun)) = entered_and(call, statement, begin) else { return real() };
-    let Some((begun, look)) = begun else {
+    let Some((guest, ())) = entered_and(call, statement, begin) else { return real() };
+    let Some(begun) = begun else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.

@@ -31,13 +31,19 @@ pub(super) fn disturb(statement: ActiveStatement) {
 
 /// `mysql_stmt_store_result`: digested inside a transaction; a read that was cut off is executed again whole.
 pub fn store_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    let announced = |guest: &Guest| guest.rows_announced(statement);
     let plain = || call.store_plainly(statement, &real, |code| *code == 0);
     let first = if any_long_data() { None } else { plain() };
     if first == Some(0) {
         AT_REST.set(statement.key());
         return 0;
     }
+    store_closely(call, statement, first, real)
+}
+
+/// `first`: what the call has said already, if it was made.
+#[inline(never)]
+fn store_closely(call: Call, statement: ActiveStatement, first: Option<c_int>, real: impl Fn() -> c_int) -> c_int {
+    let announced = |guest: &Guest| guest.rows_announced(statement);
     let Some((guest, mut rows)) = entered_and(call, statement, announced) else { return first.unwrap_or_else(real) };
     let mut code = first.unwrap_or_else(&real);
     let mut attempts = 0;
@@ -80,6 +86,11 @@ pub fn free_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
     if AT_REST.replace(0) == statement.key() && !any_long_data() {
         return real();
     }
+    free_closely(call, statement, real)
+}
+
+#[inline(never)]
+fn free_closely(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = entered(call, statement) else { return real() };
     let code = real();
     glance(|| guest.finished(statement));

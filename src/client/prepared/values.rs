@@ -112,9 +112,8 @@ pub(super) struct Begun {
 
 impl Guest {
     /// An execution of the statement begins, if we know what it is.
-    pub(super) fn execution_begins(&self, statement: ActiveStatement) -> Option<Begun> {
-        let mut state = self.state();
-        let State { session, statements, executing, values, result, .. } = &mut *state;
+    pub(super) fn execution_begins(&self, state: &mut State, statement: ActiveStatement) -> Option<Begun> {
+        let State { session, statements, executing, values, result, .. } = state;
         if let Pending::Prepared { read, .. } = result {
             // Whatever becomes of this one, the values that those rows were asked for with are gone.
             *read = false;
