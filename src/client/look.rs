@@ -64,16 +64,22 @@ impl Guest {
         let pulse = self.endpoint().pulse();
         self.settle(&mut state);
         let as_before = state.idle() && !state.ask_next && state.pulse == pulse;
-        let just_answered = ticks::are_few_since(state.answered);
+        let in_transaction = self.status_in_transaction() || state.session.transaction().is_some();
+        let unseen = goes_unseen(statement, in_transaction, state.answered);
         drop(state);
         as_before
             && !statement.uses_previous
             && !self.native.more_results()
             && self.endpoint().is_calm(pulse)
-            // What the server has done since its last answer a moment ago is usually still on its way. (Not if this thread
-            // was woken late for that answer: then the statement may be lost, and is judged like any other.)
-            && (just_answered || !self.native.has_ended())
+            && (unseen || !self.native.has_ended())
     }
+}
+
+/// Is the statement sent without a look at its connection? What a server has done since its last answer a moment ago is
+/// usually still on its way. Not always, as this thread may have been woken late for that answer: so it has to be a statement
+/// that is run again if it is lost.
+fn goes_unseen(statement: &Statement, in_transaction: bool, answered: u64) -> bool {
+    statement.only_reads && !in_transaction && ticks::are_few_since(answered)
 }
 
 /// What the library would have said of a connection found dead before sending.
@@ -207,5 +213,37 @@ impl Guest {
             self.state().pulse = endpoint.pulse();
         }
         Next::Send
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        sql::{Dialect, classify},
+        verdict::{Action, Class, Incumbent, Session, verdict},
+    };
+
+    #[test]
+    fn what_is_sent_without_a_look_is_run_again_if_it_is_lost() {
+        for text in [
+            "SELECT 1",
+            "BEGIN",
+            "COMMIT",
+            "INSERT INTO t VALUES (1)",
+            "SELECT f()",
+            "SELECT 1; DELETE FROM t",
+            "CALL p()",
+        ] {
+            let statement = classify(text.as_bytes(), Dialect::default());
+            for in_transaction in [false, true] {
+                let session = Session { in_transaction, replayable: false, pinned: false };
+                let lost = verdict(Evidence::Unknown, Class::of(&statement), session, Incumbent::Replaced);
+                // This thread may lose its core in between, but not each time.
+                let unseen = (0..1000).any(|_| goes_unseen(&statement, in_transaction, ticks::now()));
+                assert_eq!(unseen, lost == Action::RunAgain, "{text}, in a transaction: {in_transaction}");
+                assert!(!goes_unseen(&statement, in_transaction, 0), "long after the last answer");
+            }
+        }
     }
 }
