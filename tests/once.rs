@@ -498,13 +498,15 @@ fn an_execution_cut_off_by_a_server_that_was_replaced_is_made_again_if_it_only_r
     }
 }
 
+/// More than fits into the buffers on the way.
+const MANY: &str = "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1000) \
+                    SELECT n, t, t, t, t, t, t, t FROM r, (SELECT REPEAT('x', 4000) AS t) AS text WHERE n > ?";
+
 /// The application has thrown the value away by then.
 #[test]
 fn rows_of_an_execution_that_were_cut_off_are_all_read_again_with_the_value_that_was_sent() {
     for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
-        let many = "WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 1000) \
-                    SELECT n, REPEAT('x', 40000) FROM r WHERE n > ?";
-        let told = replaced_execution(driver, "rows", many, |journey| {
+        let told = replaced_execution(driver, "rows", MANY, |journey| {
             assert_eq!(journey.client.all(&["execute 0", "set 0 0 999"]), ["rows", "ok"]);
             journey.replace_server();
             journey.proxy.hang_up();
@@ -515,5 +517,23 @@ fn rows_of_an_execution_that_were_cut_off_are_all_read_again_with_the_value_that
             stored
         });
         assert_eq!(told, ["stored 1000", "0", "rows 2"], "{driver:?}");
+    }
+}
+
+/// Client libraries let an application fetch some rows as they come and then store the rest.
+#[test]
+fn rows_of_which_one_has_reached_the_application_are_not_read_again() {
+    for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
+        let told = replaced_execution(driver, "fetched", MANY, |journey| {
+            assert_eq!(journey.client.ask("execute 0"), "rows");
+            assert!(journey.client.ask("fetch 0").starts_with("row 1|x"));
+            journey.replace_server();
+            journey.proxy.hang_up();
+            let stored = journey.client.ask("store 0");
+            assert_eq!(journey.client.counter("reruns"), 0, "{}", journey.client.stderr());
+            stored
+        });
+        assert!(told[0].starts_with("error "), "{driver:?}: {}", told[0]);
+        assert_eq!(told[2], "rows 2", "{driver:?}");
     }
 }

@@ -118,6 +118,18 @@ impl Native {
         }
     }
 
+    /// Has no row of its last execution been fetched yet?
+    pub fn rows_are_whole(&self, statement: ActiveStatement) -> bool {
+        /// libmariadb: the state of a statement whose rows wait to be stored or fetched. In libmysqlclient it is the one
+        /// behind the prepared ones, and another one with the first row.
+        const WAITING: u32 = 3;
+        let Some((layout, state)) = self.statement_layout().zip(self.statement_state(statement)) else { return false };
+        match self.api().mariadb_reconnect {
+            Some(_) => state <= WAITING,
+            None => state <= layout.unprepared + 2,
+        }
+    }
+
     /// Copies what the application has just bound.
     pub fn bound(&self, statement: ActiveStatement, binds: usize) -> Vec<MYSQL_BIND> {
         let (parameters, _) = self.statement_counts(statement);

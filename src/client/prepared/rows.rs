@@ -122,11 +122,13 @@ impl Guest {
         state.finished(statement);
     }
 
-    /// None of the rows has reached the application: a statement that only reads is executed again.
+    /// A statement that only reads is executed again, if none of its rows has reached the application.
     fn executes_again(&self, statement: ActiveStatement, read: bool, attempts: &mut u32) -> bool {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
         self.finished(statement);
-        let Some(known) = self.known(statement).filter(|_| read) else {
+        // Some rows may have been fetched as they came, before the rest of them was to be stored.
+        let whole = read && self.native.rows_are_whole(statement);
+        let Some(known) = self.known(statement).filter(|_| whole) else {
             let generation = self.state().pulse.generation();
             self.endpoint().suspect(generation);
             return false;
