@@ -537,3 +537,21 @@ fn rows_of_which_one_has_reached_the_application_are_not_read_again() {
         assert_eq!(told[2], "rows 2", "{driver:?}");
     }
 }
+
+/// The values that it was sent with are kept for as long as nothing else is executed, be it in vain.
+#[test]
+fn rows_are_not_read_again_with_the_values_of_an_execution_that_was_refused_in_between() {
+    for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
+        let told = replaced_execution(driver, "refused", MANY, |journey| {
+            assert_eq!(journey.client.ask(&format!("prepare 1 {MANY}")), "ok");
+            assert_eq!(journey.client.all(&["bind 1", "set 1 0 999", "execute 0"]), ["ok", "ok", "rows"]);
+            assert_error(&journey.client.ask("execute 1"), 2014);
+            journey.replace_server();
+            journey.proxy.hang_up();
+            let stored = journey.client.ask("store 0");
+            assert_eq!(journey.client.counter("reruns"), 0, "{}", journey.client.stderr());
+            stored
+        });
+        assert!(told[0].starts_with("error "), "{driver:?}: {}", told[0]);
+    }
+}
