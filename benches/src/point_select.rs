@@ -14,7 +14,7 @@ use crate::{pairs::quantile, peer, turns};
 /// more than long ones.
 const ROUNDS: usize = 15;
 /// Each of the programs of a round has its share of this.
-const SECONDS: u64 = 5;
+const SECONDS: u64 = 10;
 const ROWS: u32 = 10_000;
 
 /// As sysbench names them: `disable` sends text, `auto` prepares.
@@ -49,7 +49,7 @@ pub fn print(lab: &Lab) {
     }
 }
 
-/// How many queries each had answered: the bare one, then those that `names` has.
+/// How many queries a second each had answered: the bare one, then those that `names` has.
 fn round(lab: &Lab, peers: &[peer::Peer], mode: &str, threads: u32) -> Vec<f64> {
     let command = |preload, host| {
         let mut command = sysbench(lab, preload, host, mode, threads);
@@ -71,8 +71,7 @@ fn round(lab: &Lab, peers: &[peer::Peer], mode: &str, threads: u32) -> Vec<f64> 
     };
     // Texts and executions. These questions themselves are among them, one in each turn.
     let questions = || number("SHOW GLOBAL STATUS LIKE 'Questions'");
-    let counts = turns::counts(commands, Duration::from_secs(SECONDS), ready, questions);
-    counts.into_iter().map(|count| count as f64).collect()
+    turns::rates(commands, Duration::from_secs(SECONDS), ready, questions)
 }
 
 fn sysbench(lab: &Lab, preload: Preload, host: &str, mode: &str, threads: u32) -> Command {

@@ -9,6 +9,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::cores;
+
 const TURN: Duration = Duration::from_millis(40);
 
 /// Ended with us, whatever happens: a stopped program would stay for ever.
@@ -33,14 +35,14 @@ impl Drop for Player {
     }
 }
 
-/// How far each of them has moved `counter` within `time`, of which each has the same share. They are started one after the
-/// other, each when the one before is `ready`, and are ended.
-pub fn counts(
+/// How often in a second each of them has moved `counter` while it ran, `time` long in all with the others. They are
+/// started one after the other, each when the one before is `ready`, and are ended.
+pub fn rates(
     commands: Vec<Command>,
     time: Duration,
     ready: impl Fn(usize),
     mut counter: impl FnMut() -> u64,
-) -> Vec<u64> {
+) -> Vec<f64> {
     let started = |(at, command)| {
         let player = Player::start(command);
         ready(at);
@@ -48,19 +50,22 @@ pub fn counts(
         player
     };
     let players: Vec<Player> = commands.into_iter().enumerate().map(started).collect();
-    let mut counts = vec![0; players.len()];
+    let _aside = cores::step_aside();
+    let mut turns = vec![(0, Duration::ZERO); players.len()];
     let began = Instant::now();
     let mut before = counter();
     // Always in the same order: who had two turns in a row would find the second one's caches warm.
     while began.elapsed() < time {
-        for (player, count) in players.iter().zip(&mut counts) {
+        for (player, (count, ran)) in players.iter().zip(&mut turns) {
+            let begins = Instant::now();
             player.send(Signal::CONT);
             sleep(TURN);
             player.send(Signal::STOP);
+            *ran += begins.elapsed();
             let after = counter();
             *count += after - before;
             before = after;
         }
     }
-    counts
+    turns.into_iter().map(|(count, ran)| count as f64 / ran.as_secs_f64()).collect()
 }

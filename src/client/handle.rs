@@ -136,6 +136,8 @@ impl Handle {
 
     /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
     /// door that we do not have.
+    #[cold]
+    #[inline(never)]
     pub fn on_nested_call(&self, mysql: Active) {
         self.rows.store(NO_ROWS, Relaxed);
         if !self.inside.load(Acquire) && !self.unseen.swap(true, AcqRel) {

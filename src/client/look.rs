@@ -11,7 +11,7 @@ use super::{
     replay,
     rescue::Next,
     state::State,
-    statement::HARMLESS,
+    statement::{HARMLESS, Returned},
 };
 use crate::{
     control::{
@@ -34,22 +34,22 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// Of a handle that is in order.
-    #[inline]
-    pub(super) fn sent(guest: &Guest, statement: &Statement) -> Self {
-        Look { attempts: 0, ready: Ok(guest.exchange(statement)) }
-    }
-
-    pub(super) fn first(guest: &Guest, statement: &Statement) -> Self {
-        Self::again(guest, statement, 0)
-    }
-
-    pub(super) fn again(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
+    /// Before the attempt that comes after so many.
+    pub(super) fn at(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
             Next::Deliver(code) => Err(Some(code)),
             Next::Send => Ok(guest.exchange(statement)),
         };
         Look { attempts, ready }
+    }
+
+    /// What the real call returned, and after how many attempts; or what the application gets.
+    pub(super) fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, u32), c_int> {
+        match self.ready {
+            Ok(exchange) => Ok((Returned::from(real(), exchange), self.attempts)),
+            Err(Some(code)) => Err(code),
+            Err(None) => Err(real()),
+        }
     }
 }
 

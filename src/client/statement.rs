@@ -30,16 +30,15 @@ use crate::{
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     // Written in place: this is on the way of every statement.
-    let (mut statement, mut look) = (Statement::reading(), None);
+    let (mut statement, mut exchange) = (Statement::reading(), None);
     let first_look = |guest: &Guest| {
         let mut state = guest.state();
         statement = guest.classify(&mut state, text);
-        look = guest.in_order(state, &statement).then(|| Look::sent(guest, &statement));
+        exchange = guest.in_order(state, &statement).then(|| guest.exchange(&statement));
     };
     let Some((guest, ())) = call.enter_and(mysql, first_look) else { return real() };
-    let again = |attempts| Look::again(&guest, &statement, attempts);
-    let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
-    guest.attend_after(look, again, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
+    let look = |attempts| Look::at(&guest, &statement, attempts);
+    guest.attend_at_once(exchange, look, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
@@ -190,35 +189,62 @@ impl Guest {
         real: impl Fn() -> c_int,
         judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        match decide(|| Look::first(self, statement)) {
-            Some(look) => self.attend_after(look, |attempts| Look::again(self, statement, attempts), real, judge),
+        self.attend_closely(|attempts| Look::at(self, statement, attempts), real, judge)
+    }
+
+    /// The same, if the connection was found in order, in this exchange; `look` has the looks that are due otherwise.
+    #[inline]
+    pub(super) fn attend_at_once(
+        &self,
+        exchange: Option<Option<Exchange>>,
+        look: impl Fn(u32) -> Look,
+        real: impl Fn() -> c_int,
+        mut judge: impl FnMut(Returned, &mut u32) -> Next,
+    ) -> c_int {
+        let Some(exchange) = exchange else { return self.attend_closely(look, real, judge) };
+        let returned = Returned::from(real(), exchange);
+        if returned.code == 0 {
+            // What succeeded is only noted.
+            glance(|| judge(returned, &mut 0));
+            return 0;
+        }
+        self.go_on(returned, 0, look, real, judge)
+    }
+
+    #[inline(never)]
+    pub(super) fn attend_closely(
+        &self,
+        look: impl Fn(u32) -> Look,
+        real: impl Fn() -> c_int,
+        judge: impl FnMut(Returned, &mut u32) -> Next,
+    ) -> c_int {
+        match decide(|| look(0)).map(|first| first.carry_out(&real)) {
+            Some(Ok((returned, attempts))) => self.go_on(returned, attempts, look, real, judge),
+            Some(Err(code)) => code,
             None => real(),
         }
     }
 
-    /// The same, once the first look was had; `again` has the next ones.
-    pub(super) fn attend_after(
+    #[inline(never)]
+    fn go_on(
         &self,
-        mut look: Look,
-        again: impl Fn(u32) -> Look,
+        mut returned: Returned,
+        mut attempts: u32,
+        look: impl Fn(u32) -> Look,
         real: impl Fn() -> c_int,
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
         loop {
-            let exchange = match look.ready {
-                Ok(exchange) => exchange,
-                Err(Some(code)) => return code,
-                Err(None) => return real(),
-            };
-            let returned = Returned::from(real(), exchange);
-            let judged = || judge(returned, &mut look.attempts);
-            // What succeeded is only noted.
-            let next = if returned.code == 0 { glance(judged) } else { decide(judged) };
-            let Some(Next::Send) = next else {
-                return if let Some(Next::Deliver(code)) = next { code } else { returned.code };
-            };
-            let Some(next) = decide(|| again(look.attempts)) else { return returned.code };
-            look = next;
+            match decide(|| judge(returned, &mut attempts)) {
+                Some(Next::Deliver(code)) => return code,
+                Some(Next::Send) => {}
+                None => return returned.code,
+            }
+            match decide(|| look(attempts)).map(|next| next.carry_out(&real)) {
+                Some(Ok(next)) => (returned, attempts) = next,
+                Some(Err(code)) => return code,
+                None => return returned.code,
+            }
         }
     }
 

@@ -74,8 +74,15 @@ fn forget_what_this_thread_did() {
 /// (In a test it belongs to the test.)
 fn silence_panics() {
     static SILENCED: AtomicBool = AtomicBool::new(cfg!(test));
-    if !SILENCED.load(Relaxed) && !SILENCED.swap(true, Relaxed) {
-        std::panic::set_hook(Box::new(|_| {}));
+    #[cold]
+    #[inline(never)]
+    fn silence() {
+        if !SILENCED.swap(true, Relaxed) {
+            std::panic::set_hook(Box::new(|_| {}));
+        }
+    }
+    if !SILENCED.load(Relaxed) {
+        silence();
     }
 }
 

@@ -50,6 +50,16 @@ pub fn find(
         };
         return Some((mysql, handle));
     }
+    look_up_and_remember(process, called, look_up)
+}
+
+#[cold]
+#[inline(never)]
+fn look_up_and_remember(
+    process: &Process,
+    called: impl Called,
+    look_up: impl FnOnce() -> Option<(Active, Arc<Handle>)>,
+) -> Option<(Active, Arc<Handle>)> {
     let epoch = process.epoch();
     let (mysql, handle) = look_up()?;
     let recent = Recent { process, epoch, key: called.key(), mysql: Some(mysql), handle: Arc::as_ptr(&handle) };

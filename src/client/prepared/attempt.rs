@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     evidence,
-    hooks::decide,
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::Statement,
     verdict::Evidence,
@@ -36,13 +35,7 @@ impl Guest {
         real: impl Fn() -> c_int,
         judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        match decide(|| self.look_at(statement, class, &before, 0)) {
-            Some(look) => {
-                let again = |attempts| self.look_at(statement, class, &before, attempts);
-                self.attend_after(look, again, real, judge)
-            }
-            None => real(),
-        }
+        self.attend_closely(|attempts| self.look_at(statement, class, &before, attempts), real, judge)
     }
 
     pub(super) fn look_at(

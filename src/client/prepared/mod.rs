@@ -10,7 +10,6 @@ use super::{
     Call,
     handle::Guest,
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
-    look::Look,
     rescue::Next,
     state::Pending,
     statement::HARMLESS,
@@ -71,14 +70,14 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     // Written in place: this is on the way of every execution.
-    let (mut begun, mut look) = (None, None);
+    let (mut begun, mut exchange) = (None, None);
     let begin = |guest: &Guest| {
         let mut state = guest.state();
         begun = guest.execution_begins(&mut state, statement);
         if let Some(Begun { known, plain: true, .. }) = &begun
             && guest.in_order(state, &known.statement)
         {
-            look = Some(Look::sent(guest, &known.statement));
+            exchange = Some(guest.exchange(&known.statement));
         }
     };
     let Some((guest, ())) = entered_and(call, statement, begin) else { return real() };
@@ -95,9 +94,9 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         }
         return code;
     };
-    let again = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
-    let Some(look) = look.or_else(|| decide(|| again(0))) else { return real() };
-    guest.attend_after(look, again, real, |returned, attempts| guest.executed(statement, &begun, returned, attempts))
+    let look = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
+    let judge = |returned, attempts: &mut u32| guest.executed(statement, &begun, returned, attempts);
+    guest.attend_at_once(exchange, look, real, judge)
 }
 
 /// `mysql_stmt_reset`, on the server too.
