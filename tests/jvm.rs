@@ -52,6 +52,7 @@ fn a_jvm_goes_on_while_one_of_its_threads_is_held_and_that_thread_gets_its_answe
     told(&mut machine, &format!("begin {INSERT}"), "begun");
     wait_for("a hold", || machine.stderr().contains("holding statements"));
     told(&mut machine, "trouble", "2000 nulls, 10 overflows, 1 beyond, 10 collections");
+    // Native code does not hear of it, with us or without.
     told(&mut machine, "interrupt", "interrupted");
     let id = machine.proc().file_name().unwrap().to_owned();
     assert!(Command::new("kill").args(["-s", "QUIT"]).arg(id).status().unwrap().success());

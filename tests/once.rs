@@ -473,6 +473,13 @@ impl Journey<'_> {
         self.lab.dns().set(&format!("{}.lab.test", self.note), &[self.lab.green().ip()], 1).unwrap();
     }
 
+    /// What storing the rest of the rows comes to, which are read once and no more.
+    fn stored_in_vain(&mut self) -> String {
+        let stored = self.client.ask("store 0");
+        assert_eq!(self.client.counter("reruns"), 0, "{}", self.client.stderr());
+        stored
+    }
+
     fn lose_the_execution(&mut self) -> String {
         self.proxy.keep_back_the_answer_to(Awaited::Execution);
         self.client.tell("run 0");
@@ -529,12 +536,28 @@ fn rows_of_which_one_has_reached_the_application_are_not_read_again() {
             assert!(journey.client.ask("fetch 0").starts_with("row 1|x"));
             journey.replace_server();
             journey.proxy.hang_up();
-            let stored = journey.client.ask("store 0");
-            assert_eq!(journey.client.counter("reruns"), 0, "{}", journey.client.stderr());
-            stored
+            journey.stored_in_vain()
         });
         assert!(told[0].starts_with("error "), "{driver:?}: {}", told[0]);
         assert_eq!(told[2], "rows 2", "{driver:?}");
+    }
+}
+
+#[test]
+fn rows_are_not_read_again_after_one_that_could_not_be_fetched() {
+    for driver in BOTH.into_iter().filter(|driver| driver.is_available() && lab().is_some()) {
+        let told = replaced_execution(driver, "unfetched", MANY, |journey| {
+            assert_eq!(journey.client.ask("execute 0"), "rows");
+            journey.replace_server();
+            journey.proxy.hang_up();
+            let mut fetched = 0;
+            while journey.client.ask("fetch 0").starts_with("row ") {
+                fetched += 1;
+            }
+            assert!(0 < fetched && fetched < 1000, "{fetched}");
+            journey.stored_in_vain()
+        });
+        assert!(told[0].starts_with("error "), "{driver:?}: {}", told[0]);
     }
 }
 
@@ -548,9 +571,7 @@ fn rows_are_not_read_again_with_the_values_of_an_execution_that_was_refused_in_b
             assert_error(&journey.client.ask("execute 1"), 2014);
             journey.replace_server();
             journey.proxy.hang_up();
-            let stored = journey.client.ask("store 0");
-            assert_eq!(journey.client.counter("reruns"), 0, "{}", journey.client.stderr());
-            stored
+            journey.stored_in_vain()
         });
         assert!(told[0].starts_with("error "), "{driver:?}: {}", told[0]);
     }

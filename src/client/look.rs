@@ -26,6 +26,14 @@ use crate::{
     verdict::Evidence,
 };
 
+/// How a statement comes to be sent.
+pub(super) enum Start {
+    /// At once, since everything is in order: in this exchange (`None` under TLS).
+    AtOnce(Option<Exchange>),
+    /// After a close look.
+    Closely,
+}
+
 /// What was decided before a statement is sent.
 pub(super) struct Look {
     pub attempts: u32,
@@ -225,7 +233,7 @@ mod tests {
     };
 
     #[test]
-    fn what_is_sent_without_a_look_is_run_again_if_it_is_lost() {
+    fn what_is_sent_without_a_look_is_run_again_if_it_is_lost_with_its_server() {
         for text in [
             "SELECT 1",
             "BEGIN",

@@ -13,7 +13,7 @@ use super::{
         native::{Active, Failure},
         sys::{SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS},
     },
-    look::Look,
+    look::{Look, Start},
     rescue::Next,
     state::{Pending, Sent, State},
 };
@@ -30,15 +30,17 @@ use crate::{
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     // Written in place: this is on the way of every statement.
-    let (mut statement, mut exchange) = (Statement::reading(), None);
+    let (mut statement, mut start) = (Statement::reading(), Start::Closely);
     let first_look = |guest: &Guest| {
         let mut state = guest.state();
         statement = guest.classify(&mut state, text);
-        exchange = guest.in_order(state, &statement).then(|| guest.exchange(&statement));
+        if guest.in_order(state, &statement) {
+            start = Start::AtOnce(guest.exchange(&statement));
+        }
     };
     let Some((guest, ())) = call.enter_and(mysql, first_look) else { return real() };
     let look = |attempts| Look::at(&guest, &statement, attempts);
-    guest.attend_at_once(exchange, look, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
+    guest.attend_from(start, look, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
 /// `mysql_send_query`: sent now, read later.
@@ -192,16 +194,16 @@ impl Guest {
         self.attend_closely(|attempts| Look::at(self, statement, attempts), real, judge)
     }
 
-    /// The same, if the connection was found in order, in this exchange; `look` has the looks that are due otherwise.
+    /// The same from a first decision on; `look` has the looks that are due.
     #[inline]
-    pub(super) fn attend_at_once(
+    pub(super) fn attend_from(
         &self,
-        exchange: Option<Option<Exchange>>,
+        start: Start,
         look: impl Fn(u32) -> Look,
         real: impl Fn() -> c_int,
         mut judge: impl FnMut(Returned, &mut u32) -> Next,
     ) -> c_int {
-        let Some(exchange) = exchange else { return self.attend_closely(look, real, judge) };
+        let Start::AtOnce(exchange) = start else { return self.attend_closely(look, real, judge) };
         let returned = Returned::from(real(), exchange);
         if returned.code == 0 {
             // What succeeded is only noted.

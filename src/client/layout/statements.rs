@@ -118,15 +118,15 @@ impl Native {
         }
     }
 
-    /// Has no row of its last execution been fetched yet?
+    /// Do all rows of its last execution wait to be stored or fetched, the first one too?
     pub fn rows_are_whole(&self, statement: ActiveStatement) -> bool {
-        /// libmariadb: the state of a statement whose rows wait to be stored or fetched. In libmysqlclient it is the one
-        /// behind the prepared ones, and another one with the first row.
+        /// The state of such a statement in libmariadb. In libmysqlclient it is the one behind the prepared ones; one with
+        /// its first row is another, and prepared once more if a row could not be fetched.
         const WAITING: u32 = 3;
         let Some((layout, state)) = self.statement_layout().zip(self.statement_state(statement)) else { return false };
         match self.api().mariadb_reconnect {
-            Some(_) => state <= WAITING,
-            None => state <= layout.unprepared + 2,
+            Some(_) => state == WAITING,
+            None => state == layout.unprepared + 2,
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     Call,
     handle::Guest,
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
+    look::Start,
     rescue::Next,
     state::Pending,
     statement::HARMLESS,
@@ -70,14 +71,14 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     // Written in place: this is on the way of every execution.
-    let (mut begun, mut exchange) = (None, None);
+    let (mut begun, mut start) = (None, Start::Closely);
     let begin = |guest: &Guest| {
         let mut state = guest.state();
         begun = guest.execution_begins(&mut state, statement);
         if let Some(Begun { known, plain: true, .. }) = &begun
             && guest.in_order(state, &known.statement)
         {
-            exchange = Some(guest.exchange(&known.statement));
+            start = Start::AtOnce(guest.exchange(&known.statement));
         }
     };
     let Some((guest, ())) = entered_and(call, statement, begin) else { return real() };
@@ -96,7 +97,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
     };
     let look = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
     let judge = |returned, attempts: &mut u32| guest.executed(statement, &begun, returned, attempts);
-    guest.attend_at_once(exchange, look, real, judge)
+    guest.attend_from(start, look, real, judge)
 }
 
 /// `mysql_stmt_reset`, on the server too.
