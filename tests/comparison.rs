@@ -30,9 +30,15 @@ pub struct Pair<'a> {
 }
 
 impl Pair<'_> {
-    /// The first step with another answer.
+    /// The first step with another answer. A transaction with nothing in it, of which no answer told before the move, is not
+    /// missed behind it.
     pub fn first_difference(&self) -> Option<usize> {
-        (0..self.steps.len()).find(|step| self.bare[step + 1] != self.moved[step + 1])
+        let in_vain = self.session(self.at).began_in_vain();
+        let tells_of_it = |step: usize| {
+            let without = self.bare[step + 1].strip_suffix(" in-transaction");
+            in_vain && step >= self.at && without == Some(&self.moved[step + 1])
+        };
+        (0..self.steps.len()).find(|&step| self.bare[step + 1] != self.moved[step + 1] && !tells_of_it(step))
     }
 
     fn session(&self, before: usize) -> Session {

@@ -41,6 +41,8 @@ pub struct Session {
     /// The open transaction has something in it that is not replayed.
     spoilt: bool,
     unclear: bool,
+    /// Without autocommit, a statement failed that may have begun one with nothing in it.
+    in_vain: bool,
     /// It is not as every transaction of the session, and a BEGIN in it may go on with that.
     special: bool,
     /// A savepoint that the server's flag does not tell of.
@@ -82,6 +84,11 @@ impl Session {
 
     pub fn open(&self) -> bool {
         self.open
+    }
+
+    /// The server may be in a transaction that only a failed statement has begun: nobody was told, and nothing is in it.
+    pub fn began_in_vain(&self) -> bool {
+        self.in_vain
     }
 
     /// A transaction is open, and with `step` in it, it is not replayed.
@@ -193,8 +200,10 @@ impl Session {
             let may_have_begun = text.contains("; ") && (text.contains("BEGIN") || !answer.contains(" autocommit"));
             self.spoilt |= may_have_begun;
             self.open |= was_open || may_have_begun;
+            self.in_vain |= !self.open && !answer.contains(" autocommit");
             return;
         }
+        self.in_vain = false;
         if begins {
             self.held.remove(TABLE_LOCK);
         }
@@ -252,5 +261,16 @@ mod tests {
         let failed = ("SELEC 1", Mark::Plain, "[error 1064 42000 …] utf8mb4 autocommit");
         let commit = ("COMMIT", Mark::Plain, "[ok 0 0 0 -] utf8mb4 autocommit");
         assert!(after(&[begin, failed]).open() && !after(&[begin, failed, commit]).open());
+    }
+
+    #[test]
+    fn without_autocommit_an_error_may_have_begun_a_transaction_until_the_server_says_more() {
+        let failed = ("INSERT INTO t VALUES (1)", Mark::Plain, "[error 1062 23000 …] utf8mb4");
+        let done = ("DO 1", Mark::Plain, "[ok 0 0 0 -] utf8mb4");
+        assert!(
+            after(&[failed]).began_in_vain() && !after(&[failed]).open() && !after(&[failed, done]).began_in_vain()
+        );
+        let in_autocommit = ("INSERT INTO t VALUES (1)", Mark::Plain, "[error 1062 23000 …] utf8mb4 autocommit");
+        assert!(!after(&[in_autocommit]).began_in_vain());
     }
 }
