@@ -14,7 +14,7 @@ use crate::{pairs::quantile, peer, turns};
 /// more than long ones.
 const ROUNDS: usize = 15;
 /// Each of the programs of a round has its share of this.
-const SECONDS: u64 = 10;
+const SECONDS: u64 = 5;
 const ROWS: u32 = 10_000;
 
 /// As sysbench names them: `disable` sends text, `auto` prepares.
@@ -35,18 +35,28 @@ pub fn print(lab: &Lab) {
     println!(
         "point select, queries as a ratio to bare (median and quartiles of {ROUNDS} rounds of {SECONDS} s, taking turns):"
     );
+    let mut all = MODES.map(|_| Vec::new());
     for threads in [1, 4, 16] {
-        for (name, mode) in MODES {
-            let rounds: Vec<Vec<f64>> = (0..ROUNDS).map(|_| round(lab, &peers, mode, threads)).collect();
-            print!("  {threads:2} threads, {name:8}:");
-            for (at, name) in names.iter().enumerate() {
-                let ratios = || rounds.iter().map(|counts| counts[at + 1] / counts[0]);
-                let [low, middle, high] = [0.25, 0.5, 0.75].map(|part| quantile(ratios(), part));
-                print!(" {name} {middle:.3} ({low:.3}-{high:.3});");
-            }
-            println!();
+        for ((name, mode), all) in MODES.iter().zip(&mut all) {
+            let rounds: Vec<_> = (0..ROUNDS).map(|_| round(lab, &peers, mode, threads)).collect();
+            say(&format!("{threads:2} threads, {name}"), &names, &rounds);
+            all.extend(rounds);
         }
     }
+    for ((name, _), rounds) in MODES.iter().zip(&all) {
+        say(&format!("all rounds, {name}"), &names, rounds);
+    }
+}
+
+/// Each round's rates are those of the bare program and of `names`.
+fn say(what: &str, names: &[&str], rounds: &[Vec<f64>]) {
+    print!("  {what:20}:");
+    for (at, name) in names.iter().enumerate() {
+        let ratios = || rounds.iter().map(|rates| rates[at + 1] / rates[0]);
+        let [low, middle, high] = [0.25, 0.5, 0.75].map(|part| quantile(ratios(), part));
+        print!(" {name} {middle:.3} ({low:.3}-{high:.3});");
+    }
+    println!();
 }
 
 /// How many queries a second each had answered: the bare one, then those that `names` has.
