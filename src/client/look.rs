@@ -73,20 +73,20 @@ impl Guest {
         self.settle(&mut state);
         let as_before = state.idle() && !state.ask_next && state.pulse == pulse;
         let in_transaction = self.status_in_transaction() || state.session.transaction().is_some();
-        let unseen = goes_unseen(statement, in_transaction, state.answered);
+        let no_look = needs_no_look(statement, in_transaction, state.answered);
         drop(state);
         as_before
             && !statement.uses_previous
             && !self.native.more_results()
             && self.endpoint().is_calm(pulse)
-            && (unseen || !self.native.has_ended())
+            && (no_look || !self.native.has_ended())
     }
 }
 
 /// Is the statement sent without a look at its connection? What a server has done since its last answer a moment ago is
 /// usually still on its way. Not always, as this thread may have been woken late for that answer: so it has to be a statement
 /// that is run again if it is lost.
-fn goes_unseen(statement: &Statement, in_transaction: bool, answered: u64) -> bool {
+fn needs_no_look(statement: &Statement, in_transaction: bool, answered: u64) -> bool {
     statement.only_reads && !in_transaction && ticks::are_few_since(answered)
 }
 
@@ -248,9 +248,9 @@ mod tests {
                 let session = Session { in_transaction, replayable: false, pinned: false };
                 let lost = verdict(Evidence::Unknown, Class::of(&statement), session, Incumbent::Replaced);
                 // This thread may lose its core in between, but not each time.
-                let unseen = (0..1000).any(|_| goes_unseen(&statement, in_transaction, ticks::now()));
-                assert_eq!(unseen, lost == Action::RunAgain, "{text}, in a transaction: {in_transaction}");
-                assert!(!goes_unseen(&statement, in_transaction, 0), "long after the last answer");
+                let without = (0..1000).any(|_| needs_no_look(&statement, in_transaction, ticks::now()));
+                assert_eq!(without, lost == Action::RunAgain, "{text}, in a transaction: {in_transaction}");
+                assert!(!needs_no_look(&statement, in_transaction, 0), "long after the last answer");
             }
         }
     }

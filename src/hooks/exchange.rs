@@ -63,8 +63,13 @@ pub fn closing(fd: c_int) {
 }
 
 /// Does this thread have nothing to do but to wait for bytes on `fd`?
-pub fn waits_on(fd: c_int) -> bool {
+fn waits_on(fd: c_int) -> bool {
     UNDER_WAY.try_with(Cell::get) == Ok(UnderWay::On(fd, Waits::InRecv))
+}
+
+/// The flags of a `recv` on `fd`: who only waits need not ask first whether anything is there.
+pub fn recv_flags(fd: c_int, flags: c_int) -> c_int {
+    if flags == libc::MSG_DONTWAIT && waits_on(fd) { 0 } else { flags }
 }
 
 /// This thread connects a socket: the library may say the same again, on another connection. What was heard of the

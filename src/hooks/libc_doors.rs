@@ -190,7 +190,7 @@ pub extern "C" fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_i
     // SAFETY: the next recv has this signature.
     let function: unsafe extern "C" fn(c_int, *mut c_void, usize, c_int) -> isize =
         unsafe { std::mem::transmute(address) };
-    let flags = if flags == libc::MSG_DONTWAIT && exchange::waits_on(fd) { 0 } else { flags };
+    let flags = exchange::recv_flags(fd, flags);
     // SAFETY: the caller's own arguments, of which only the willingness to wait was changed.
     unsafe { function(fd, buffer, length, flags) }
 }

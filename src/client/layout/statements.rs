@@ -41,6 +41,12 @@ macro_rules! on_statement {
 }
 pub(super) use on_statement;
 
+/// States of a statement in libmariadb: executed, with nothing that waits; with rows that wait to be stored or fetched; with
+/// all rows fetched.
+const EXECUTED: u32 = 2;
+const WAITING: u32 = 3;
+const FETCH_DONE: u32 = 6;
+
 impl Native {
     /// The error of a prepared statement of this handle.
     pub fn statement_failure(&self, statement: ActiveStatement) -> Failure {
@@ -107,25 +113,20 @@ impl Native {
 
     /// Were all rows of its last execution read, or given up?
     pub fn rows_are_over(&self, statement: ActiveStatement) -> bool {
-        /// libmariadb: the states of a statement that was executed and waits for nothing, and of one whose rows were
-        /// all fetched. libmysqlclient counts a statement whose rows are over as prepared.
-        const EXECUTED: u32 = 2;
-        const FETCH_DONE: u32 = 6;
         let Some((layout, state)) = self.statement_layout().zip(self.statement_state(statement)) else { return false };
         match self.api().mariadb_reconnect {
             Some(_) => state <= EXECUTED || state == FETCH_DONE,
+            // It counts a statement whose rows are over as prepared.
             None => state <= layout.unprepared + 1,
         }
     }
 
     /// Do all rows of its last execution wait to be stored or fetched, the first one too?
     pub fn rows_are_whole(&self, statement: ActiveStatement) -> bool {
-        /// The state of such a statement in libmariadb. In libmysqlclient it is the one behind the prepared ones; one with
-        /// its first row is another, and prepared once more if a row could not be fetched.
-        const WAITING: u32 = 3;
         let Some((layout, state)) = self.statement_layout().zip(self.statement_state(statement)) else { return false };
         match self.api().mariadb_reconnect {
             Some(_) => state == WAITING,
+            // With its first row it gets another state, and counts as prepared once more if one could not be fetched.
             None => state == layout.unprepared + 2,
         }
     }
