@@ -15,6 +15,7 @@ on_both! { set_up;
     a_transaction_that_reads_the_same_rows_again_is_replayed_and_one_that_reads_others_is_a_victim
     a_transaction_that_cannot_be_replayed_ends_as_a_deadlock_on_a_good_connection
     a_commit_refused_as_read_only_is_replayed
+    what_follows_a_replayed_transaction_leaves_their_ids_to_those_that_are_still_to_be_replayed
     a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
     a_session_whose_pin_was_released_moves
     a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
@@ -144,6 +145,23 @@ mod proofs {
         switch(lab);
         assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
         assert_eq!(rows(lab), "1:a 2:b");
+    }
+
+    pub fn what_follows_a_replayed_transaction_leaves_their_ids_to_those_that_are_still_to_be_replayed(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "debug")]);
+        for (name, told) in [("a", "ok (1, 1)"), ("b", "ok (1, 2)")] {
+            puppet.connect(name);
+            assert!(puppet.ask(name, "call", "autocommit 0").starts_with("ok"));
+            assert_eq!(puppet.query(name, &format!("INSERT INTO t (v) VALUES ('{name}')")), told);
+        }
+        switch(lab);
+        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
+        puppet.begin("a", "query", "INSERT INTO t (v) VALUES ('next')");
+        puppet.begin("b", "call", "commit");
+        assert_eq!(puppet.answer("b"), "ok None", "{}", puppet.stderr());
+        assert_eq!(puppet.answer("a"), "ok (1, 3)");
+        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
+        assert_eq!(rows(lab), "1:a 2:b 3:next");
     }
 
     pub fn a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write(lab: &Lab) {

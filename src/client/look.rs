@@ -22,7 +22,7 @@ use crate::{
     endpoint::{Role, prober::Writability},
     evidence,
     hooks::{current::identity, exchange::Exchange, ticks},
-    sql::Statement,
+    sql::{Statement, TransactionEffect},
     verdict::Evidence,
 };
 
@@ -71,7 +71,7 @@ impl Guest {
         }
         let pulse = self.endpoint().pulse();
         self.settle(&mut state);
-        let as_before = state.idle() && !state.ask_next && state.pulse == pulse;
+        let as_before = state.idle() && !state.ask_next && !state.gives_way && state.pulse == pulse;
         let in_transaction = self.status_in_transaction() || state.session.transaction().is_some();
         let no_look = needs_no_look(statement, in_transaction, state.answered);
         drop(state);
@@ -107,6 +107,9 @@ impl Guest {
         let endpoint = self.endpoint();
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
+        }
+        if statement.transaction != TransactionEffect::Commit && std::mem::take(&mut self.state().gives_way) {
+            endpoint.after_replays();
         }
         if statement.uses_previous && self.misses(statement) {
             say!(

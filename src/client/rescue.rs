@@ -172,8 +172,12 @@ impl Guest {
             Action::Replay => {
                 let next = self.replay_transaction(&fallen, statement, attempts);
                 drop(turn);
-                if next == Next::Send && statement.transaction != TransactionEffect::Commit {
-                    endpoint.after_replays();
+                if next == Next::Send {
+                    if statement.transaction == TransactionEffect::Commit {
+                        self.state().gives_way = true;
+                    } else {
+                        endpoint.after_replays();
+                    }
                 }
                 next
             }

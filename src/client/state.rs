@@ -25,6 +25,8 @@ pub struct State {
     pub result: Pending,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
+    /// Its transaction was replayed and is being committed: what comes next lets the replays of others go first.
+    pub gives_way: bool,
     /// A write was refused as read-only inside an asynchronous call.
     pub refused: bool,
     /// An execution of this one is under way: what it had stored before is void.
@@ -141,6 +143,7 @@ impl State {
             values: Vec::new(),
             answered: 0,
             ask_next: false,
+            gives_way: false,
             looked_at: None,
             under_way: None,
             refused: false,

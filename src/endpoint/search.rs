@@ -279,6 +279,7 @@ impl Endpoint {
         state.life.adopt(candidate, now);
         state.held = None;
         state.moved_at = Some(now);
+        state.claims = None;
         say!(
             Warn,
             "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
