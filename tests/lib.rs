@@ -84,7 +84,7 @@ impl Default for Shared {
 }
 
 /// Waits for something that nothing announces.
-pub fn wait_for(what: &str, condition: impl Fn() -> bool) {
+pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !condition() {
         assert!(Instant::now() < deadline, "waited 20 s in vain for {what}");

@@ -1,6 +1,7 @@
 //! What a program pays that never talks to MySQL: the start and end of a process.
 
 use std::{
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -9,41 +10,35 @@ use pointsman_tests::library;
 
 use crate::pairs::Pairs;
 
-const ROUNDS: usize = 401;
-const STARTS: u32 = 5;
-/// What shell scripts do all day: a thousand short programs.
-const SCRIPT: &str = "i=0; while [ $i -lt 300 ]; do /bin/true; i=$((i+1)); done";
+const STARTS: usize = 2001;
+/// What shell scripts do all day: short programs, here some thousand in all.
+const SCRIPT: &str = "i=0; while [ $i -lt 30 ]; do /bin/true; i=$((i+1)); done";
+const SCRIPTS: usize = 201;
 
 pub fn print() {
-    let true_ = Pairs::of(ROUNDS, || starts(false), || starts(true));
-    let (bare, protected) = true_.medians();
-    println!("exec of /bin/true: {bare:.0} us bare, {protected:.0} us preloaded: {:.3}", true_.ratio());
-    let script = Pairs::of(15, || script(false), || script(true));
-    let (bare, protected) = script.medians();
-    println!("300 execs in a shell script: {bare:.0} us bare, {protected:.0} us preloaded: {:.3}", script.ratio());
+    let library = library();
+    let ways = |program: &'static [&'static str]| [None, Some(&*library)].map(|preload| move || run(program, preload));
+    let [bare, preloaded] = ways(&["/bin/true"]);
+    say("exec of /bin/true", &Pairs::of(STARTS, bare, preloaded));
+    let [bare, preloaded] = ways(&["/bin/sh", "-c", SCRIPT]);
+    say("30 execs in a shell script", &Pairs::of(SCRIPTS, bare, preloaded));
 }
 
-fn starts(preloaded: bool) -> f64 {
-    let began = Instant::now();
-    for _ in 0..STARTS {
-        run(Command::new("/bin/true"), preloaded);
+fn say(what: &str, pairs: &Pairs) {
+    let (bare, preloaded) = pairs.medians();
+    println!("{what}: {bare:.0} us bare, {preloaded:.0} us preloaded: {:.3}", pairs.ratio());
+}
+
+/// Microseconds from its start to its end.
+fn run(program: &[&str], preload: Option<&Path>) -> f64 {
+    let mut command = Command::new(program[0]);
+    command.args(&program[1..]).env_clear().stdin(Stdio::null());
+    if let Some(library) = preload {
+        command.env("LD_PRELOAD", library);
     }
-    began.elapsed().as_secs_f64() * 1e6 / f64::from(STARTS)
-}
-
-fn script(preloaded: bool) -> f64 {
-    let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", SCRIPT]);
     let began = Instant::now();
-    run(shell, preloaded);
-    began.elapsed().as_secs_f64() * 1e6
-}
-
-fn run(mut command: Command, preloaded: bool) {
-    command.env_clear().stdin(Stdio::null());
-    if preloaded {
-        command.env("LD_PRELOAD", library());
-    }
     let status = command.status().expect("the program can be started");
+    let took = began.elapsed();
     assert!(status.success(), "{status}");
+    took.as_secs_f64() * 1e6
 }

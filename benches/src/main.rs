@@ -4,6 +4,7 @@
 //! figures of one machine.
 
 mod cores;
+mod counter;
 mod exec;
 mod instructions;
 mod memory;

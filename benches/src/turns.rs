@@ -7,11 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pointsman_lab::Server;
+use pointsman_tests::wait_for;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cores;
+use crate::{cores, counter::Counter};
 
-const TURN: Duration = Duration::from_millis(40);
+/// The shorter, the more alike are two turns, one after the other, on a machine that has other guests too. A query takes
+/// some 40 microseconds.
+const TURN: Duration = Duration::from_millis(10);
 
 /// Ended with us, whatever happens: a stopped program would stay for ever.
 struct Player(Child);
@@ -35,34 +39,32 @@ impl Drop for Player {
     }
 }
 
-/// How often in a second each of them has moved `counter` while it ran, `time` long in all with the others. They are
-/// started one after the other, each when the one before is `ready`, and are ended.
-pub fn rates(
-    commands: Vec<Command>,
-    time: Duration,
-    ready: impl Fn(usize),
-    mut counter: impl FnMut() -> u64,
-) -> Vec<f64> {
-    let started = |(at, command)| {
-        let player = Player::start(command);
-        ready(at);
-        player.send(Signal::STOP);
-        player
-    };
-    let players: Vec<Player> = commands.into_iter().enumerate().map(started).collect();
+/// How many statements in a second each of them had answered while it ran, its `share` of the time. They are started one
+/// after the other, each when the one before has its connections, and are ended.
+pub fn rates(server: &Server, commands: Vec<Command>, connections: u32, share: Duration) -> Vec<f64> {
+    let mut counter = Counter::of(server);
+    wait_for("those before to be gone", || counter.connections() == 0);
+    let players: Vec<Player> = (1..)
+        .zip(commands)
+        .map(|(players, command)| {
+            let player = Player::start(command);
+            wait_for("its connections", || counter.connections() >= players * u64::from(connections));
+            player.send(Signal::STOP);
+            player
+        })
+        .collect();
     let _aside = cores::step_aside();
     let mut turns = vec![(0, Duration::ZERO); players.len()];
-    let began = Instant::now();
-    let mut before = counter();
+    let mut before = counter.statements();
     // Always in the same order: who had two turns in a row would find the second one's caches warm.
-    while began.elapsed() < time {
+    while turns.iter().any(|(_, ran)| *ran < share) {
         for (player, (count, ran)) in players.iter().zip(&mut turns) {
             let begins = Instant::now();
             player.send(Signal::CONT);
             sleep(TURN);
             player.send(Signal::STOP);
             *ran += begins.elapsed();
-            let after = counter();
+            let after = counter.statements();
             *count += after - before;
             before = after;
         }

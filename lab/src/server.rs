@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -113,13 +114,18 @@ impl Server {
         })
     }
 
+    /// The family's own client program, as root over the Unix socket; it reads statements from its standard input.
+    pub fn client(&self) -> Result<Command> {
+        self.flavor.client(&self.socket())
+    }
+
     fn ask(&self, statements: &str, options: &[&str]) -> Result<String> {
         let failed = |message: String| Error::Sql {
             server: self.to_string(),
             statement: statements.to_owned(),
             message: message.trim().to_owned(),
         };
-        let mut client = self.flavor.client(&self.socket())?;
+        let mut client = self.client()?;
         let output = client
             .args(options)
             .arg("--execute")
@@ -159,7 +165,7 @@ impl Server {
         if kills.is_empty() {
             return Ok(());
         }
-        let mut client = self.flavor.client(&self.socket())?;
+        let mut client = self.client()?;
         template::run(client.args(["--force", "--execute", &kills.join(";")])).map(drop).or(Ok(()))
     }
 
