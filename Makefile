@@ -1,8 +1,10 @@
 # Everything that a fresh Debian 12 machine with Rust needs is installed by `setup`, which the other targets run first.
 
-.PHONY: setup build drill test soak miri bench
+.PHONY: setup build drill test soak miri aarch64 bench
 
 TARGET = $${CARGO_TARGET_DIR:-target}
+AARCH64 = aarch64-unknown-linux-gnu
+HAS_AARCH64 = [ -d "$$(rustc --print target-libdir --target $(AARCH64))" ]
 
 # Servers and drivers that the tests and the drill use. Quick when there is nothing to do.
 setup:
@@ -21,6 +23,8 @@ drill: build
 test: build
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@if $(HAS_AARCH64); then set -x; cargo clippy --locked --target $(AARCH64) -- -D warnings; else \
+		echo "skipped: the lints for aarch64: no Rust for it: rustup target add $(AARCH64)"; fi
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
@@ -44,6 +48,7 @@ soak: build
 	MOVES=$(MOVES) cargo test --locked -p pointsman-tests --test moves -- --nocapture --test-threads 4
 	VALGRIND_MOVES=$(VALGRIND_MOVES) cargo test --locked -p pointsman-tests --test memory -- --nocapture
 	CONNECTS=$(CONNECTS) cargo test --locked -p pointsman-tests --test leaks -- --nocapture
+	$(MAKE) aarch64
 	@if cargo +nightly miri --version >/dev/null 2>&1; then $(MAKE) miri; else \
 		echo "skipped: no Miri: rustup component add miri rust-src --toolchain nightly"; fi
 
@@ -53,6 +58,19 @@ miri:
 	MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(TARGET)/miri cargo +nightly miri test --locked --lib -- \
 		verdict:: evidence:: sql:: session:: endpoint::life endpoint::name --skip properties \
 		--skip grow --skip past_its_bound
+
+# The other processor: the library is built for it, tested, and taken through a switchover by a program of it, in an
+# emulator. The rules that are left out ask that for what it has not (TCP_INFO, MADV_WIPEONFORK), or for speed.
+aarch64: setup
+	@if ! $(HAS_AARCH64); then echo "skipped: no Rust for aarch64: rustup target add $(AARCH64)"; exit 0; fi; set -ex; \
+	lab/setup/setup.sh aarch64; \
+	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc; \
+	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"; \
+	cargo test --locked --lib --target $(AARCH64) -- --skip hooks::raw --skip hooks::exchange --skip hooks::mark \
+		--skip a_fork_at_any_moment --skip time_grows; \
+	cargo build --release --locked --target $(AARCH64); \
+	AARCH64_ROOT=$$(realpath .roots/arm64) AARCH64_LIBRARY=$$(realpath $(TARGET)/$(AARCH64)/release/libpointsman.so) \
+		cargo test --locked -p pointsman-tests --test aarch64 -- --nocapture
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build

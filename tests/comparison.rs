@@ -31,14 +31,20 @@ pub struct Pair<'a> {
 
 impl Pair<'_> {
     /// The first step with another answer. A transaction with nothing in it, of which no answer told before the move, is not
-    /// missed behind it.
+    /// missed behind it, until both have told the same.
     pub fn first_difference(&self) -> Option<usize> {
-        let in_vain = self.session(self.at).began_in_vain();
-        let tells_of_it = |step: usize| {
-            let without = self.bare[step + 1].strip_suffix(" in-transaction");
-            in_vain && step >= self.at && without == Some(&self.moved[step + 1])
-        };
-        (0..self.steps.len()).find(|&step| self.bare[step + 1] != self.moved[step + 1] && !tells_of_it(step))
+        let mut in_vain = self.session(self.at).began_in_vain();
+        (0..self.steps.len()).find(|&step| {
+            let (bare, moved) = (&self.bare[step + 1], &self.moved[step + 1]);
+            if bare == moved {
+                // An error does not tell, nor does what no server hears of.
+                let tells = self.steps[step].verb == "query" && !bare.contains("[error ");
+                in_vain &= !(tells && step >= self.at);
+                return false;
+            }
+            let tells_of_it = bare.strip_suffix(" in-transaction") == Some(moved);
+            !(in_vain && step >= self.at && tells_of_it)
+        })
     }
 
     fn session(&self, before: usize) -> Session {
@@ -117,4 +123,27 @@ impl Pair<'_> {
 
 fn is_loss(answer: &str) -> bool {
     answer.starts_with("[error 2006 ") || answer.starts_with("[error 2013 ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_with_nothing_in_it_is_not_missed_until_both_have_told_the_same() {
+        const IN_VAIN: &str = "[error 1062 23000 …] utf8mb4";
+        const OPEN: &str = "[ok 0 0 0 -] utf8mb4 in-transaction";
+        const NOT_OPEN: &str = "[ok 0 0 0 -] utf8mb4";
+        let first_difference = |bare: &[&str], moved: &[&str]| {
+            let steps: Vec<_> = bare.iter().map(|_| Step::query("INSERT INTO t VALUES (1)", Mark::Plain)).collect();
+            let told =
+                |answers: &[&str]| [&["connected"], answers].concat().iter().map(|it| (*it).to_owned()).collect();
+            let (bare, moved): (Vec<String>, Vec<String>) = (told(bare), told(moved));
+            Pair { steps: &steps, at: 1, bare: &bare, moved: &moved }.first_difference()
+        };
+        assert_eq!(first_difference(&[IN_VAIN, IN_VAIN, OPEN], &[IN_VAIN, IN_VAIN, NOT_OPEN]), None);
+        assert_eq!(first_difference(&[IN_VAIN, OPEN, OPEN], &[IN_VAIN, OPEN, NOT_OPEN]), Some(2));
+        assert_eq!(first_difference(&[IN_VAIN, NOT_OPEN], &[IN_VAIN, OPEN]), Some(1), "none is made up");
+        assert_eq!(first_difference(&[NOT_OPEN, OPEN], &[NOT_OPEN, NOT_OPEN]), Some(1));
+    }
 }

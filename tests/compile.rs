@@ -55,6 +55,11 @@ pub fn plain(source: &str, kind: Kind) -> PathBuf {
 /// Compiles `programs/<source>.c` to `name`, which is found next to all others at run time too. `flags` belong to the
 /// name: two calls with one name make one file.
 pub fn compile(name: &str, source: &str, kind: Kind, flags: &[&str]) -> PathBuf {
+    with("cc", name, source, kind, flags)
+}
+
+/// The same with a certain compiler.
+pub fn with(compiler: &str, name: &str, source: &str, kind: Kind, flags: &[&str]) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     let directory = directory();
     let file = match kind {
@@ -69,7 +74,7 @@ pub fn compile(name: &str, source: &str, kind: Kind, flags: &[&str]) -> PathBuf 
     // Beside its place and then into it: another test process may be running the old one.
     let fresh = target.with_extension(format!("{}", std::process::id()));
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source).with_extension("c");
-    let mut compiler = Command::new("cc");
+    let mut compiler = Command::new(compiler);
     compiler.args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-g", "-o"]).arg(&fresh);
     if kind == Kind::SharedLibrary {
         compiler.args(["-shared", "-fPIC"]).arg(format!("-Wl,-soname,lib{name}.so"));

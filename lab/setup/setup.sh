@@ -10,6 +10,8 @@ packages="gcc g++ libc6-dev nftables openssl mariadb-server mariadb-client libma
     busybox-static libcap2-bin libjemalloc2 libfaketime openjdk-17-jdk-headless"
 # What only `make bench` needs: its workload, its peer, and the count of instructions.
 [ "${1:-}" = bench ] && packages="$packages sysbench haproxy binutils"
+# What only `make aarch64` needs: a linker and an emulator.
+[ "${1:-}" = aarch64 ] && packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 sid_packages="mysql-server-core mysql-client-core libmysqlclient24 libmysqlclient-dev"
 export DEBIAN_FRONTEND=noninteractive
 
@@ -106,9 +108,31 @@ sid_bench_packages() {
         say "MySQL Router from sid: could not be installed: make bench says so and goes on"
 }
 
+# That processor's packages, unpacked but not installed. With lists of its own, apt leaves the machine's as they are.
+arm64_root() {
+    if [ -e "$roots/arm64/usr/lib/aarch64-linux-gnu/libmariadb.so.3" ]; then
+        say "libmariadb for aarch64: already in .roots/arm64"
+        return
+    fi
+    say "libmariadb for aarch64: unpacking it into .roots/arm64"
+    rm -rf "$roots/arm64.partial"
+    apt=$roots/arm64.partial/apt
+    mkdir -p "$apt/lists/partial" "$apt/archives/partial"
+    : >"$apt/status"
+    for step in update "install -y --no-install-recommends --download-only libmariadb3"; do
+        # shellcheck disable=SC2086
+        apt-get -q -o APT::Architecture=arm64 -o APT::Architectures::=arm64 -o Dir::State="$apt" \
+            -o Dir::State::status="$apt/status" -o Dir::Cache="$apt" $step
+    done
+    for package in "$apt"/archives/*.deb; do dpkg -x "$package" "$roots/arm64.partial"; done
+    rm -rf "$apt"
+    mv "$roots/arm64.partial" "$roots/arm64"
+}
+
 [ "$(id -u)" = 0 ] || fail "installing packages and making a root needs root: run it with sudo"
 command -v apt-get >/dev/null || fail "this script knows Debian and its relatives only: apt-get is not here"
 system_packages
 sid_root
 [ "${1:-}" != bench ] || sid_bench_packages
+[ "${1:-}" != aarch64 ] || arm64_root
 say "ready"

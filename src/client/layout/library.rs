@@ -1,7 +1,7 @@
 //! A client library as it is loaded in this process: which one, its functions, its calibration.
 
 use std::{
-    ffi::{CStr, c_void},
+    ffi::{CStr, c_char, c_void},
     mem,
     sync::atomic::{AtomicPtr, Ordering::*},
 };
@@ -264,7 +264,7 @@ impl Library {
                 None
             } else {
                 // SAFETY: as above.
-                Some(unsafe { mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut MYSQL) -> i8>(reconnect) })
+                Some(unsafe { mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut MYSQL) -> c_char>(reconnect) })
             },
         })
     }
