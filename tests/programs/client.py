@@ -1,6 +1,7 @@
 """client.c with MySQLdb: connect, query, autocommit, commit, rollback, id and close, one answer a line. Autocommit is
 on at first, as in the others."""
 
+import signal
 import sys
 
 import MySQLdb
@@ -23,6 +24,9 @@ def query(connection, text):
     decode = lambda value: "NULL" if value is None else value.decode() if isinstance(value, bytes) else str(value)
     return "rows " + ";".join("|".join(map(decode, row)) for row in rows)
 
+
+# Whoever was started in a shell's background ignores it from birth.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 handles = {}
 for line in sys.stdin:
