@@ -1,6 +1,6 @@
 //! What a session carries over a switchover, what pins it, and what becomes of its transaction.
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Server, Side};
 use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
 fn set_up(lab: &Lab) {
@@ -16,6 +16,8 @@ on_both! { set_up;
     a_transaction_that_cannot_be_replayed_ends_as_a_deadlock_on_a_good_connection
     a_commit_refused_as_read_only_is_replayed
     what_follows_a_replayed_transaction_leaves_their_ids_to_those_that_are_still_to_be_replayed
+    what_follows_a_transaction_that_came_out_otherwise_leaves_them_their_ids
+    a_connection_opened_behind_the_move_leaves_them_their_ids
     a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
     a_session_whose_pin_was_released_moves
     a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
@@ -33,6 +35,32 @@ fn server(puppet: &mut Puppet, name: &'static str) -> String {
 
 fn rows(lab: &Lab) -> String {
     lab.green().sql("SELECT GROUP_CONCAT(id, ':', v ORDER BY id SEPARATOR ' ') FROM shop.t").unwrap().trim().to_owned()
+}
+
+/// Two transactions have inserted a row each when the server is switched; a has read one before, b was told the last id.
+fn between_transactions(lab: &Lab, meanwhile: impl Fn(&Server)) -> Puppet {
+    lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one')").unwrap();
+    let mut puppet = Puppet::start(lab, &[]);
+    for (name, told) in [("a", "ok (1, 2)"), ("b", "ok (1, 3)")] {
+        puppet.connect(name);
+        assert!(puppet.ask(name, "call", "autocommit 0").starts_with("ok"));
+        if name == "a" {
+            assert_eq!(puppet.query(name, "SELECT v FROM t WHERE id = 1"), "ok (('one',),)");
+        }
+        assert_eq!(puppet.query(name, &format!("INSERT INTO t (v) VALUES ('{name}')")), told);
+    }
+    switch(lab);
+    meanwhile(lab.green());
+    puppet
+}
+
+/// Rows are inserted on a connection that is on the new writer already, in the moment when b is about to go there.
+fn takes_no_id_of_b(puppet: &mut Puppet, name: &'static str) {
+    puppet.begin("b", "call", "commit");
+    puppet.begin(name, "query", "INSERT INTO t (v) VALUES ('x'), ('y')");
+    assert_eq!(puppet.answer("b"), "ok None", "{}", puppet.stderr());
+    assert!(puppet.answer(name).starts_with("ok (2, "));
+    assert!(puppet.ask(name, "call", "commit").starts_with("ok"));
 }
 
 mod proofs {
@@ -148,20 +176,28 @@ mod proofs {
     }
 
     pub fn what_follows_a_replayed_transaction_leaves_their_ids_to_those_that_are_still_to_be_replayed(lab: &Lab) {
-        let mut puppet = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "debug")]);
-        for (name, told) in [("a", "ok (1, 1)"), ("b", "ok (1, 2)")] {
-            puppet.connect(name);
-            assert!(puppet.ask(name, "call", "autocommit 0").starts_with("ok"));
-            assert_eq!(puppet.query(name, &format!("INSERT INTO t (v) VALUES ('{name}')")), told);
-        }
-        switch(lab);
-        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
-        puppet.begin("a", "query", "INSERT INTO t (v) VALUES ('next')");
-        puppet.begin("b", "call", "commit");
-        assert_eq!(puppet.answer("b"), "ok None", "{}", puppet.stderr());
-        assert_eq!(puppet.answer("a"), "ok (1, 3)");
-        assert!(puppet.ask("a", "call", "commit").starts_with("ok"));
-        assert_eq!(rows(lab), "1:a 2:b 3:next");
+        let mut puppet = between_transactions(lab, |_| {});
+        assert_eq!(puppet.ask("a", "call", "commit"), "ok None");
+        takes_no_id_of_b(&mut puppet, "a");
+        assert_eq!(rows(lab), "1:one 2:a 3:b 4:x 5:y");
+    }
+
+    pub fn what_follows_a_transaction_that_came_out_otherwise_leaves_them_their_ids(lab: &Lab) {
+        let mut puppet = between_transactions(lab, |green| {
+            green.sql("UPDATE shop.t SET v = 'uno' WHERE id = 1").unwrap();
+        });
+        let answer = puppet.ask("a", "call", "commit");
+        assert!(answer.starts_with("error 1213 "), "{answer}");
+        takes_no_id_of_b(&mut puppet, "a");
+        assert_eq!(rows(lab), "1:uno 3:b 4:x 5:y");
+    }
+
+    pub fn a_connection_opened_behind_the_move_leaves_them_their_ids(lab: &Lab) {
+        let mut puppet = between_transactions(lab, |_| {});
+        assert_eq!(puppet.ask("a", "call", "commit"), "ok None");
+        puppet.connect("c");
+        takes_no_id_of_b(&mut puppet, "c");
+        assert_eq!(rows(lab), "1:one 2:a 3:b 4:x 5:y");
     }
 
     pub fn a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write(lab: &Lab) {

@@ -138,7 +138,10 @@ impl Plan {
             // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
             self.redirect(&guest);
         } else {
-            guest.state().pulse = pulse;
+            // What it is opened for may be a statement that would take somebody's id.
+            let gives_way = writer && self.endpoint.expects_replays();
+            let mut state = guest.state();
+            (state.pulse, state.gives_way) = (pulse, gives_way);
         }
     }
 

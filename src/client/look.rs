@@ -22,7 +22,7 @@ use crate::{
     endpoint::{Role, prober::Writability},
     evidence,
     hooks::{current::identity, exchange::Exchange, ticks},
-    sql::{Statement, TransactionEffect},
+    sql::Statement,
     verdict::Evidence,
 };
 
@@ -108,8 +108,8 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
-        if statement.transaction != TransactionEffect::Commit && std::mem::take(&mut self.state().gives_way) {
-            endpoint.after_replays();
+        if !statement.commits() {
+            self.give_way(statement);
         }
         if statement.uses_previous && self.misses(statement) {
             say!(
@@ -167,9 +167,19 @@ impl Guest {
         if must_ask || elsewhere {
             return self.follow(must_ask);
         } else if !pulse.unsettled() {
+            endpoint.after_replays();
             self.state().pulse = pulse;
         }
         Next::Send
+    }
+
+    /// Lets the replays of others go first, where the statement might take an id that one of them has been told.
+    pub(super) fn give_way(&self, statement: &Statement) {
+        if !self.state().gives_way || statement.only_reads && self.endpoint().expects_replays() {
+            return;
+        }
+        self.endpoint().after_replays();
+        self.state().gives_way = false;
     }
 
     /// The statement asks for what was left on another connection.

@@ -68,7 +68,7 @@ impl Guest {
                 COUNTERS.reruns.count();
                 Next::Send
             }
-            Action::Replay => self.replay_transaction(&fallen, statement, attempts),
+            Action::Replay => self.replay_transaction(&fallen, statement, attempts, None),
             Action::Victim => self.victim(&fallen, "it cannot be replayed"),
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             _ => self.surface(fallen, healthy, false),

@@ -23,9 +23,10 @@ use crate::{
         Role,
         prober::{Prober, Writability},
         search::Found,
+        turn::Replaying,
     },
     evidence,
-    sql::{Statement, TransactionEffect},
+    sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
 };
 
@@ -169,18 +170,7 @@ impl Guest {
                 say!(Debug, "{}: runs again on {}: a statement that was not executed", endpoint.name, found.address);
                 Next::Send
             }
-            Action::Replay => {
-                let next = self.replay_transaction(&fallen, statement, attempts);
-                drop(turn);
-                if next == Next::Send {
-                    if statement.transaction == TransactionEffect::Commit {
-                        self.state().gives_way = true;
-                    } else {
-                        endpoint.after_replays();
-                    }
-                }
-                next
-            }
+            Action::Replay => self.replay_transaction(&fallen, statement, attempts, turn),
             // What the application does next would take the ids that others are about to claim.
             Action::Victim => {
                 drop(turn);
@@ -272,12 +262,23 @@ impl Guest {
         self.deliver(&fallen.original, fallen.code, lost)
     }
 
-    pub(super) fn replay_transaction(&self, fallen: &Fallen, statement: &Statement, attempts: &mut u32) -> Next {
+    /// `turn`: others wait for it.
+    pub(super) fn replay_transaction(
+        &self,
+        fallen: &Fallen,
+        statement: &Statement,
+        attempts: &mut u32,
+        turn: Option<Replaying<'_>>,
+    ) -> Next {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
         }
-        match replay::replay(self, &entries) {
+        let replayed = replay::replay(self, &entries);
+        drop(turn);
+        // What comes next is a transaction of its own, unless this one goes on.
+        self.state().gives_way = true;
+        match replayed {
             // Its ids were explicit ones, and LAST_INSERT_ID() is of before the transaction.
             Ok(()) if self.misses(statement) => {
                 let _ = self.native.query(b"ROLLBACK");
@@ -286,6 +287,9 @@ impl Guest {
             Ok(()) => {
                 COUNTERS.replays.count();
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
+                if !statement.commits() {
+                    self.give_way(statement);
+                }
                 Next::Send
             }
             // Refused or lost in the middle: nothing of it is left, and it is still ours to replay elsewhere.

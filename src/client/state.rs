@@ -25,7 +25,7 @@ pub struct State {
     pub result: Pending,
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
-    /// Its transaction was replayed and is being committed: what comes next lets the replays of others go first.
+    /// What comes next lets the replays of others go first: its own transaction is through, or it was just opened.
     pub gives_way: bool,
     /// A write was refused as read-only inside an asynchronous call.
     pub refused: bool,

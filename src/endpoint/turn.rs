@@ -31,19 +31,30 @@ impl Endpoint {
     /// Lets the replays go first.
     pub fn after_replays(&self) {
         let until = Instant::now() + LONGEST;
+        let mut recall = None;
         let mut state = self.lock();
         loop {
-            let to_come = match state.moved_at.map(|at| at.elapsed()) {
-                Some(ago) if ago < WAKES => self.claims(&mut state).is_some_and(|claim| claim.is_waited_for(ago)),
-                _ => false,
+            let to_come = match just_moved(&state) {
+                Some(ago) => self.claims(&mut state).is_some_and(|claim| claim.is_waited_for(ago)),
+                None => false,
             };
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
             }
             let pause = if to_come { left.min(LOOK) } else { left };
-            state = self.wait(state, &self.changed, pause, &mut Recall::begins());
+            let recall = recall.get_or_insert_with(Recall::begins);
+            state = self.wait(state, &self.changed, pause, recall);
+            if recall.wanted() {
+                return;
+            }
         }
+    }
+
+    /// Transactions are being replayed here, or may still come to that.
+    pub fn expects_replays(&self) -> bool {
+        let state = self.lock();
+        state.replaying > 0 || just_moved(&state).is_some()
     }
 
     /// What transactions that were told an id are still where the writer was? One look for all who wait.
@@ -57,6 +68,11 @@ impl Endpoint {
         state.claims = Some((Instant::now(), claim));
         claim
     }
+}
+
+/// How long ago the endpoint has moved, if some transaction may not know yet.
+fn just_moved(state: &State) -> Option<Duration> {
+    state.moved_at.map(|at| at.elapsed()).filter(|ago| *ago < WAKES)
 }
 
 /// A transaction with ids to claim that has not moved yet.

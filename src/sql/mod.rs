@@ -281,6 +281,11 @@ impl Statement {
         self.transaction == TransactionEffect::Rollback && self.atomic
     }
 
+    /// The transaction is over behind it, and nothing of the next one has begun.
+    pub fn commits(&self) -> bool {
+        matches!(self.transaction, TransactionEffect::Commit | TransactionEffect::ImplicitCommit)
+    }
+
     /// Speaks of the statement before it, or of this server's connections.
     fn bound(mut self) -> Self {
         (self.uses_previous, self.uses_outcome) = (true, true);
