@@ -62,8 +62,10 @@ miri:
 # The other processor: the library is built for it, tested, and taken through a switchover by a program of it, in an
 # emulator. The rules that are left out ask that for what it has not (TCP_INFO, MADV_WIPEONFORK), or for speed.
 aarch64: setup
-	@if ! $(HAS_AARCH64); then echo "skipped: no Rust for aarch64: rustup target add $(AARCH64)"; exit 0; fi; set -ex; \
-	lab/setup/setup.sh aarch64; \
+	@if [ "$$(uname -m)" = aarch64 ]; then echo "skipped: an emulated aarch64: this is a real one"; exit 0; fi; \
+	if ! $(HAS_AARCH64); then echo "skipped: no Rust for aarch64: rustup target add $(AARCH64)"; exit 0; fi; \
+	if ! lab/setup/setup.sh aarch64; then echo "skipped: aarch64: its packages cannot be had, see above"; exit 0; fi; \
+	set -ex; \
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc; \
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"; \
 	cargo test --locked --lib --target $(AARCH64) -- --skip hooks::raw --skip hooks::exchange --skip hooks::mark \

@@ -49,8 +49,10 @@ pub fn print(lab: &Lab) {
     let proxies: Vec<_> =
         peers.iter().map(|peer| Rival { name: peer.name, preload: Preload::Bare, host: peer.host }).collect();
     println!(
-        "point select, queries as a ratio to bare (median and quartiles of {ROUNDS} rounds of {} s each, taking turns):",
-        SHARE.as_secs_f32()
+        "point select, queries as a ratio to bare (median and quartiles of {ROUNDS} rounds of {} s for each, proxies {} of {} s):",
+        SHARE.as_secs_f32(),
+        ROUNDS_OF_PROXIES,
+        SHARE_OF_PROXIES.as_secs_f32()
     );
     for threads in [1, 4, 16] {
         for (name, mode) in MODES {
@@ -66,13 +68,23 @@ pub fn print(lab: &Lab) {
 fn compare(lab: &Lab, rivals: &[Rival], rounds: usize, share: Duration, mode: &str, threads: u32) {
     let bare = Rival { name: "bare", preload: Preload::Bare, host: ENDPOINT };
     let rates: Vec<Vec<f64>> = (0..rounds)
-        .map(|_| {
+        .map(|round| {
             let commands = iter::once(&bare).chain(rivals).map(|program| {
                 let mut command = sysbench(lab, program.preload, program.host, mode, threads);
                 command.arg("run");
                 command
             });
-            turns::rates(lab.blue(), commands.collect(), threads, share)
+            let mut commands: Vec<_> = commands.collect();
+            // Whose caches a program finds depends on who comes before it.
+            let backwards = round % 2 == 1;
+            if backwards {
+                commands.reverse();
+            }
+            let mut rates = turns::rates(lab.blue(), commands, threads, share);
+            if backwards {
+                rates.reverse();
+            }
+            rates
         })
         .collect();
     for (at, rival) in rivals.iter().enumerate() {

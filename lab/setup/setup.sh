@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the lab needs: MariaDB and the drivers from the system's packages, and MySQL from Debian sid in a root
-# of its own, .roots/sid. Idempotent; needs root. Uses the mirror that this machine's apt uses.
+# of its own, .roots/sid. `setup.sh bench` and `setup.sh aarch64` add what `make bench` and `make aarch64` need, the latter in
+# .roots/arm64. Idempotent; needs root. Uses the mirror that this machine's apt uses.
 set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
