@@ -72,7 +72,7 @@ aarch64: setup
 		--skip a_fork_at_any_moment --skip time_grows; \
 	cargo build --release --locked --target $(AARCH64); \
 	AARCH64_ROOT=$$(realpath .roots/arm64) AARCH64_LIBRARY=$$(realpath $(TARGET)/$(AARCH64)/release/libpointsman.so) \
-		cargo test --locked -p pointsman-tests --test aarch64 -- --nocapture
+		cargo test --locked -p pointsman-tests --test aarch64 -- --ignored --nocapture
 
 # What the library costs, as ratios to the bare run beside it; see docs/bench.md. One part: make bench BENCH=exec
 bench: build

@@ -1,6 +1,6 @@
 //! What a session carries over a switchover, what pins it, and what becomes of its transaction.
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, Server, Side};
+use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
 
 fn set_up(lab: &Lab) {
@@ -38,7 +38,7 @@ fn rows(lab: &Lab) -> String {
 }
 
 /// Two transactions have inserted a row each when the server is switched; a has read one before, b was told the last id.
-fn between_transactions(lab: &Lab, meanwhile: impl Fn(&Server)) -> Puppet {
+fn between_transactions(lab: &Lab) -> Puppet {
     lab.blue().sql("INSERT INTO shop.t (v) VALUES ('one')").unwrap();
     let mut puppet = Puppet::start(lab, &[]);
     for (name, told) in [("a", "ok (1, 2)"), ("b", "ok (1, 3)")] {
@@ -50,7 +50,6 @@ fn between_transactions(lab: &Lab, meanwhile: impl Fn(&Server)) -> Puppet {
         assert_eq!(puppet.query(name, &format!("INSERT INTO t (v) VALUES ('{name}')")), told);
     }
     switch(lab);
-    meanwhile(lab.green());
     puppet
 }
 
@@ -176,16 +175,15 @@ mod proofs {
     }
 
     pub fn what_follows_a_replayed_transaction_leaves_their_ids_to_those_that_are_still_to_be_replayed(lab: &Lab) {
-        let mut puppet = between_transactions(lab, |_| {});
+        let mut puppet = between_transactions(lab);
         assert_eq!(puppet.ask("a", "call", "commit"), "ok None");
         takes_no_id_of_b(&mut puppet, "a");
         assert_eq!(rows(lab), "1:one 2:a 3:b 4:x 5:y");
     }
 
     pub fn what_follows_a_transaction_that_came_out_otherwise_leaves_them_their_ids(lab: &Lab) {
-        let mut puppet = between_transactions(lab, |green| {
-            green.sql("UPDATE shop.t SET v = 'uno' WHERE id = 1").unwrap();
-        });
+        let mut puppet = between_transactions(lab);
+        lab.green().sql("UPDATE shop.t SET v = 'uno' WHERE id = 1").unwrap();
         let answer = puppet.ask("a", "call", "commit");
         assert!(answer.starts_with("error 1213 "), "{answer}");
         takes_no_id_of_b(&mut puppet, "a");
@@ -193,7 +191,7 @@ mod proofs {
     }
 
     pub fn a_connection_opened_behind_the_move_leaves_them_their_ids(lab: &Lab) {
-        let mut puppet = between_transactions(lab, |_| {});
+        let mut puppet = between_transactions(lab);
         assert_eq!(puppet.ask("a", "call", "commit"), "ok None");
         puppet.connect("c");
         takes_no_id_of_b(&mut puppet, "c");

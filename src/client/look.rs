@@ -108,9 +108,7 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
         }
-        if !statement.commits() {
-            self.give_way(statement);
-        }
+        self.give_way(statement);
         if statement.uses_previous && self.misses(statement) {
             say!(
                 Warn,
@@ -173,9 +171,10 @@ impl Guest {
         Next::Send
     }
 
-    /// Lets the replays of others go first, where the statement might take an id that one of them has been told.
+    /// Lets the replays of others go first, where the statement might take an id that one of them has been told. A commit takes
+    /// none, and what comes behind it still may.
     pub(super) fn give_way(&self, statement: &Statement) {
-        if !self.state().gives_way || statement.only_reads && self.endpoint().expects_replays() {
+        if !self.state().gives_way || statement.commits() || statement.only_reads && self.endpoint().expects_replays() {
             return;
         }
         self.endpoint().after_replays();

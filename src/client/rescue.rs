@@ -287,9 +287,7 @@ impl Guest {
             Ok(()) => {
                 COUNTERS.replays.count();
                 say!(Debug, "{}: a transaction of {} statements was replayed", self.endpoint().name, entries.len());
-                if !statement.commits() {
-                    self.give_way(statement);
-                }
+                self.give_way(statement);
                 Next::Send
             }
             // Refused or lost in the middle: nothing of it is left, and it is still ours to replay elsewhere.
