@@ -161,6 +161,14 @@ fn a_program_with_a_client_library_inside_cannot_be_reached() {
 }
 
 #[test]
+fn the_servers_own_tools_with_a_client_library_inside_and_no_symbol_that_tells_cannot_be_reached() {
+    // Packages of `make setup`.
+    for tool in ["/usr/bin/mariadb-dump", "/usr/bin/mariadb-admin", "/usr/bin/mariadb"] {
+        assert_says(tool, 1, &["a MySQL client library is linked into it"]);
+    }
+}
+
+#[test]
 fn of_a_script_its_interpreter_is_looked_at() {
     let shop = Workshop::new();
     assert_says(shop.file("shell", "#!/bin/sh\n"), 0, &["is a script of /bin/sh"]);

@@ -49,7 +49,7 @@ fn of_executable(file: &ElfFile64<'_>, content: &[u8]) -> Vec<Obstacle> {
     if go && !needed(file).iter().any(|name| needs::is_client_library(name)) {
         obstacles.push(Obstacle::Go);
     }
-    if loader.is_some() && defines_client(file) {
+    if loader.is_some() && (defines_client(file) || has_client_inside(file, content)) {
         obstacles.push(Obstacle::LinkedIn);
     }
     obstacles
@@ -84,6 +84,14 @@ fn of_loader(loader: &Path) -> Option<Obstacle> {
 fn defines_client(file: &ElfFile64<'_>) -> bool {
     let mut symbols = file.symbols().chain(file.dynamic_symbols());
     symbols.any(|symbol| symbol.is_definition() && symbol.name() == Ok(CONNECT))
+}
+
+/// Linked statically and stripped, as `mariadb-dump` is: no symbol tells, but each client library has the name of the
+/// protocol's oldest authentication method in it, and the file needs no client library from elsewhere.
+fn has_client_inside(file: &ElfFile64<'_>, content: &[u8]) -> bool {
+    const METHOD: &[u8] = b"\0mysql_native_password\0";
+    let linked = needed(file).iter().any(|name| needs::is_client_library(name));
+    !linked && content.windows(METHOD.len()).any(|window| window == METHOD)
 }
 
 /// The places in which it keeps the address of `CONNECT`, if it calls that of a library: counted from where its file's first
