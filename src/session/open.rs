@@ -8,7 +8,7 @@ use super::{
     next::Next,
     transaction::{Digest, Log, Reply},
 };
-use crate::sql::{Statement, TransactionEffect};
+use crate::sql::{OnlyHere, Statement, TransactionEffect};
 
 impl Session {
     pub(super) fn log(
@@ -42,6 +42,13 @@ impl Session {
                 }
                 if statement.varies {
                     log.spoil("a function whose value changes");
+                }
+                match statement.only_here {
+                    Some(OnlyHere::RowLocks) => {
+                        log.spoil("a lock on rows that it read, which another may have had since")
+                    }
+                    Some(OnlyHere::Snapshot) => log.spoil("a snapshot, which no other server has"),
+                    None => {}
                 }
                 // Within the log, the statement before it is replayed too.
                 if statement.uses_outcome || statement.uses_insert_id && !log.claims_ids() {

@@ -2,7 +2,7 @@
 
 use super::execution::Act;
 use super::*;
-use crate::sql::Traits;
+use crate::sql::{Dialect, OnlyHere, Traits, classify};
 
 const NOW: SystemTime = SystemTime::UNIX_EPOCH;
 const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
@@ -261,7 +261,12 @@ fn set_transaction_belongs_to_the_next_transaction_only() {
 
 #[test]
 fn what_cannot_be_run_again_alike_spoils_the_transaction() {
-    let spoilers: [fn(&mut Statement); 3] = [|s| s.varies = true, |s| s.uses_outcome = true, |s| s.atomic = false];
+    let spoilers: [fn(&mut Statement); 4] = [
+        |s| s.varies = true,
+        |s| s.uses_outcome = true,
+        |s| s.atomic = false,
+        |s| s.only_here = Some(OnlyHere::RowLocks),
+    ];
     for spoil in spoilers {
         let mut session = Session::default();
         session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
@@ -269,6 +274,22 @@ fn what_cannot_be_run_again_alike_spoils_the_transaction() {
         spoil(&mut statement);
         session.on_success(&statement, b"INSERT", DONE, true, NOW);
         assert!(session.transaction().unwrap().spoilt().is_some());
+    }
+}
+
+#[test]
+fn a_transaction_with_a_lock_on_rows_that_it_read_or_with_a_snapshot_is_not_replayed() {
+    for texts in [
+        ["BEGIN", "SELECT n FROM t FOR UPDATE"],
+        ["BEGIN", "INSERT INTO u SELECT * FROM t LOCK IN SHARE MODE"],
+        ["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT n FROM t"],
+    ] {
+        let mut session = Session::default();
+        for text in texts {
+            let class = classify(text.as_bytes(), Dialect::default());
+            session.on_success(&class, text.as_bytes(), DONE, true, NOW);
+        }
+        assert!(session.transaction().unwrap().spoilt().is_some(), "{texts:?}");
     }
 }
 

@@ -117,6 +117,16 @@ pub struct Name {
     pub name: Vec<u8>,
 }
 
+/// What a statement gets from its server that is worth nothing on another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnlyHere {
+    /// Locks on rows that are read (FOR UPDATE, FOR SHARE, LOCK IN SHARE MODE). An application can use them as a mutex:
+    /// while this transaction is on its way to another server, another application can take the lock there and let it go.
+    RowLocks,
+    /// WITH CONSISTENT SNAPSHOT.
+    Snapshot,
+}
+
 /// What is to be known of one statement text but for the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traits {
@@ -147,6 +157,8 @@ pub struct Traits {
     /// Uses a function whose value changes from run to run (UUID, RAND, SLEEP, unknown functions), so that a
     /// replayed transaction could differ unseen. NOW and its kin do not count: `timestamp` is restored.
     pub varies: bool,
+    /// What it got from its server that no other has, if anything: a transaction with it is not replayed there.
+    pub only_here: Option<OnlyHere>,
     /// The server may ask for a file's content in the middle of it (LOAD DATA LOCAL, or what may turn out to be one):
     /// what is sent last is not the statement then, and a server that is busy with it may let the sender wait.
     pub streams: bool,
@@ -255,6 +267,7 @@ impl Traits {
         queries: false,
         names_table: false,
         varies: false,
+        only_here: None,
         streams: false,
         transaction: TransactionEffect::None,
     };
@@ -334,6 +347,7 @@ impl Statement {
         self.names_table &= other.names_table;
         self.varies |= other.varies;
         self.streams |= other.streams;
+        self.only_here = self.only_here.or(other.only_here);
         if self.transaction != other.transaction {
             self.transaction = TransactionEffect::Opaque;
         }

@@ -5,7 +5,7 @@
 use super::facts::{Facts, Head};
 use super::lexer::Lexer;
 use super::token::{Kind, Token};
-use super::{Pin, SessionEffect, Statement, Traits, TransactionEffect, named, set};
+use super::{OnlyHere, Pin, SessionEffect, Statement, Traits, TransactionEffect, named, set};
 
 /// The statement at the lexer, which then stands behind its `;`.
 pub(super) fn one(lexer: &mut Lexer) -> Statement {
@@ -38,6 +38,10 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
     }
     let mut statement = by_verb(&verb, inner, &facts);
     statement.varies |= facts.varies || facts.server_variable;
+    // EXPLAIN of it takes no lock.
+    if facts.locks_rows && !statement.only_reads {
+        statement.only_here = Some(OnlyHere::RowLocks);
+    }
     statement.uses_previous |= facts.uses_previous();
     statement.uses_outcome |= facts.uses_outcome;
     statement.user_variables |= facts.user_variables;
@@ -124,7 +128,10 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
                 false => Statement::unknowable(),
             }
         }
-        b"START" if first.is_word("TRANSACTION") => with(Statement::reading(), Begin, &[]),
+        b"START" if first.is_word("TRANSACTION") => {
+            let only_here = holds_word(rest, "SNAPSHOT").then_some(OnlyHere::Snapshot);
+            with(Traits { only_here, ..Traits::READING }.into(), Begin, &[])
+        }
         b"COMMIT" => ending(rest, TransactionEffect::Commit),
         b"ROLLBACK" => ending(rest, TransactionEffect::Rollback),
         b"SAVEPOINT" => with(Statement::reading(), TransactionEffect::Savepoint, &[]),

@@ -152,6 +152,45 @@ fn what_gives_another_value_at_every_run_varies() {
 }
 
 #[test]
+fn locks_on_rows_that_are_read_and_snapshots_are_had_on_this_server_only() {
+    let locks = [
+        "SELECT * FROM t FOR UPDATE",
+        "select n from t where id = 1 for update nowait",
+        "SELECT * FROM t FOR SHARE SKIP LOCKED",
+        "SELECT * FROM t FOR UPDATE OF t",
+        "SELECT * FROM t FOR /* x */ UPDATE",
+        "SELECT * FROM t LOCK IN SHARE MODE",
+        "(SELECT * FROM t FOR UPDATE)",
+        "TABLE t FOR UPDATE",
+        "SELECT * FROM (SELECT id FROM t LIMIT 1 FOR UPDATE) d",
+        "SELECT a FROM u WHERE id IN (SELECT id FROM t FOR SHARE)",
+        "WITH c AS (SELECT id FROM t FOR UPDATE) SELECT * FROM c",
+        "WITH c AS (SELECT id FROM t LOCK IN SHARE MODE) UPDATE u SET a = 1",
+        "INSERT INTO u SELECT * FROM t FOR UPDATE",
+        "INSERT INTO u (a) VALUES ((SELECT id FROM t LIMIT 1 FOR SHARE))",
+        "SELECT id INTO @a FROM t FOR UPDATE",
+        "SET @a = (SELECT id FROM t FOR UPDATE)",
+        "SET STATEMENT max_statement_time = 1 FOR SELECT * FROM t FOR UPDATE",
+        "DO (SELECT id FROM t FOR UPDATE)",
+        "SELECT 1; SELECT * FROM t FOR UPDATE",
+        "SELECT * FROM t /*!50000 FOR UPDATE */",
+        "SELECT * FROM t WHERE id = ? FOR UPDATE",
+    ];
+    each(&locks, |it| it.only_here == Some(OnlyHere::RowLocks));
+    let snapshots = [
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+        "start transaction read only, with consistent snapshot",
+        "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ WRITE",
+        "START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */",
+        "START TRANSACTION WITH CONSISTENT INNODB SNAPSHOT",
+    ];
+    each(&snapshots, |it| it.only_here == Some(OnlyHere::Snapshot) && it.transaction == Tx::Begin);
+    let none =
+        ["SELECT 1", "SELECT 'FOR UPDATE'", "START TRANSACTION", "BEGIN", "UPDATE t SET a = 1", "SHOW INDEX FROM t"];
+    each(&none, |it| it.only_here.is_none());
+}
+
+#[test]
 fn what_may_ask_for_a_file_streams() {
     each(
         &[

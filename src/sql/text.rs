@@ -72,6 +72,7 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
     text.queries &= next.queries;
     text.names_table &= next.names_table;
     text.varies |= next.varies;
+    text.only_here = text.only_here.or(next.only_here);
     text.streams |= next.streams;
     if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
         text.transaction = TransactionEffect::Opaque;
