@@ -1,5 +1,6 @@
 //! Money that is moved in transactions, by many at once, while the writer's part goes back and forth: none is lost, none
-//! is made, and nearly every transaction that a switchover interrupts is carried over.
+//! is made, and nearly every transaction that a switchover interrupts is carried over, but for those that hold locks on rows
+//! that they have read.
 //!
 //! `BANK_SWITCHOVERS` says how many switchovers a bank lives through, `BANK_SEED` repeats a run as far as chance was
 //! ours: the threads' order is the machine's.
@@ -45,6 +46,7 @@ fn bank(flavor: Flavor, accounts: u32, seed: u64, switchovers: u64) -> Option<Re
     audit(lab.server(writer.other()), &record, accounts);
     println!("{flavor}, {accounts} accounts, {switchovers} switchovers: {}", Share::of(&record));
     println!("  carried {:?}, victims {:?}, failures {:?}", record.carried, record.victims, record.failures);
+    assert!(!record.carried.contains_key("locked"), "locks are not carried over");
     println!("  answers to COMMIT that were lost: {} stored, {} not", record.unknown[0], record.unknown[1]);
     println!("  counters {:?}", record.counters);
     Some(record)

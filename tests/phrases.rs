@@ -97,7 +97,7 @@ pub const BOUNDARIES: &[(&str, Mark)] = &[
     ("BEGIN", Plain),
     ("BEGIN WORK", Plain),
     ("START TRANSACTION", Plain),
-    ("START TRANSACTION WITH CONSISTENT SNAPSHOT", Plain),
+    ("START TRANSACTION WITH CONSISTENT SNAPSHOT", Fragile),
     ("START TRANSACTION READ ONLY", Plain),
     ("SAVEPOINT s", Plain),
     ("ROLLBACK TO s", Plain),

@@ -7,7 +7,8 @@ transfer is there. Every attempt has an id of its own, so that what failed can b
 Writes lines `WORKER WHAT …`:
   acked ID                the server acknowledged the COMMIT
   found ID, missing ID    the answer to COMMIT was lost; what a look into the ledger said
-  failed ID STAGE ERROR   it is not stored, for sure; STAGE is begin, open (COMMIT not sent) or commit
+  failed ID STAGE ERROR   it is not stored, for sure; STAGE is begin, open (COMMIT not sent), locked (the same,
+                          with locks on rows that it has read) or commit
   carried STAGE           the transaction got through on another connection than it began on
   victim STAGE            a 1213 of which the preloaded library says that it is its own
   broke ERROR             an error that no switchover explains; this worker ends
@@ -92,23 +93,30 @@ class Worker(threading.Thread):
         run(connection, "BEGIN")
         began_on = connection.thread_id()
         self.stage = "open"
-        money = {}
-        # One after the other in the transfer's order, not in the accounts': there are deadlocks.
-        for account in (source, target):
-            (row,) = run(connection, "SELECT money FROM account WHERE id = %d FOR UPDATE" % account)
-            money[account] = int(row[0])
-        # What was read is written, so that an update in between would be lost, and seen.
-        for account, now in ((source, money[source] - amount), (target, money[target] + amount)):
-            run(connection, "UPDATE account SET money = %d WHERE id = %d" % (now, account))
+        # One account after the other in the transfer's order, not in their own: there are deadlocks.
+        if self.dice.random() < 0.5:
+            for account, more in ((source, -amount), (target, amount)):
+                run(connection, "UPDATE account SET money = money + (%d) WHERE id = %d" % (more, account))
+        else:
+            # What was read is written, so that an update in between would be lost, and seen.
+            money = {}
+            for account in (source, target):
+                (row,) = run(connection, "SELECT money FROM account WHERE id = %d FOR UPDATE" % account)
+                money[account] = int(row[0])
+                if self.stage == "open":
+                    self.stage, began_on = "locked", connection.thread_id()
+            for account, now in ((source, money[source] - amount), (target, money[target] + amount)):
+                run(connection, "UPDATE account SET money = %d WHERE id = %d" % (now, account))
         values = (name, source, target, amount)
         run(connection, "INSERT INTO ledger (transfer, source, target, amount) VALUES ('%s', %d, %d, %d)" % values)
         if connection.thread_id() != began_on:
-            tell(self.number, "carried", "open")
+            tell(self.number, "carried", self.stage)
+        locked = self.stage == "locked"
         sent_on = connection.thread_id()
         self.stage = "commit"
         run(connection, "COMMIT")
         if connection.thread_id() != sent_on:
-            tell(self.number, "carried", "commit")
+            tell(self.number, "carried", "locked" if locked else "commit")
 
     def after(self, name, error):
         number, text = error.args
