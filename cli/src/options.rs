@@ -40,9 +40,9 @@ pub enum Ask {
     /// Exit codes: 0 the protected program saw no error and lost nothing; 1 it did not; 2 wrong usage; 3 this machine
     /// cannot run the drill.
     Drill(DrillAsk),
-    /// Lets random things happen to real servers under random protected programs, again and again.
+    /// Lets random things happen to real servers under random programs, protected and bare, again and again.
     ///
-    /// Exit codes: 0 every run kept every promise; 1 one did not; 2 wrong usage; 3 this machine cannot run the campaign.
+    /// Exit codes: 0 every run kept every promise, and no protected program did worse than its bare twin; 1 one did not; 2 wrong usage; 3 this machine cannot run the campaign.
     Soak(SoakAsk),
 }
 
@@ -111,6 +111,9 @@ pub struct SoakAsk {
     /// Only the run with this seed, as its line gave it.
     #[arg(long, value_name = "SEED", value_parser = seed, conflicts_with_all = ["runs", "seed", "minutes", "scenario"])]
     pub only_run: Option<u64>,
+    /// How many labs run side by side. More than one disturbs the timings where processors are few.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=16))]
+    pub jobs: u64,
     /// Only runs of this kind of story.
     #[arg(long, value_name = "KIND", value_parser = kind())]
     pub scenario: Option<ScenarioKind>,

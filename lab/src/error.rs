@@ -51,6 +51,9 @@ pub enum Error {
     /// A workload wrote a line that is no statement.
     #[error("workload {name} wrote {line:?}, which is no statement record")]
     WorkloadLine { name: String, line: String },
+    /// A workload asks for something that this family of servers does not have.
+    #[error("{flavor} has no {what}")]
+    Unsuited { what: &'static str, flavor: crate::Flavor },
     /// The scenario's thread panicked.
     #[error("the scenario's thread panicked")]
     ScenarioPanicked,

@@ -1,13 +1,16 @@
 //! What an application did, statement by statement, and the check whether the final writer agrees.
 
 mod record;
+mod transaction;
 mod verdict;
 
 pub use record::{Outcome, Statement, StatementKind};
+pub use transaction::Transaction;
 pub use verdict::{ErrorCount, Verdict};
 
 use crate::{Result, Server};
 use std::collections::HashMap;
+use transaction::Stored;
 
 /// Everything that one workload attempted, in the order in which it ended.
 #[derive(Debug, Clone, Default, serde::Serialize)]
@@ -15,8 +18,12 @@ pub struct History {
     pub statements: Vec<Statement>,
 }
 
-/// How often each (worker, seq) is in the table.
-pub(crate) type Rows = HashMap<(u32, u32), u32>;
+/// What the table has of each (worker, seq).
+pub(crate) type Rows = HashMap<(u32, u32), Stored>;
+
+/// Enough for the numbers of every row of a transaction.
+const LISTING: &str = "SET SESSION group_concat_max_len = 4096; \
+    SELECT worker, seq, COUNT(*), COUNT(DISTINCT note), GROUP_CONCAT(DISTINCT note) FROM shop.orders GROUP BY worker, seq";
 
 impl History {
     /// Compares what was acknowledged with what is on `writer`.
@@ -28,13 +35,14 @@ impl History {
     pub fn check_across(&self, servers: &[&Server]) -> Result<Verdict> {
         let mut rows = Rows::new();
         for server in servers {
-            let listing = server.sql("SELECT worker, seq, COUNT(*) FROM shop.orders GROUP BY worker, seq")?;
-            for line in listing.lines() {
-                let mut numbers = line.split('\t').map(str::parse);
-                let mut next = || numbers.next()?.ok();
-                if let (Some(worker), Some(seq), Some(count)) = (next(), next(), next()) {
-                    *rows.entry((worker, seq)).or_default() += count;
-                }
+            for line in server.sql(LISTING)?.lines() {
+                let fields: Vec<_> = line.split('\t').collect();
+                let [worker, seq, count, distinct, notes] = fields[..] else { continue };
+                let (Ok(worker), Ok(seq)) = (worker.parse(), seq.parse()) else { continue };
+                let stored = rows.entry((worker, seq)).or_default();
+                stored.rows += count.parse().unwrap_or(0);
+                stored.distinct = stored.distinct.max(distinct.parse().unwrap_or(0));
+                stored.parts.extend(notes.split(',').filter_map(|note| note.parse::<u32>().ok()));
             }
         }
         Ok(Verdict::of(self, &rows))

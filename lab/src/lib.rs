@@ -56,7 +56,7 @@ pub use dice::Dice;
 pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use flavor::Flavor;
-pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Verdict};
+pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Transaction, Verdict};
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
@@ -66,4 +66,4 @@ pub use scenario::{
 pub use server::{Server, Silence};
 pub use timeline::{Event, EventKind, Timeline};
 pub use wait::monotonic_us;
-pub use workload::{RunningWorkload, Stats, Workload, WorkloadOptions};
+pub use workload::{Form, Habits, RunningWorkload, Stats, Workload, WorkloadOptions};

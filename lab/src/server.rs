@@ -102,6 +102,11 @@ impl Server {
         self.ask(statements, &[])
     }
 
+    /// Runs one statement as root in a database; semicolons inside it are its own, as in a stored function.
+    pub fn sql_whole(&self, database: &str, statement: &str) -> Result<()> {
+        self.ask(statement, &["--delimiter=//", &format!("--database={database}")]).map(drop)
+    }
+
     /// One column, by its name, of the only row of a statement's answer.
     pub(crate) fn column(&self, statement: &str, name: &str) -> Result<String> {
         let answer = self.ask(statement, &["--column-names"])?;

@@ -1,8 +1,10 @@
 //! Naive applications: each does what its driver's beginners do, knows nothing of switchovers, and records every statement.
 
+mod habits;
 mod program;
 mod running;
 
+pub use habits::{Form, Habits};
 pub use running::{RunningWorkload, Stats};
 
 use crate::lab::{DATABASE, PASSWORD, USER};
@@ -48,6 +50,8 @@ pub struct WorkloadOptions {
     pub read_every: u32,
     /// Only reads, of row 0 of worker 0, which has to be there: for names of readers.
     pub reads_only: bool,
+    /// What the application does beyond what its driver's beginners do.
+    pub habits: Habits,
     /// More environment variables.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -63,6 +67,7 @@ impl Default for WorkloadOptions {
             pause: Duration::from_millis(5),
             read_every: 4,
             reads_only: false,
+            habits: Habits::default(),
             env: vec![],
         }
     }
@@ -91,6 +96,11 @@ impl WorkloadOptions {
 
     pub fn reads_only(mut self) -> Self {
         self.reads_only = true;
+        self
+    }
+
+    pub fn habits(mut self, habits: Habits) -> Self {
+        self.habits = habits;
         self
     }
 
@@ -123,6 +133,7 @@ impl Workload {
             .envs(options.env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
+        options.habits.apply(&mut command);
         if options.tls {
             command.env("LAB_SSL_CA", lab.ca_path());
             command.env("LAB_TLS_OPTIONS", lab.tls_options_path());
@@ -137,7 +148,8 @@ impl Workload {
             command.env("LD_PRELOAD", library);
         }
         let stderr = lab.directory().join(format!("{}-{first}.stderr", self.name()));
-        let trade = if options.reads_only { StatementKind::Select } else { StatementKind::Insert };
+        let only_readers = options.habits.readers >= options.threads;
+        let trade = if options.reads_only || only_readers { StatementKind::Select } else { StatementKind::Insert };
         RunningWorkload::begin(self, trade, command, stderr, child::spawn)
     }
 }

@@ -1,5 +1,6 @@
 # Naive application code on ActiveRecord: a pool with one connection per thread, `create!` (BEGIN, INSERT, COMMIT),
-# no retry, no reconnect. Writes one record per attempted statement to standard output; stops when standard input ends.
+# no retry. With LAB_EVICT a connection that reported an error is thrown away, and the pool opens another; else there is no
+# reconnect either. The first LAB_READERS workers only read. Writes one record per attempted statement to standard output; stops when standard input ends.
 require 'active_record'
 
 class Order < ActiveRecord::Base; end
@@ -25,6 +26,18 @@ def errno_of(error)
   cause.respond_to?(:error_number) ? cause.error_number || 0 : 0
 end
 
+# The thread's connection leaves the pool, which opens another one for the thread's next statement.
+def evict
+  pool = ActiveRecord::Base.connection_pool
+  connection = pool.active_connection?
+  return unless connection
+
+  pool.remove(connection)
+  connection.disconnect!
+rescue StandardError
+  nil
+end
+
 def attempt(worker, seq, kind)
   started = now_us
   outcome = yield
@@ -32,18 +45,20 @@ def attempt(worker, seq, kind)
   outcome == 'ok'
 rescue StandardError => e
   record(worker, seq, kind, started, 'error', errno_of(e), "#{e.class}: #{e.message}")
+  evict if EVICT && kind != 'connect'
   false
 end
 
 # `written` holds every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so
 # what one was told is stored, the other must find.
-def work(worker, neighbour, written, stop)
+def work(worker, neighbour, only_reads, written, stop)
   # The first checkout connects; the gem's adapter keeps one connection per thread from then on.
   sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { Order.connection && 'ok' }
   seq = 0
   until stop[0]
-    if READS_ONLY
-      attempt(worker, 0, 'select') { Order.where(worker: 0, seq: 0).exists? ? 'ok' : 'stale' }
+    if only_reads
+      of, row = READS_ONLY ? [0, 0] : [neighbour, written[neighbour]]
+      attempt(worker, row, 'select') { Order.where(worker: of, seq: row).exists? ? 'ok' : 'stale' } if row
       sleep PAUSE
       next
     end
@@ -58,6 +73,8 @@ def work(worker, neighbour, written, stop)
   end
 end
 
+EVICT = ENV.key?('LAB_EVICT')
+READERS = Integer(ENV.fetch('LAB_READERS', '0'))
 READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
 # Only reads, of row 0 of worker 0: for readers.
 READS_ONLY = ENV.key?('LAB_READS_ONLY')
@@ -74,7 +91,11 @@ first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
 stop = [false]
 count = Integer(ENV.fetch('LAB_THREADS'))
 written = {}
-threads = Array.new(count) { |i| Thread.new { work(first + i, first + (i + 1) % count, written, stop) } }
+threads = Array.new(count) do |i|
+  # A worker that only reads is nobody's neighbour.
+  neighbour = first + READERS + (i - READERS + 1) % [count - READERS, 1].max
+  Thread.new { work(first + i, neighbour, READS_ONLY || i < READERS, written, stop) }
+end
 $stdin.read
 stop[0] = true
 threads.each(&:join)

@@ -1,5 +1,6 @@
 # Naive application code on DBD::mysql: one forked process per worker, each connecting after the fork, AutoCommit and
-# RaiseError on, no retry, no reconnect. Writes one record per attempted statement to standard output; stops when
+# RaiseError on, no retry. With LAB_EVICT a connection that reported an error is closed, and the next statement connects
+# anew; else there is no reconnect either. With LAB_PASSWORD_FILE the password is read from there at each connect. Writes one record per attempted statement to standard output; stops when
 # standard input ends.
 use strict;
 use warnings;
@@ -30,10 +31,17 @@ sub attempt {
     if (!defined $outcome) {
         my $message = $@;
         record($worker, $seq, $kind, $started, 'error', $DBI::err || 0, $message);
-        return 0;
+        return undef;
     }
     record($worker, $seq, $kind, $started, $outcome, 0, '');
     return $outcome eq 'ok';
+}
+
+sub password {
+    return $ENV{LAB_PASSWORD} unless $ENV{LAB_PASSWORD_FILE};
+    open my $file, '<', $ENV{LAB_PASSWORD_FILE} or die "$ENV{LAB_PASSWORD_FILE}: $!";
+    chomp(my $password = <$file>);
+    return $password;
 }
 
 sub open_connection {
@@ -41,7 +49,7 @@ sub open_connection {
     # Built with libmariadb, DBD::mysql 4.050 refuses `mysql_ssl=1` alone; the option file verifies the server's name.
     $dsn .= ";mysql_ssl=1;mysql_ssl_optional=1;mysql_ssl_ca_file=$ENV{LAB_SSL_CA}"
         . ";mysql_read_default_file=$ENV{LAB_TLS_OPTIONS};mysql_read_default_group=client" if $ENV{LAB_SSL_CA};
-    return DBI->connect($dsn, $ENV{LAB_USER}, $ENV{LAB_PASSWORD},
+    return DBI->connect($dsn, $ENV{LAB_USER}, password(),
         { RaiseError => 1, PrintError => 0, AutoCommit => 1, mysql_auto_reconnect => 0 });
 }
 
@@ -52,7 +60,23 @@ sub stopped { return $input->can_read(0) }
 sub work {
     my ($worker) = @_;
     my $dbh;
-    sleep 0.05 until stopped() || attempt($worker, 0, 'connect', sub { $dbh = open_connection(); 'ok' });
+    my $connected = sub {
+        until ($dbh || stopped()) {
+            attempt($worker, 0, 'connect', sub { $dbh = open_connection(); 'ok' }) || sleep 0.05;
+        }
+        return $dbh;
+    };
+    my $query = sub {
+        my ($seq, $kind, $action) = @_;
+        return 0 unless $connected->();
+        my $good = attempt($worker, $seq, $kind, $action);
+        if (!defined $good && exists $ENV{LAB_EVICT}) {
+            eval { $dbh->disconnect };
+            $dbh = undef;
+        }
+        return $good;
+    };
+    $connected->();
     my ($seq, $written) = (0, 0);
     my $find = sub {
         my ($of, $row) = @_;
@@ -61,15 +85,15 @@ sub work {
     };
     until (stopped()) {
         if ($reads_only) {
-            attempt($worker, 0, 'select', sub { $find->(0, 0) });
+            $query->(0, 'select', sub { $find->(0, 0) });
             sleep $pause;
             next;
         }
         $seq++;
         my $insert = "INSERT INTO orders (worker, seq, note) VALUES (?, ?, 'dbd')";
-        $written = $seq if attempt($worker, $seq, 'insert', sub { $dbh->do($insert, undef, $worker, $seq); 'ok' });
+        $written = $seq if $query->($seq, 'insert', sub { $dbh->do($insert, undef, $worker, $seq); 'ok' });
         if ($written && $seq % $read_every == 0) {
-            attempt($worker, $written, 'select', sub { $find->($worker, $written) });
+            $query->($written, 'select', sub { $find->($worker, $written) });
         }
         sleep $pause;
     }

@@ -1,4 +1,5 @@
-/* Naive application code on the C API: one connection per pthread, autocommit, no retry, no reconnect.
+/* Naive application code on the C API: one connection per pthread, autocommit. No retry and no reconnect but for what
+ * LAB_EVICT, LAB_ROWS, LAB_SWALLOW, LAB_RETRY, LAB_FORM, LAB_PASSWORD_FILE and LAB_READERS ask for: see mysqldb.py.
  * Builds against MySQL's library and against MariaDB's (which defines LIBMARIADB).
  * Writes one record per attempted statement to standard output; stops when standard input ends. */
 #include <mysql.h>
@@ -16,6 +17,19 @@ static int read_every;
 static int reads_only;
 static long pause_ns;
 static int first, count;
+static int evict, rows, swallow, retry, readers;
+/* How a row is written: one or two statements with the worker, the number of the write and of its row. */
+static const char *const *form;
+static const char *const forms[][3] = {
+    {"plain", "INSERT INTO orders (worker, seq, note) VALUES (%d, %d, '%d')", NULL},
+    {"chain", "INSERT INTO parents (worker, seq) VALUES (%d, %d)",
+     "INSERT INTO orders (worker, seq, note, parent) VALUES (%d, %d, '%d', LAST_INSERT_ID())"},
+    {"sequence", "INSERT INTO parents (id, worker, seq) VALUES (NEXTVAL(ids), %d, %d)",
+     "INSERT INTO orders (worker, seq, note, parent) VALUES (%d, %d, '%d', LASTVAL(ids))"},
+    {"function", "SELECT place(%d, %d, '%d')", NULL},
+    {"view", "SET @w = %d, @s = %d, @p = '%d'", "SELECT placed FROM placing"},
+    {"bulk", "INSERT INTO orders (worker, seq, note) SELECT %d, %d, n FROM numbers", NULL},
+};
 /* Every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so what one was
  * told is stored, the other must find. */
 static atomic_int *written;
@@ -43,11 +57,33 @@ static void rest(long nanoseconds)
     nanosleep(&time, NULL);
 }
 
-static void record(int worker, int seq, const char *kind, long long started, const char *outcome, MYSQL *failed)
+/* What became of a call. */
+struct call {
+    long long started;
+    unsigned number;
+    char message[512];
+};
+
+static void begin(struct call *call)
+{
+    call->started = now_us();
+    call->number = 0;
+    call->message[0] = 0;
+}
+
+/* Notes a failure of the connection behind what the message says so far. */
+static void fail(struct call *call, MYSQL *mysql)
+{
+    size_t length = strlen(call->message);
+    call->number = mysql_errno(mysql);
+    snprintf(call->message + length, sizeof call->message - length, "%s%s", length ? " " : "", mysql_error(mysql));
+}
+
+static void record(int worker, int seq, const char *kind, const struct call *call, const char *outcome)
 {
     char line[1024];
-    int length = snprintf(line, sizeof line - 1, "%d,%d,%s,%lld,%lld,%s,%u,%s", worker, seq, kind, started, now_us(),
-                          outcome, failed ? mysql_errno(failed) : 0, failed ? mysql_error(failed) : "");
+    int length = snprintf(line, sizeof line - 1, "%d,%d,%s,%lld,%lld,%s,%u,%s", worker, seq, kind, call->started,
+                          now_us(), outcome, call->number, call->message);
     if (length > (int)sizeof line - 2)
         length = (int)sizeof line - 2;
     for (int i = 0; i < length; i++)
@@ -59,9 +95,25 @@ static void record(int worker, int seq, const char *kind, long long started, con
         exit(1);
 }
 
+static const char *password(char *text, int size)
+{
+    const char *path = getenv("LAB_PASSWORD_FILE");
+    FILE *file;
+    if (path == NULL)
+        return setting("LAB_PASSWORD");
+    file = fopen(path, "r");
+    if (file == NULL || fgets(text, size, file) == NULL)
+        text[0] = 0;
+    if (file != NULL)
+        fclose(file);
+    text[strcspn(text, "\n")] = 0;
+    return text;
+}
+
 static int open_connection(MYSQL *mysql)
 {
     const char *ca = getenv("LAB_SSL_CA");
+    char text[128];
     mysql_init(mysql);
     if (ca != NULL) {
 #ifdef LIBMARIADB
@@ -83,23 +135,63 @@ static int open_connection(MYSQL *mysql)
         mysql_options(mysql, MYSQL_OPT_GET_SERVER_PUBLIC_KEY, &yes);
     }
 #endif
-    return mysql_real_connect(mysql, setting("LAB_HOST"), setting("LAB_USER"), setting("LAB_PASSWORD"),
+    return mysql_real_connect(mysql, setting("LAB_HOST"), setting("LAB_USER"), password(text, sizeof text),
                               setting("LAB_DATABASE"), (unsigned)atoi(setting("LAB_PORT")), NULL, 0) != NULL;
 }
 
-static int insert(MYSQL *mysql, int worker, int seq)
+static int run(MYSQL *mysql, const char *text)
 {
-    char text[160];
-    int length = snprintf(text, sizeof text, "INSERT INTO orders (worker, seq, note) VALUES (%d, %d, 'libmysqlclient')",
-                          worker, seq);
-    return mysql_real_query(mysql, text, (unsigned long)length) == 0;
+    MYSQL_RES *result;
+    if (mysql_real_query(mysql, text, (unsigned long)strlen(text)) != 0)
+        return 0;
+    result = mysql_store_result(mysql);
+    if (result != NULL)
+        mysql_free_result(result);
+    return mysql_errno(mysql) == 0;
+}
+
+static int insert(MYSQL *mysql, int worker, int seq, int part)
+{
+    char text[200];
+    for (int i = 0; i < 2 && form[i] != NULL; i++) {
+        snprintf(text, sizeof text, form[i], worker, seq, part);
+        if (!run(mysql, text))
+            return 0;
+    }
+    return 1;
+}
+
+/* A transaction of `rows` rows. The message tells how many, and which of them failed and were forgotten. */
+static int transaction(MYSQL *mysql, int worker, int seq, struct call *call)
+{
+    for (int left = 10;; left--) {
+        int length = snprintf(call->message, sizeof call->message, "[%d", rows), good;
+        call->number = 0;
+        good = run(mysql, "BEGIN");
+        for (int part = 1; good && part <= rows; part++) {
+            if (insert(mysql, worker, seq, part))
+                continue;
+            good = swallow;
+            if (swallow && length < (int)sizeof call->message - 60)
+                length += snprintf(call->message + length, sizeof call->message - (size_t)length, " %d=%u", part,
+                                   mysql_errno(mysql));
+        }
+        snprintf(call->message + length, sizeof call->message - (size_t)length, "]");
+        if (good && run(mysql, "COMMIT"))
+            return 1;
+        if (!retry || left == 0 || (mysql_errno(mysql) != 1213 && mysql_errno(mysql) != 1205)) {
+            fail(call, mysql);
+            return 0;
+        }
+        run(mysql, "ROLLBACK");
+    }
 }
 
 /* 1: found, 0: not found, -1: error */
 static int find(MYSQL *mysql, int worker, int seq)
 {
     char text[160];
-    int length = snprintf(text, sizeof text, "SELECT seq FROM orders WHERE worker = %d AND seq = %d", worker, seq);
+    int length = snprintf(text, sizeof text, "SELECT seq FROM orders WHERE worker = %d AND seq = %d LIMIT 1", worker, seq);
     MYSQL_RES *result;
     int found;
     if (mysql_real_query(mysql, text, (unsigned long)length) != 0)
@@ -112,48 +204,89 @@ static int find(MYSQL *mysql, int worker, int seq)
     return found;
 }
 
-static void *work(void *number)
+/* Connects, unless it is connected, until it succeeds or the program ends. */
+static int connected(MYSQL *mysql, int worker, int *open)
 {
-    int index = (int)(long)number, next = (index + 1) % count, worker = first + index;
-    int seq = 0, connected = 0;
-    MYSQL mysql;
-    mysql_thread_init();
-    while (!stopping && !connected) {
-        long long started = now_us();
-        connected = open_connection(&mysql);
-        record(worker, 0, "connect", started, connected ? "ok" : "error", connected ? NULL : &mysql);
-        if (!connected) {
-            mysql_close(&mysql);
+    while (!stopping && !*open) {
+        struct call call;
+        begin(&call);
+        *open = open_connection(mysql);
+        if (!*open)
+            fail(&call, mysql);
+        record(worker, 0, "connect", &call, *open ? "ok" : "error");
+        if (!*open) {
+            mysql_close(mysql);
             rest(50000000L);
         }
     }
-    while (!stopping) {
-        long long started = now_us();
-        if (reads_only) {
-            int found = find(&mysql, 0, 0);
-            record(worker, 0, "select", started, found < 0 ? "error" : found ? "ok" : "stale",
-                   found < 0 ? &mysql : NULL);
+    return *open;
+}
+
+static void after_error(MYSQL *mysql, unsigned number, int *open)
+{
+    if (evict && number != 1213 && number != 1205) {
+        mysql_close(mysql);
+        *open = 0;
+    } else if (rows > 1) {
+        run(mysql, "ROLLBACK");
+    }
+}
+
+static void look_up(MYSQL *mysql, int worker, int of, int row, int *open)
+{
+    struct call call;
+    int found;
+    begin(&call);
+    found = find(mysql, of, row);
+    if (found < 0)
+        fail(&call, mysql);
+    record(worker, row, "select", &call, found < 0 ? "error" : found ? "ok" : "stale");
+    if (found < 0)
+        after_error(mysql, call.number, open);
+}
+
+static void *work(void *number)
+{
+    int index = (int)(long)number, worker = first + index;
+    /* A worker that only reads is nobody's neighbour. */
+    int writers = count > readers ? count - readers : 1;
+    int next = readers + (index + readers * (writers - 1) + 1) % writers;
+    int seq = 0, open = 0;
+    MYSQL mysql;
+    mysql_thread_init();
+    while (!stopping && connected(&mysql, worker, &open)) {
+        int last = written[next];
+        if (reads_only || index < readers) {
+            if (reads_only || last)
+                look_up(&mysql, worker, reads_only ? 0 : first + next, reads_only ? 0 : last, &open);
             rest(pause_ns);
             continue;
         }
-        int stored = insert(&mysql, worker, ++seq);
-        record(worker, seq, "insert", started, stored ? "ok" : "error", stored ? NULL : &mysql);
+        struct call call;
+        begin(&call);
+        int stored = rows > 1 ? transaction(&mysql, worker, ++seq, &call) : insert(&mysql, worker, ++seq, 1);
+        if (!stored && rows <= 1)
+            fail(&call, &mysql);
+        record(worker, seq, "insert", &call, stored ? "ok" : "error");
         if (stored)
             written[index] = seq;
-        int last = written[next];
-        if (last && seq % read_every == 0) {
-            int found;
-            started = now_us();
-            found = find(&mysql, first + next, last);
-            record(worker, last, "select", started, found < 0 ? "error" : found ? "ok" : "stale",
-                   found < 0 ? &mysql : NULL);
-        }
+        else
+            after_error(&mysql, call.number, &open);
+        last = written[next];
+        if (last && seq % read_every == 0 && connected(&mysql, worker, &open))
+            look_up(&mysql, worker, first + next, last, &open);
         rest(pause_ns);
     }
-    if (connected)
+    if (open)
         mysql_close(&mysql);
     mysql_thread_end();
     return NULL;
+}
+
+static int number_of(const char *name, int otherwise)
+{
+    const char *value = getenv(name);
+    return value ? atoi(value) : otherwise;
 }
 
 int main(void)
@@ -166,6 +299,16 @@ int main(void)
     written = calloc((size_t)count, sizeof *written);
     read_every = atoi(setting("LAB_READ_EVERY"));
     reads_only = getenv("LAB_READS_ONLY") != NULL;
+    evict = getenv("LAB_EVICT") != NULL;
+    swallow = getenv("LAB_SWALLOW") != NULL;
+    retry = getenv("LAB_RETRY") != NULL;
+    rows = number_of("LAB_ROWS", 1);
+    readers = number_of("LAB_READERS", 0);
+    const char *name = getenv("LAB_FORM");
+    form = forms[0] + 1;
+    for (size_t i = 0; name != NULL && i < sizeof forms / sizeof *forms; i++)
+        if (strcmp(forms[i][0], name) == 0)
+            form = forms[i] + 1;
     pause_ns = (long)(atof(setting("LAB_PAUSE_MS")) * 1e6);
     mysql_library_init(0, NULL, NULL);
     for (int i = 0; i < count; i++) {

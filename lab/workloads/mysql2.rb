@@ -1,4 +1,6 @@
-# Naive application code on the mysql2 gem: one connection per thread, autocommit, no retry, no reconnect.
+# Naive application code on the mysql2 gem: one connection per thread, autocommit, no retry. With LAB_EVICT a connection
+# that reported an error is closed, and the next statement connects anew; else there is no reconnect either. With
+# LAB_PASSWORD_FILE the password is read from there at each connect. The first LAB_READERS workers only read.
 # Writes one record per attempted statement to standard output; stops when standard input ends.
 require 'mysql2'
 
@@ -9,9 +11,14 @@ def record(worker, seq, kind, started, outcome, errno = 0, message = '')
   $stdout.syswrite("#{worker},#{seq},#{kind},#{started},#{now_us},#{outcome},#{errno},#{message.gsub(/\s+/, ' ')}\n")
 end
 
+def password
+  file = ENV['LAB_PASSWORD_FILE']
+  file ? File.read(file).strip : ENV.fetch('LAB_PASSWORD')
+end
+
 def options
   options = { host: ENV.fetch('LAB_HOST'), port: Integer(ENV.fetch('LAB_PORT')), username: ENV.fetch('LAB_USER'),
-              password: ENV.fetch('LAB_PASSWORD'), database: ENV.fetch('LAB_DATABASE') }
+              password: password, database: ENV.fetch('LAB_DATABASE') }
   # Of mysql2's own options, none makes libmariadb verify the server's name (0.5.3); its option file does.
   ca = ENV['LAB_SSL_CA']
   ca ? options.merge(sslca: ca, default_file: ENV.fetch('LAB_TLS_OPTIONS'), default_group: 'client') : options
@@ -24,38 +31,55 @@ def attempt(worker, seq, kind)
   outcome == 'ok'
 rescue Mysql2::Error => e
   record(worker, seq, kind, started, 'error', e.error_number || 0, e.message)
-  false
+  nil
 end
 
 # `written` holds every worker's last acknowledged row. Each reads its neighbour's: all connections mean one server, so
 # what one was told is stored, the other must find.
-def work(worker, neighbour, written, stop)
+def work(worker, neighbour, only_reads, written, stop)
   client = nil
-  sleep 0.05 until stop[0] || attempt(worker, 0, 'connect') { (client = Mysql2::Client.new(options)) && 'ok' }
-  seq = 0
+  connected = lambda do
+    until client || stop[0]
+      attempt(worker, 0, 'connect') { (client = Mysql2::Client.new(options)) && 'ok' } || sleep(0.05)
+    end
+    client
+  end
+  query = lambda do |seq, kind, &statement|
+    next false unless connected.call
+    good = attempt(worker, seq, kind, &statement)
+    if EVICT && !good && good.nil?
+      client.close
+      client = nil
+    end
+    good
+  end
   select = lambda do |of, row|
-    rows = client.query("SELECT seq FROM orders WHERE worker = #{of} AND seq = #{row}")
+    rows = client.query("SELECT seq FROM orders WHERE worker = #{of} AND seq = #{row} LIMIT 1")
     rows.count.zero? ? 'stale' : 'ok'
   end
+  seq = 0
+  connected.call
   until stop[0]
-    if READS_ONLY
-      attempt(worker, 0, 'select') { select.call(0, 0) }
+    last = READS_ONLY ? 0 : written[neighbour]
+    if only_reads
+      query.call(last, 'select') { select.call(READS_ONLY ? 0 : neighbour, last) } if last
       sleep PAUSE
       next
     end
     seq += 1
-    stored = attempt(worker, seq, 'insert') do
+    stored = query.call(seq, 'insert') do
       client.query("INSERT INTO orders (worker, seq, note) VALUES (#{worker}, #{seq}, 'mysql2')") || 'ok'
     end
     written[worker] = seq if stored
-    last = written[neighbour]
     if last && (seq % READ_EVERY).zero?
-      attempt(worker, last, 'select') { select.call(neighbour, last) }
+      query.call(last, 'select') { select.call(neighbour, last) }
     end
     sleep PAUSE
   end
 end
 
+EVICT = ENV.key?('LAB_EVICT')
+READERS = Integer(ENV.fetch('LAB_READERS', '0'))
 READ_EVERY = Integer(ENV.fetch('LAB_READ_EVERY'))
 # Only reads, of row 0 of worker 0: for readers.
 READS_ONLY = ENV.key?('LAB_READS_ONLY')
@@ -64,7 +88,11 @@ first = Integer(ENV.fetch('LAB_FIRST_WORKER'))
 stop = [false]
 count = Integer(ENV.fetch('LAB_THREADS'))
 written = {}
-threads = Array.new(count) { |i| Thread.new { work(first + i, first + (i + 1) % count, written, stop) } }
+threads = Array.new(count) do |i|
+  # A worker that only reads is nobody's neighbour.
+  neighbour = first + READERS + (i - READERS + 1) % [count - READERS, 1].max
+  Thread.new { work(first + i, neighbour, READS_ONLY || i < READERS, written, stop) }
+end
 $stdin.read
 stop[0] = true
 threads.each(&:join)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pointsman_lab::{Dice, Flavor, Scenario, ScenarioKind, Workload};
+use pointsman_lab::{Dice, Flavor, Form, Habits, Scenario, ScenarioKind, Workload};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draw {
@@ -19,13 +19,14 @@ pub struct Draw {
     pub pause: Duration,
     /// How long everything is well before the story begins.
     pub lead: Duration,
+    pub habits: Habits,
 }
 
 impl Draw {
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let kind = dice.pick(&ScenarioKind::ALL);
-        Self {
+        let mut draw = Self {
             seed,
             kind,
             scenario: Scenario::random(dice.roll(), kind),
@@ -36,6 +37,25 @@ impl Draw {
             threads: dice.number(1..=6) as u32,
             pause: dice.time(1..=10),
             lead: dice.time(100..=500),
+            habits: Habits::default(),
+        };
+        draw.take_habits(&mut dice);
+        draw
+    }
+
+    /// What the application is in the habit of doing, as far as its driver's program knows how.
+    fn take_habits(&mut self, dice: &mut Dice) {
+        let habits = &mut self.habits;
+        habits.evicts = dice.pick(&[true, true, false]);
+        let readers = dice.pick(&[0, 0, 1, 2]);
+        if self.workload != Workload::Dbd && self.threads > readers {
+            habits.readers = readers;
+        }
+        let (rows, after) = (dice.number(2..=20) as u32, dice.number(0..=2));
+        let in_transactions = dice.pick(&[false, true]);
+        if self.workload.is_transactional() && in_transactions && self.kind != ScenarioKind::ReaderPool {
+            habits.rows = rows;
+            (habits.swallows, habits.retries) = (after == 1, after == 2);
         }
     }
 }
@@ -47,8 +67,26 @@ impl fmt::Display for Draw {
         // The only driver that can be told.
         let autocommit = if self.autocommit && *workload == Workload::MySqlDb { ", autocommit" } else { "" };
         let (name, pause) = (&scenario.name, pause.as_millis());
-        write!(f, "{seed:016x}  {kind}: {name}; {workload} on {server}{tls}{autocommit}, {threads} × every {pause} ms")
+        write!(
+            f,
+            "{seed:016x}  {kind}: {name}; {workload} on {server}{tls}{autocommit}, {threads} × every {pause} ms"
+        )?;
+        tell_habits(&self.habits, f)
     }
+}
+
+fn tell_habits(habits: &Habits, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if habits.rows > 1 {
+        write!(f, ", {} rows in a transaction", habits.rows)?;
+    }
+    if habits.form != Form::Plain {
+        write!(f, ", form {}", habits.form.name())?;
+    }
+    if habits.readers > 0 {
+        write!(f, ", {} only read", habits.readers)?;
+    }
+    let words = [(habits.evicts, "evicts"), (habits.swallows, "swallows errors"), (habits.retries, "retries")];
+    words.into_iter().filter(|(on, _)| *on).try_for_each(|(_, word)| write!(f, ", {word}"))
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pointsman_lab::{Loss, Outcome, ScenarioKind, Statement, StatementKind, Verdict};
+use pointsman_lab::{Loss, Outcome, ScenarioKind, Statement, StatementKind, Transaction, Verdict};
 
 use super::promise::{self, LOST_CONNECTION};
+use super::twin;
 
 /// When connections were taken away: from the end of the step before to its own end.
 #[derive(Debug, Clone, Copy)]
@@ -46,12 +47,15 @@ pub fn of(witness: &Witness) -> Judgement {
     let mut judgement = Judgement::default();
     let mut excused = HashSet::new();
     let mut forbidden = BTreeMap::<_, u64>::new();
-    for statement in statements.iter().filter(|statement| statement.outcome == Outcome::Error) {
-        if promise::originals(*kind).contains(&statement.errno) || in_flight(statement, witness, &mut excused) {
+    for (statement, errno) in statements.iter().flat_map(with_errors) {
+        let allowed = promise::originals(*kind).contains(&errno)
+            || is_victim(statement, errno)
+            || in_flight(statement, errno, witness, &mut excused);
+        if allowed {
             judgement.allowed += 1;
         } else {
             judgement.forbidden += 1;
-            *forbidden.entry((statement.errno, statement.kind)).or_default() += 1;
+            *forbidden.entry((errno, statement.kind)).or_default() += 1;
         }
     }
     let mut wrong = |count: u64, what: &str| {
@@ -64,6 +68,7 @@ pub fn of(witness: &Witness) -> Judgement {
     }
     wrong(verdict.lost.len() as u64, "lost");
     wrong(verdict.doubled.len() as u64, "doubled");
+    wrong(verdict.torn.len() as u64, "transactions stored in part");
     wrong(phantoms(witness), "stored although rejected");
     wrong(if promise::allows_stale_reads(*kind) { 0 } else { verdict.stale_reads }, "stale reads");
     wrong(witness.silent.into(), "workers never got through again");
@@ -72,10 +77,19 @@ pub fn of(witness: &Witness) -> Judgement {
     judgement
 }
 
+fn with_errors(statement: &Statement) -> impl Iterator<Item = (&Statement, u32)> {
+    twin::errors(statement).into_iter().map(move |errno| (statement, errno))
+}
+
+/// A transaction that cannot be carried over is reported rolled back, as after a deadlock.
+fn is_victim(statement: &Statement, errno: u32) -> bool {
+    errno == 1213 && Transaction::of(statement).is_some()
+}
+
 /// A write whose connection was lost while it was under way: nobody can know whether it happened. A connection has one at
 /// a time, so each disruption excuses one error of a worker.
-fn in_flight(statement: &Statement, witness: &Witness, excused: &mut HashSet<(u32, usize)>) -> bool {
-    if statement.kind != StatementKind::Insert || !LOST_CONNECTION.contains(&statement.errno) {
+fn in_flight(statement: &Statement, errno: u32, witness: &Witness, excused: &mut HashSet<(u32, usize)>) -> bool {
+    if statement.kind != StatementKind::Insert || !LOST_CONNECTION.contains(&errno) {
         return false;
     }
     let mut disruptions = witness.disruptions.iter().enumerate();
@@ -91,7 +105,7 @@ fn in_flight(statement: &Statement, witness: &Witness, excused: &mut HashSet<(u3
 }
 
 /// Writes that are there although a server said that it rejected them: what a client says of itself leaves that open.
-fn phantoms(witness: &Witness) -> u64 {
+pub fn phantoms(witness: &Witness) -> u64 {
     let present: HashSet<_> = witness.verdict.unacknowledged_present.iter().copied().collect();
     let rejected = witness.statements.iter().filter(|statement| {
         statement.kind == StatementKind::Insert

@@ -9,12 +9,15 @@ use pointsman_lab::{
 };
 
 use super::draw::Draw;
-use super::judgement::{Disruption, Witness};
+use super::judgement::{self, Disruption, Witness};
 use super::promise;
+use super::twin::{Ending, Figures, Watched};
 
 const WARM_UP: Duration = Duration::from_secs(30);
 /// How long every worker may need to get through after the story.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// The same for a bare program, which may never do so.
+const BARE_PATIENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(25);
 
 /// What a run has seen.
@@ -28,18 +31,26 @@ pub struct Seen {
     pub servers: Vec<(&'static str, String)>,
     /// Workers that did not get through afterwards.
     pub silent: u32,
+    /// Rows that refer to a parent of another row.
+    pub strays: u64,
     /// Connections that remained on the other server.
     pub left_behind: u32,
     /// How the program ended, if by itself.
     pub died: Option<String>,
+    pub watched: Watched,
 }
 
-/// Starts two servers, lets it happen, and compares what the program was told with what the writer has.
-pub fn take(draw: &Draw, library: &Path) -> Result<Seen> {
+/// Starts two servers, lets it happen, and compares what the program was told with what the writer has. Without a library
+/// the program is bare.
+pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
     let lab = Lab::builder().both(draw.server).start()?;
+    draw.habits.form.prepare(&lab)?;
     draw.scenario.prepare(&lab)?;
     let reads_only = draw.kind == ScenarioKind::ReaderPool;
-    let mut options = WorkloadOptions::default().threads(draw.threads).preload(library).host(draw.kind.endpoint());
+    // Should this command itself have been preloaded with something, the bare program must not be.
+    let mut options = WorkloadOptions::default().threads(draw.threads).host(draw.kind.endpoint()).env("LD_PRELOAD", "");
+    options.preload = library.map(Path::to_owned);
+    options.habits = draw.habits.clone();
     options = promise::settings(draw.kind).iter().fold(options, |options, (name, value)| options.env(name, value));
     (options.tls, options.autocommit, options.pause) = (draw.tls, draw.autocommit, draw.pause);
     options.reads_only = reads_only;
@@ -54,12 +65,14 @@ pub fn take(draw: &Draw, library: &Path) -> Result<Seen> {
     let timeline = draw.scenario.run(&lab, &mut |_| ())?;
 
     let over = monotonic_us();
-    let (silent, mut died) = match get_through(&program, draw.threads, over, PATIENCE) {
+    let patience = if library.is_some() { PATIENCE } else { BARE_PATIENCE };
+    let (silent, mut died) = match get_through(&program, draw.threads, over, patience) {
         Ok(silent) => (silent, None),
         Err(Error::WorkloadEnded { status, .. }) => (0, Some(status)),
         Err(error) => return Err(error),
     };
     let writer = draw.kind.writer();
+    let watched = Watched { over_us: over, stopped_us: monotonic_us() };
     let left_behind = if promise::leaves_nobody(draw.kind) { connections(&lab, writer.other())? } else { 0 };
     let stderr = program.stderr_path().to_owned();
     // One that hangs would not end by itself.
@@ -79,9 +92,11 @@ pub fn take(draw: &Draw, library: &Path) -> Result<Seen> {
     // Only a reader may be dead by now, and there were no writes then.
     let keeper = if lab.server(writer).is_running() { writer } else { writer.other() };
     let verdict = history.check(lab.server(keeper))?;
+    let strays = draw.habits.form.strays().map_or(Ok(String::new()), |count| lab.server(keeper).sql(count))?;
+    let strays = strays.trim().parse().unwrap_or(0);
     let servers = [Side::Blue, Side::Green].map(|side| (lab.server(side).name(), lab.server(side).log_tail())).into();
     let stderr = std::fs::read_to_string(stderr).unwrap_or_default();
-    Ok(Seen { history, verdict, timeline, stderr, servers, silent, left_behind, died })
+    Ok(Seen { history, verdict, timeline, stderr, servers, silent, strays, left_behind, died, watched })
 }
 
 /// Waits until every worker has a statement of its trade that began after `since` and succeeded; gives how many do not.
@@ -92,8 +107,9 @@ fn get_through(program: &RunningWorkload, workers: u32, since: u64, within: Dura
     };
     loop {
         let statements = program.statements();
-        let reads_only = !statements.iter().any(|statement| statement.kind == StatementKind::Insert);
-        let trade = |statement: &&Statement| reads_only || statement.kind == StatementKind::Insert;
+        let writes = statements.iter().filter(|statement| statement.kind == StatementKind::Insert);
+        let writers: std::collections::HashSet<_> = writes.map(|statement| statement.worker).collect();
+        let trade = |s: &&Statement| s.kind == StatementKind::Insert || !writers.contains(&s.worker);
         let done: std::collections::HashSet<_> =
             statements.iter().rev().filter(counts).filter(trade).map(|statement| statement.worker).collect();
         let missing = workers.saturating_sub(done.len() as u32);
@@ -116,6 +132,13 @@ impl Seen {
     /// The longest statement beside what the story leaves no way around.
     pub fn stall(&self, draw: &Draw) -> Stall {
         draw.scenario.stall(&self.timeline, &self.verdict)
+    }
+
+    /// What its twin's are compared with.
+    pub fn figures(&self, draw: &Draw) -> Figures {
+        let phantoms = judgement::phantoms(&self.witness(draw));
+        let ending = Ending { phantoms, strays: self.strays, died: self.died.is_some() };
+        Figures::of(&self.history.statements, &self.verdict, self.watched, ending)
     }
 
     pub fn witness<'a>(&'a self, draw: &Draw) -> Witness<'a> {

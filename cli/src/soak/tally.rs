@@ -1,4 +1,4 @@
-//! What a reader sees: one line per run, and one table at the end.
+//! What a reader sees: one line per run, and one table at the end, the protected program's figures beside its bare twin's.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,22 +7,25 @@ use std::time::Duration;
 use pointsman_lab::ScenarioKind;
 
 use super::draw::Draw;
-use super::judgement::Judgement;
-use super::run::Seen;
+use super::pair::Pair;
+use super::twin::Figures;
 use crate::duration::shown;
 use crate::table::table;
 
-const HEADING: [&str; 11] = [
+const COLUMNS: usize = 13;
+const HEADING: [&str; COLUMNS] = [
     "scenario",
     "runs",
     "bad",
+    "worse",
     "statements",
-    "allowed",
+    "failed",
+    "bare",
     "forbidden",
     "lost",
-    "doubled",
     "stale",
-    "stall",
+    "outage",
+    "bare",
     "over bound",
 ];
 
@@ -30,8 +33,7 @@ const HEADING: [&str; 11] = [
 pub struct Line<'a> {
     pub number: u64,
     pub draw: &'a Draw,
-    pub seen: &'a Seen,
-    pub judgement: &'a Judgement,
+    pub pair: &'a Pair,
 }
 
 /// All runs by their kind of story.
@@ -41,33 +43,43 @@ pub struct Tally(BTreeMap<ScenarioKind, Sum>);
 #[derive(Default)]
 struct Sum {
     runs: u64,
-    /// Runs with anything forbidden, or without a result.
+    /// Runs with anything forbidden, or worse than the bare twin, or without a result.
     bad: u64,
+    /// Runs in which the protected program did worse than its bare twin.
+    worse: u64,
     statements: u64,
-    allowed: u64,
+    failed: u64,
+    bare_failed: u64,
     forbidden: u64,
+    /// Lost, doubled, or stored in part.
     lost: u64,
-    doubled: u64,
     stale: u64,
-    worst_stall: Duration,
-    /// Of the stall over its bound, in milliseconds; `None` where no run had one.
+    outage: Outage,
+    bare_outage: Outage,
+    /// Of the longest statement over its bound, in milliseconds; `None` where no run had one.
     excess: Option<i64>,
 }
 
+/// The longest of several runs; one that never ended is longest.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Outage(Duration);
+
 impl Tally {
-    pub fn add(&mut self, draw: &Draw, seen: &Seen, judgement: &Judgement) {
-        let (sum, verdict) = (self.0.entry(draw.kind).or_default(), &seen.verdict);
-        sum.merge(&Sum {
+    pub fn add(&mut self, draw: &Draw, pair: &Pair) {
+        let verdict = &pair.protected.verdict;
+        self.0.entry(draw.kind).or_default().merge(&Sum {
             runs: 1,
-            bad: u64::from(!judgement.is_clean()),
+            bad: u64::from(!pair.judgement.is_clean()),
+            worse: u64::from(pair.worse > 0),
             statements: verdict.statements,
-            allowed: judgement.allowed,
-            forbidden: judgement.forbidden,
-            lost: verdict.lost.len() as u64,
-            doubled: verdict.doubled.len() as u64,
+            failed: pair.figures.failed(),
+            bare_failed: pair.bare_figures.failed(),
+            forbidden: pair.judgement.forbidden,
+            lost: (verdict.lost.len() + verdict.doubled.len() + verdict.torn.len()) as u64,
             stale: verdict.stale_reads,
-            worst_stall: verdict.worst_stall,
-            excess: seen.stall(draw).excess_ms(),
+            outage: Outage::of(&pair.figures),
+            bare_outage: Outage::of(&pair.bare_figures),
+            excess: pair.protected.stall(draw).excess_ms(),
         });
     }
 
@@ -97,32 +109,54 @@ impl Sum {
     fn merge(&mut self, other: &Self) {
         self.runs += other.runs;
         self.bad += other.bad;
+        self.worse += other.worse;
         self.statements += other.statements;
-        self.allowed += other.allowed;
+        self.failed += other.failed;
+        self.bare_failed += other.bare_failed;
         self.forbidden += other.forbidden;
         self.lost += other.lost;
-        self.doubled += other.doubled;
         self.stale += other.stale;
-        self.worst_stall = self.worst_stall.max(other.worst_stall);
+        self.outage = self.outage.max(other.outage);
+        self.bare_outage = self.bare_outage.max(other.bare_outage);
         self.excess = self.excess.max(other.excess);
     }
 
-    fn row(&self, name: &str) -> [String; 11] {
-        let Self { runs, bad, statements, allowed, forbidden, lost, doubled, stale, worst_stall, excess } = self;
-        let numbers = [runs, bad, statements, allowed, forbidden, lost, doubled, stale].map(u64::to_string);
-        let excess = excess.map_or("none".to_owned(), |ms| format!("{ms:+} ms"));
-        let mut cells = [name.to_owned()].into_iter().chain(numbers).chain([shown(*worst_stall), excess]);
-        std::array::from_fn(|_| cells.next().expect("eleven cells"))
+    fn row(&self, name: &str) -> [String; COLUMNS] {
+        let Self { runs, bad, worse, statements, failed, bare_failed, forbidden, lost, stale, .. } = self;
+        let numbers = [runs, bad, worse, statements, failed, bare_failed, forbidden, lost, stale].map(u64::to_string);
+        let excess = self.excess.map_or("none".to_owned(), |ms| format!("{ms:+} ms"));
+        let times = [self.outage.to_string(), self.bare_outage.to_string(), excess];
+        let mut cells = [name.to_owned()].into_iter().chain(numbers).chain(times);
+        std::array::from_fn(|_| cells.next().expect("as many cells as columns"))
+    }
+}
+
+impl Outage {
+    fn of(figures: &Figures) -> Self {
+        Self(figures.outage().unwrap_or(Duration::MAX))
+    }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == Duration::MAX { f.write_str("for ever") } else { f.write_str(&shown(self.0)) }
     }
 }
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, draw, seen, judgement } = self;
-        let verdict = &seen.verdict;
-        let (lost, doubled, stale) = (verdict.lost.len(), verdict.doubled.len(), verdict.stale_reads);
-        write!(f, "{number:5}  {draw}: {} statements, {} failed, ", verdict.statements, verdict.failed)?;
-        write!(f, "{lost} lost, {doubled} doubled, {stale} stale; {}: ", seen.stall(draw))?;
+        let Self { number, draw, pair } = self;
+        let (verdict, bare) = (&pair.protected.verdict, &pair.bare.verdict);
+        write!(f, "{number:5}  {draw}: {} statements, {} failed, ", verdict.statements, pair.figures.failed())?;
+        let [lost, doubled, torn] = [&verdict.lost, &verdict.doubled, &verdict.torn].map(Vec::len);
+        write!(f, "{lost} lost, {doubled} doubled, {torn} torn, {} stale; ", verdict.stale_reads)?;
+        write!(f, "outage {}; bare: {} failed, ", Outage::of(&pair.figures), pair.bare_figures.failed())?;
+        let [lost, doubled, torn] = [&bare.lost, &bare.doubled, &bare.torn].map(Vec::len);
+        if lost + doubled + torn > 0 {
+            write!(f, "{lost} lost, {doubled} doubled, {torn} torn, ")?;
+        }
+        write!(f, "outage {}; {}: ", Outage::of(&pair.bare_figures), pair.protected.stall(draw))?;
+        let judgement = &pair.judgement;
         if judgement.is_clean() { f.write_str("ok") } else { write!(f, "BAD: {}", judgement.reasons.join(", ")) }
     }
 }

@@ -1,6 +1,7 @@
 //! The judgement on a history: a pure function of what the application saw and of the rows that are there.
 
-use super::{History, Outcome, Rows, StatementKind};
+use super::transaction::{Fate, Stored, Transaction};
+use super::{History, Outcome, Rows, Statement, StatementKind};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -19,6 +20,8 @@ pub struct Verdict {
     pub lost: Vec<(u32, u32)>,
     /// Writes that are there more than once.
     pub doubled: Vec<(u32, u32)>,
+    /// Transactions of which a part is there without the rest.
+    pub torn: Vec<(u32, u32)>,
     /// Writes that ended with an error and are there nevertheless: legitimate after a lost connection, never after 1290.
     pub unacknowledged_present: Vec<(u32, u32)>,
     /// Reads that did not find what had been acknowledged before.
@@ -42,6 +45,7 @@ impl Verdict {
     pub(crate) fn of(history: &History, rows: &Rows) -> Self {
         let mut verdict = Self { statements: history.statements.len() as u64, ..Self::default() };
         let mut last_write = HashMap::new();
+        let nothing = Stored::default();
         for statement in &history.statements {
             let key = (statement.worker, statement.seq);
             verdict.worst_stall = verdict.worst_stall.max(statement.duration());
@@ -57,16 +61,15 @@ impl Verdict {
                 last_write.insert(statement.worker, statement.end_us);
             }
             if statement.kind == StatementKind::Insert {
-                let present = rows.get(&key).copied().unwrap_or(0);
-                if statement.is_acknowledged_write() {
-                    verdict.acknowledged += 1;
-                    if present == 0 {
-                        verdict.lost.push(key);
-                    }
-                } else if present > 0 {
-                    verdict.unacknowledged_present.push(key);
+                let stored = rows.get(&key).unwrap_or(&nothing);
+                verdict.acknowledged += u64::from(statement.is_acknowledged_write());
+                match fate(statement, stored) {
+                    Fate::AsTold => {}
+                    Fate::Lost => verdict.lost.push(key),
+                    Fate::Torn => verdict.torn.push(key),
+                    Fate::PresentThoughFailed => verdict.unacknowledged_present.push(key),
                 }
-                if present > 1 {
+                if stored.rows > stored.distinct {
                     verdict.doubled.push(key);
                 }
             }
@@ -74,9 +77,10 @@ impl Verdict {
         verdict
     }
 
-    /// Nothing lost, doubled or stale. Errors are another question.
+    /// Nothing lost, doubled, torn or stale. Errors are another question.
     pub fn is_consistent(&self) -> bool {
-        self.lost.is_empty() && self.doubled.is_empty() && self.stale_reads == 0
+        let [lost, doubled, torn] = [&self.lost, &self.doubled, &self.torn].map(Vec::is_empty);
+        lost && doubled && torn && self.stale_reads == 0
     }
 
     /// Consistent, and the application saw no error at all.
@@ -91,6 +95,17 @@ impl Verdict {
     }
 }
 
+fn fate(statement: &Statement, stored: &Stored) -> Fate {
+    if let Some(transaction) = Transaction::of(statement) {
+        return transaction.fate(statement.outcome, stored);
+    }
+    match (statement.is_acknowledged_write(), stored.rows) {
+        (true, 0) => Fate::Lost,
+        (true, _) | (false, 0) => Fate::AsTold,
+        (false, _) => Fate::PresentThoughFailed,
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -101,7 +116,8 @@ impl fmt::Display for Verdict {
         let (lost, doubled, present) = (self.lost.len(), self.doubled.len(), self.unacknowledged_present.len());
         writeln!(
             f,
-            "{lost} lost, {doubled} doubled, {} stale reads, {present} unacknowledged but stored",
+            "{lost} lost, {doubled} doubled, {} torn, {} stale reads, {present} unacknowledged but stored",
+            self.torn.len(),
             self.stale_reads
         )?;
         let (stall, gap) = (self.worst_stall.as_secs_f64(), self.worst_write_gap.as_secs_f64());
@@ -119,10 +135,15 @@ mod tests {
         History { statements: lines.iter().map(|line| Statement::parse(line).unwrap()).collect() }
     }
 
+    /// One row each, stored so often.
+    fn rows<const N: usize>(stored: [((u32, u32), u32); N]) -> Rows {
+        let stored = stored.map(|(key, rows)| (key, Stored { rows, distinct: 1, ..Stored::default() }));
+        Rows::from(stored)
+    }
+
     #[test]
     fn an_acknowledged_write_that_is_missing_is_lost() {
-        let verdict =
-            Verdict::of(&history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]), &Rows::from([((1, 1), 1)]));
+        let verdict = Verdict::of(&history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]), &rows([((1, 1), 1)]));
         assert_eq!(verdict.lost, [(1, 2)]);
         assert!(!verdict.is_consistent());
     }
@@ -131,7 +152,7 @@ mod tests {
     fn a_write_that_is_there_twice_is_doubled_whether_acknowledged_or_not() {
         let verdict = Verdict::of(
             &history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,error,2013,gone"]),
-            &Rows::from([((1, 1), 2), ((1, 2), 2)]),
+            &rows([((1, 1), 2), ((1, 2), 2)]),
         );
         assert_eq!(verdict.doubled, [(1, 1), (1, 2)]);
         assert_eq!(verdict.unacknowledged_present, [(1, 2)]);
@@ -140,7 +161,7 @@ mod tests {
     #[test]
     fn the_write_gap_spans_failures_and_the_stall_does_not() {
         let lines = ["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,error,1290,no", "1,3,insert,500,520,ok,0,"];
-        let verdict = Verdict::of(&history(&lines), &Rows::from([((1, 1), 1), ((1, 3), 1)]));
+        let verdict = Verdict::of(&history(&lines), &rows([((1, 1), 1), ((1, 3), 1)]));
         assert_eq!(verdict.worst_write_gap, Duration::from_micros(510));
         assert_eq!(verdict.worst_stall, Duration::from_micros(20));
         assert_eq!(verdict.errors[&1290], ErrorCount { count: 1, first: "no".into() });
