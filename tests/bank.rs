@@ -2,14 +2,14 @@
 //! is made, and nearly every transaction that a switchover interrupts is carried over, but for those that hold locks on rows
 //! that they have read.
 //!
-//! `BANK_SWITCHOVERS` says how many switchovers a bank lives through, `BANK_SEED` repeats a run as far as chance was
-//! ours: the threads' order is the machine's.
+//! `BANK_SWITCHOVERS` says how many switchovers a bank lives through, `BANK_FAULTS` how many other faults come before each
+//! of them where there are any, `BANK_SEED` repeats a run as far as chance was ours: the threads' order is the machine's.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use pointsman_lab::{Dice, Flavor, Handover, Lab, Server, Side};
+use pointsman_lab::{Action, Blip, Dice, Flavor, Handover, Lab, Scenario, Server, Side};
 use pointsman_tests::{
     pair,
     scale::{amount, seed},
@@ -25,13 +25,18 @@ const SPACIOUS: u32 = 20_000;
 const CROWDED: u32 = 12;
 
 /// One bank, open from before the first switchover until after the last. Gives what its workers said.
-fn bank(flavor: Flavor, accounts: u32, seed: u64, switchovers: u64) -> Option<Record> {
+fn bank(flavor: Flavor, accounts: u32, seed: u64, switchovers: u64, faults: u64) -> Option<Record> {
     let lab = pair(flavor)?;
     set_up(&lab, accounts);
     let bank = Bank::open(&lab, WORKERS, accounts, seed);
     let mut dice = Dice::new(seed);
     let mut writer = Side::Blue;
     for number in 0..switchovers {
+        for _ in 0..faults {
+            bank.wait_for_transfers(dice.number(10..=100));
+            let fault = a_fault(&mut dice, writer);
+            println!("{}", fault.run(&lab, &mut |_| {}).unwrap().scenario);
+        }
         // Each kind in its turn, beginning with any.
         let kind = Handover::ALL[((seed + number) % 3) as usize];
         bank.wait_for_transfers(dice.number(10..=200));
@@ -50,6 +55,25 @@ fn bank(flavor: Flavor, accounts: u32, seed: u64, switchovers: u64) -> Option<Re
     println!("  answers to COMMIT that were lost: {} stored, {} not", record.unknown[0], record.unknown[1]);
     println!("  counters {:?}", record.counters);
     Some(record)
+}
+
+/// What happens to a writer that remains the writer: moments of read_only, its connections end, or it restarts.
+fn a_fault(dice: &mut Dice, writer: Side) -> Scenario {
+    let now = Duration::ZERO;
+    match dice.number(0..=2) {
+        0 => {
+            let count = dice.number(1..=4);
+            let blips: Vec<_> =
+                (0..count).map(|_| Blip { after: dice.time(0..=150), lasting: dice.time(50..=300) }).collect();
+            Scenario::new(format!("{writer} refuses writes: {blips:?}")).flicker(writer, now, &blips)
+        }
+        1 => Scenario::new(format!("{writer} ends its connections")).step(now, Action::DropConnections(writer)),
+        _ => {
+            let outage = dice.time(0..=500);
+            let restart = Scenario::new(format!("{writer} restarts after {} ms", outage.as_millis()));
+            restart.step(now, Action::Stop(writer)).step(outage, Action::Start(writer))
+        }
+    }
 }
 
 fn set_up(lab: &Lab, accounts: u32) {
@@ -142,7 +166,7 @@ fn no_money_is_lost_or_made_and_interrupted_transactions_are_carried_over() {
     let switchovers = amount("BANK_SWITCHOVERS", 3);
     let mut share = Share::default();
     for flavor in [Flavor::MariaDb, Flavor::MySql] {
-        let Some(record) = bank(flavor, SPACIOUS, seed, switchovers) else { return };
+        let Some(record) = bank(flavor, SPACIOUS, seed, switchovers, 0) else { return };
         share.add(&Share::of(&record));
     }
     println!("together: {share}");
@@ -154,7 +178,18 @@ fn no_money_is_lost_or_made_and_interrupted_transactions_are_carried_over() {
 fn no_money_is_lost_or_made_where_transactions_wait_for_each_other_and_deadlock() {
     let seed = seed("BANK_SEED");
     for flavor in [Flavor::MariaDb, Flavor::MySql] {
-        let Some(record) = bank(flavor, CROWDED, seed, amount("BANK_SWITCHOVERS", 3)) else { return };
+        let Some(record) = bank(flavor, CROWDED, seed, amount("BANK_SWITCHOVERS", 3), 0) else { return };
         assert!(record.failures.contains_key(&("open".to_owned(), 1213)), "no deadlocks: {:?}", record.failures);
+    }
+}
+
+#[test]
+fn no_money_is_lost_or_made_where_the_writer_refuses_restarts_and_ends_connections_in_between() {
+    let seed = seed("BANK_SEED");
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let (switchovers, faults) = (amount("BANK_SWITCHOVERS", 3), amount("BANK_FAULTS", 2));
+        if bank(flavor, SPACIOUS, seed, switchovers, faults).is_none() {
+            return;
+        }
     }
 }

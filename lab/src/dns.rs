@@ -9,6 +9,7 @@ pub use zone::DnsMood;
 use crate::{Error, Result};
 use hickory_server::Server;
 use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
 use hickory_server::proto::op::{Header, HeaderCounts, Metadata, ResponseCode};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
 use hickory_server::zone_handler::MessageResponseBuilder;
@@ -105,6 +106,11 @@ impl RequestHandler for Answering {
         let mut metadata = Metadata::response_from_request(&request.metadata);
         metadata.authoritative = true;
         let unanswered = |metadata| ResponseInfo::from(Header { metadata, counts: HeaderCounts::default() });
+        let mood = self.0.lock().unwrap_or_else(PoisonError::into_inner).mood;
+        if let DnsMood::Late(milliseconds) = mood {
+            tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        }
+        let filtered = mood == DnsMood::TcpOnly && request.protocol() == Protocol::Udp;
         let reply = match request.request_info() {
             Ok(info) => {
                 let mut zone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,7 +118,7 @@ impl RequestHandler for Answering {
             }
             Err(_) => Some(Reply::error(ResponseCode::FormErr)),
         };
-        let Some(reply) = reply else {
+        let Some(reply) = reply.filter(|_| !filtered) else {
             return unanswered(metadata);
         };
         metadata.response_code = reply.code;

@@ -1,6 +1,7 @@
 //! The whole: two servers, DNS and a directory on one slot of loopback addresses. Everything goes when it is dropped.
 
 use crate::dns::Dns;
+use crate::front::Front;
 use crate::ground::Ground;
 use crate::slot::{PORT, Slot};
 use crate::{Error, Flavor, Result, Server, sandbox, template};
@@ -50,6 +51,8 @@ struct Parts {
     dns: Dns,
     /// Where names lead that mean green, if not to green itself.
     front: OnceLock<Ipv4Addr>,
+    /// One address for both servers, where a scenario asks for it.
+    balancer: OnceLock<Front>,
     workers: AtomicU32,
     ground: Ground,
     slot: Slot,
@@ -62,12 +65,19 @@ pub struct LabBuilder {
     green: Option<Flavor>,
     ttl: u32,
     connections: u32,
+    green_ahead: Duration,
 }
 
 impl Lab {
     /// MariaDB on both sides unless told otherwise.
     pub fn builder() -> LabBuilder {
-        LabBuilder { blue: Flavor::MariaDb, green: Some(Flavor::MariaDb), ttl: 1, connections: 400 }
+        LabBuilder {
+            blue: Flavor::MariaDb,
+            green: Some(Flavor::MariaDb),
+            ttl: 1,
+            connections: 400,
+            green_ahead: Duration::ZERO,
+        }
     }
 
     /// The writer at the start.
@@ -104,6 +114,27 @@ impl Lab {
         front.copied().unwrap_or_else(|| self.server(side).ip())
     }
 
+    /// One address in front of both servers, which leads to blue at first.
+    pub(crate) fn balancer(&self) -> Result<&Front> {
+        if let Some(front) = self.0.balancer.get() {
+            return Ok(front);
+        }
+        let front = Front::open(self.0.slot.front(), self.blue().address())?;
+        Ok(self.0.balancer.get_or_init(|| front))
+    }
+
+    /// The file that the application's password can be read from.
+    pub fn password_path(&self) -> PathBuf {
+        self.directory().join("password")
+    }
+
+    pub(crate) fn write_password(&self, password: &str) -> Result<()> {
+        // Renamed, so that no reader sees half of it.
+        let (path, new) = (self.password_path(), self.directory().join("password.new"));
+        std::fs::write(&new, password).map_err(Error::file("write", &new))?;
+        std::fs::rename(&new, &path).map_err(Error::file("rename", &new))
+    }
+
     pub fn dns(&self) -> &Dns {
         &self.0.dns
     }
@@ -136,23 +167,37 @@ impl Lab {
     /// A program that sees only the lab's resolver. It dies with the *thread* that starts it; [`crate::spawn`] starts it
     /// so that it dies with the process.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Result<Command> {
-        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), None)
+        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), &[])
     }
 
     /// As [`Lab::command`], with an `/etc/hosts` of the caller's.
     pub fn command_with_hosts(&self, program: impl AsRef<std::ffi::OsStr>, hosts: &str) -> Result<Command> {
-        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), Some(hosts))
+        self.command_with_names(program, &[("hosts", hosts)])
+    }
+
+    /// As [`Lab::command`], with the caller's own text of some of `/etc/hosts`, `/etc/resolv.conf` and `/etc/nsswitch.conf`.
+    pub fn command_with_names(&self, program: impl AsRef<std::ffi::OsStr>, files: &[(&str, &str)]) -> Result<Command> {
+        sandbox::command(program.as_ref(), self.directory(), self.0.slot.dns(), files)
     }
 
     /// A program that runs inside the root with Debian sid: its own path, the lab's directory and each of `paths` are
     /// there under their names on the host.
     pub fn sid_command(&self, program: impl AsRef<Path>, paths: &[&Path]) -> Result<Command> {
+        self.sid_command_with_names(program, paths, &[])
+    }
+
+    pub(crate) fn sid_command_with_names(
+        &self,
+        program: impl AsRef<Path>,
+        paths: &[&Path],
+        files: &[(&str, &str)],
+    ) -> Result<Command> {
         let program = program.as_ref();
         let mut shared = paths.to_vec();
         if program.exists() && !program.starts_with("/usr") {
             shared.push(program);
         }
-        sandbox::sid_command(program.as_os_str(), &shared, self.directory(), self.0.slot.dns())
+        sandbox::sid_command(program.as_os_str(), &shared, self.directory(), self.0.slot.dns(), files)
     }
 
     /// Numbers for `count` workers that no other workload of this lab has.
@@ -188,6 +233,12 @@ impl LabBuilder {
         self
     }
 
+    /// By how much green's clock is ahead of everybody else's.
+    pub fn green_ahead(mut self, by: Duration) -> Self {
+        self.green_ahead = by;
+        self
+    }
+
     /// How many connections each server accepts.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
@@ -201,22 +252,34 @@ impl LabBuilder {
         let ground = Ground::take()?;
         lay_out_tls(ground.path())?;
         let dns = Dns::start(slot.dns())?;
-        let serve = |name, id, flavor, address| {
-            Server::prepare(name, id, flavor, address, ground.path().join(name), self.connections).and_then(running)
+        let serve = |name, id, flavor, address, ahead| {
+            let server = Server::prepare(name, id, flavor, address, ground.path().join(name), self.connections)?;
+            server.set_clock_ahead(ahead);
+            running(server)
         };
+        let ahead = self.green_ahead;
         let (blue, green) = std::thread::scope(|scope| {
             let green = self.green.map(|flavor| {
                 let address = slot.green();
-                scope.spawn(move || serve("green", 2, flavor, address))
+                scope.spawn(move || serve("green", 2, flavor, address, ahead))
             });
-            let blue = serve("blue", 1, self.blue, slot.blue());
+            let blue = serve("blue", 1, self.blue, slot.blue(), Duration::ZERO);
             (blue, green.map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))))
         });
         let (blue, green) = (blue?, green.transpose()?);
         populate(&blue, green.as_ref())?;
         dns.set(ENDPOINT, &[blue.ip()], self.ttl)?;
         let workers = AtomicU32::new(1);
-        Ok(Lab(Arc::new(Parts { blue, green, dns, front: OnceLock::new(), workers, ground, slot })))
+        Ok(Lab(Arc::new(Parts {
+            blue,
+            green,
+            dns,
+            front: OnceLock::new(),
+            balancer: OnceLock::new(),
+            workers,
+            ground,
+            slot,
+        })))
     }
 }
 

@@ -22,6 +22,7 @@
 //! | `child` | processes that die with us; the only place that ends a process |
 //! | `roots`, `template` | where server programs and ready-made data directories are |
 //! | `flavor`, `server`, `replication` | MariaDB and MySQL as running servers |
+//! | `front` | one address in front of the servers, as a balancer's; late greetings |
 //! | `cut` | a server behind a black hole: dropped packets |
 //! | `dice` | random numbers that a seed repeats |
 //! | `dns` | the authoritative server for `lab.test` |
@@ -36,6 +37,7 @@ mod dice;
 mod dns;
 mod error;
 mod flavor;
+mod front;
 mod ground;
 mod history;
 pub mod interrupt;
@@ -56,14 +58,15 @@ pub use dice::Dice;
 pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use flavor::Flavor;
+pub use front::Delays;
 pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Transaction, Verdict};
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
 pub use roots::sid_root;
 pub use sandbox::SandboxKind;
 pub use scenario::{
-    Absence, Action, Handover, Loss, RunningScenario, Scenario, ScenarioKind, Stall, Step, TopologyStatus,
+    Absence, Action, Blip, Handover, Loss, RunningScenario, Scenario, ScenarioKind, Stall, Step, TopologyStatus,
 };
 pub use server::{Server, Silence};
 pub use timeline::{Event, EventKind, Timeline};
 pub use wait::monotonic_us;
-pub use workload::{Form, Habits, RunningWorkload, Stats, Workload, WorkloadOptions};
+pub use workload::{Form, Habits, Naming, RunningWorkload, Stats, Workload, WorkloadOptions};

@@ -15,10 +15,10 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
 
-/// A program that asks `dns` for names and nobody else.
-pub(crate) fn command(program: &OsStr, directory: &Path, dns: Ipv4Addr, hosts: Option<&str>) -> Result<Command> {
+/// A program that asks `dns` for names, unless its `own` files say otherwise.
+pub(crate) fn command(program: &OsStr, directory: &Path, dns: Ipv4Addr, own: &[(&str, &str)]) -> Result<Command> {
     let kind = SandboxKind::of_this_machine()?;
-    let binds = names::binds(Path::new("/"), directory, dns, hosts)?;
+    let binds = names::binds(Path::new("/"), directory, dns, own)?;
     let mut command = Command::new(program);
     Plan::new(kind, binds).apply(&mut command);
     Ok(command)

@@ -3,6 +3,9 @@
 mod absence;
 mod action;
 mod disaster;
+mod division;
+mod flicker;
+mod front;
 mod handover;
 mod kind;
 mod misnaming;
@@ -12,6 +15,7 @@ mod world;
 
 pub use absence::{Absence, Stall};
 pub use action::{Action, Loss};
+pub use flicker::Blip;
 pub use handover::Handover;
 pub use kind::ScenarioKind;
 pub use topology::TopologyStatus;

@@ -10,10 +10,12 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// A library that shifts a program's calendar.
+const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 const START: Duration = Duration::from_secs(60);
 
 /// How a server was made silent: what `Server::cut_off` could do on this machine.
@@ -35,6 +37,8 @@ pub struct Server {
     directory: PathBuf,
     connections: u32,
     starts_read_only: AtomicBool,
+    /// Seconds by which its clock is ahead.
+    clock_ahead: AtomicU64,
     process: Mutex<Option<Kept>>,
     cut: Mutex<Option<Cut>>,
 }
@@ -58,6 +62,7 @@ impl Server {
             directory,
             connections,
             starts_read_only: AtomicBool::new(false),
+            clock_ahead: AtomicU64::new(0),
             process: Mutex::new(None),
             cut: Mutex::new(None),
         };
@@ -68,6 +73,19 @@ impl Server {
     /// Whether it comes up read-only, as a demoted server does after a restart. For starts from now on.
     pub fn set_starts_read_only(&self, read_only: bool) {
         self.starts_read_only.store(read_only, Ordering::Relaxed);
+    }
+
+    /// By how much its clock is ahead of the machine's. For starts from now on.
+    pub fn set_clock_ahead(&self, by: Duration) {
+        self.clock_ahead.store(by.as_secs(), Ordering::Relaxed);
+    }
+
+    /// Ends the connection of a user that has been open for longest; new ones are welcome.
+    pub fn drop_one_connection(&self, user: &str) -> Result<()> {
+        let first = format!("SELECT MIN(id) FROM information_schema.processlist WHERE user = '{user}'");
+        let id = self.sql(&first)?;
+        // Without any, and if it ended by itself, there is nothing left to do.
+        if id.parse::<u64>().is_ok() { self.sql(&format!("KILL {id}")).map(drop).or(Ok(())) } else { Ok(()) }
     }
 
     /// Starts it on the data that is there, and waits until it answers.
@@ -322,6 +340,16 @@ impl Server {
             .stdin(std::process::Stdio::null())
             .stdout(log)
             .stderr(errors);
+        let ahead = self.clock_ahead.load(Ordering::Relaxed);
+        if ahead > 0 {
+            let path = PathBuf::from(CLOCK);
+            if !path.exists() {
+                return Err(Error::Missing { what: "libfaketime", path });
+            }
+            // Time that only passes stays as it is: waits and time limits are no matter of the calendar.
+            command.env("LD_PRELOAD", path).env("FAKETIME", format!("+{ahead}s"));
+            command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        }
         let mut process = self.process();
         // A crashed predecessor leaves its socket file, which would look like a server that accepts.
         let _ = fs::remove_file(self.socket());

@@ -42,6 +42,10 @@ impl Slot {
         self.host(9)
     }
 
+    pub(crate) fn front(&self) -> Ipv4Addr {
+        self.host(11)
+    }
+
     fn host(&self, last: u8) -> Ipv4Addr {
         Ipv4Addr::new(127, NET, self.number, last)
     }

@@ -1,10 +1,12 @@
 //! Naive applications: each does what its driver's beginners do, knows nothing of switchovers, and records every statement.
 
 mod habits;
+mod naming;
 mod program;
 mod running;
 
 pub use habits::{Form, Habits};
+pub use naming::Naming;
 pub use running::{RunningWorkload, Stats};
 
 use crate::lab::{DATABASE, PASSWORD, USER};
@@ -52,6 +54,8 @@ pub struct WorkloadOptions {
     pub reads_only: bool,
     /// What the application does beyond what its driver's beginners do.
     pub habits: Habits,
+    /// How its resolver is set up.
+    pub naming: Naming,
     /// More environment variables.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -68,6 +72,7 @@ impl Default for WorkloadOptions {
             read_every: 4,
             reads_only: false,
             habits: Habits::default(),
+            naming: Naming::default(),
             env: vec![],
         }
     }
@@ -119,9 +124,11 @@ impl Workload {
     /// Starts it in the lab's sandbox.
     pub fn start(self, lab: &Lab, options: WorkloadOptions) -> Result<RunningWorkload> {
         let first = lab.take_workers(options.threads);
-        let mut command = self.command(lab, options.preload.as_deref())?;
+        let files = options.naming.files(lab);
+        let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+        let mut command = self.command(lab, options.preload.as_deref(), &files)?;
         command
-            .env("LAB_HOST", &options.host)
+            .env("LAB_HOST", options.naming.host().unwrap_or(&options.host))
             .env("LAB_PORT", lab.port().to_string())
             .env("LAB_USER", USER)
             .env("LAB_PASSWORD", PASSWORD)
@@ -133,7 +140,8 @@ impl Workload {
             .envs(options.env)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        options.habits.apply(&mut command);
+        options.habits.apply(lab, &mut command)?;
+        options.naming.apply(lab, &mut command)?;
         if options.tls {
             command.env("LAB_SSL_CA", lab.ca_path());
             command.env("LAB_TLS_OPTIONS", lab.tls_options_path());

@@ -17,7 +17,7 @@ static int read_every;
 static int reads_only;
 static long pause_ns;
 static int first, count;
-static int evict, rows, swallow, retry, readers;
+static int evict, rows, swallow, retry, readers, reckons;
 /* How a row is written: one or two statements with the worker, the number of the write and of its row. */
 static const char *const *form;
 static const char *const forms[][3] = {
@@ -26,6 +26,8 @@ static const char *const forms[][3] = {
      "INSERT INTO orders (worker, seq, note, parent) VALUES (%d, %d, '%d', LAST_INSERT_ID())"},
     {"sequence", "INSERT INTO parents (id, worker, seq) VALUES (NEXTVAL(ids), %d, %d)",
      "INSERT INTO orders (worker, seq, note, parent) VALUES (%d, %d, '%d', LASTVAL(ids))"},
+    {"family", "INSERT INTO parents (worker, seq) VALUES (%1$d, %2$d), (%1$d, %2$d), (%1$d, %2$d)",
+     "INSERT INTO orders (worker, seq, note, parent) VALUES (%1$d, %2$d, '%3$d', %4$llu)"},
     {"function", "SELECT place(%d, %d, '%d')", NULL},
     {"view", "SET @w = %d, @s = %d, @p = '%d'", "SELECT placed FROM placing"},
     {"bulk", "INSERT INTO orders (worker, seq, note) SELECT %d, %d, n FROM numbers", NULL},
@@ -150,26 +152,47 @@ static int run(MYSQL *mysql, const char *text)
     return mysql_errno(mysql) == 0;
 }
 
-static int insert(MYSQL *mysql, int worker, int seq, int part)
+static int insert(MYSQL *mysql, int worker, int seq, int part, int increment)
 {
     char text[200];
+    unsigned long long third = 0;
     for (int i = 0; i < 2 && form[i] != NULL; i++) {
-        snprintf(text, sizeof text, form[i], worker, seq, part);
+        snprintf(text, sizeof text, form[i], worker, seq, part, third);
         if (!run(mysql, text))
             return 0;
+        third = mysql_insert_id(mysql) + 2 * (unsigned)increment;
     }
     return 1;
+}
+
+/* How far apart ids are: asked before a transaction, and outside it. -1: error */
+static int reckon(MYSQL *mysql)
+{
+    MYSQL_RES *result;
+    MYSQL_ROW row;
+    int increment;
+    if (!reckons)
+        return 1;
+    if (mysql_query(mysql, "SELECT @@auto_increment_increment") != 0)
+        return -1;
+    result = mysql_store_result(mysql);
+    row = result ? mysql_fetch_row(result) : NULL;
+    increment = row ? atoi(row[0]) : -1;
+    if (result)
+        mysql_free_result(result);
+    return increment;
 }
 
 /* A transaction of `rows` rows. The message tells how many, and which of them failed and were forgotten. */
 static int transaction(MYSQL *mysql, int worker, int seq, struct call *call)
 {
     for (int left = 10;; left--) {
-        int length = snprintf(call->message, sizeof call->message, "[%d", rows), good;
+        int length = snprintf(call->message, sizeof call->message, "[%d", rows), good, increment;
         call->number = 0;
-        good = run(mysql, "BEGIN");
+        increment = reckon(mysql);
+        good = increment > 0 && run(mysql, "BEGIN");
         for (int part = 1; good && part <= rows; part++) {
-            if (insert(mysql, worker, seq, part))
+            if (insert(mysql, worker, seq, part, increment))
                 continue;
             good = swallow;
             if (swallow && length < (int)sizeof call->message - 60)
@@ -264,7 +287,12 @@ static void *work(void *number)
         }
         struct call call;
         begin(&call);
-        int stored = rows > 1 ? transaction(&mysql, worker, ++seq, &call) : insert(&mysql, worker, ++seq, 1);
+        int stored = 0, increment;
+        seq++;
+        if (rows > 1)
+            stored = transaction(&mysql, worker, seq, &call);
+        else if ((increment = reckon(&mysql)) > 0)
+            stored = insert(&mysql, worker, seq, 1, increment);
         if (!stored && rows <= 1)
             fail(&call, &mysql);
         record(worker, seq, "insert", &call, stored ? "ok" : "error");
@@ -309,6 +337,7 @@ int main(void)
     for (size_t i = 0; name != NULL && i < sizeof forms / sizeof *forms; i++)
         if (strcmp(forms[i][0], name) == 0)
             form = forms[i] + 1;
+    reckons = name != NULL && strcmp(name, "family") == 0;
     pause_ns = (long)(atof(setting("LAB_PAUSE_MS")) * 1e6);
     mysql_library_init(0, NULL, NULL);
     for (int i = 0; i < count; i++) {

@@ -35,6 +35,10 @@ FORMS = {
         "INSERT INTO parents (id, worker, seq) VALUES (NEXTVAL(ids), {w}, {s})",
         "INSERT INTO orders (worker, seq, note, parent) VALUES ({w}, {s}, '{p}', LASTVAL(ids))",
     ],
+    "family": [
+        "INSERT INTO parents (worker, seq) VALUES ({w}, {s}), ({w}, {s}), ({w}, {s})",
+        "INSERT INTO orders (worker, seq, note, parent) VALUES ({w}, {s}, '{p}', {third})",
+    ],
     "function": ["SELECT place({w}, {s}, '{p}')"],
     "view": ["SET @w = {w}, @s = {s}, @p = '{p}'", "SELECT placed FROM placing"],
     "bulk": ["INSERT INTO orders (worker, seq, note) SELECT {w}, {s}, n FROM numbers"],
@@ -94,6 +98,13 @@ class Connection:
     def __init__(self, worker):
         self.worker = worker
         self.driver = None
+        self.increment = 1
+
+    def reckon(self):
+        """Asks how far apart ids are: before a transaction, and outside it."""
+        if FORM is FORMS["family"]:
+            self.increment = self.run("SELECT @@auto_increment_increment")[0][0]
+            self.driver.commit()
 
     def attempt(self, seq, kind, action, told=""):
         """Runs and records one call; `told` begins the record's message."""
@@ -145,10 +156,13 @@ class Connection:
             cursor.close()
 
     def row(self, seq, part):
+        third = 0
         for statement in FORM:
-            self.run(statement.format(w=self.worker, s=seq, p=part))
+            self.run(statement.format(w=self.worker, s=seq, p=part, third=third))
+            third = self.driver.insert_id() + 2 * self.increment
 
     def insert(self, seq):
+        self.reckon()
         self.row(seq, "mysqldb")
         if not AUTOCOMMIT:
             self.driver.commit()
@@ -158,6 +172,7 @@ class Connection:
         for left in reversed(range(10)):
             swallowed = []
             try:
+                self.reckon()
                 if AUTOCOMMIT:
                     self.run("START TRANSACTION")
                 for part in range(1, ROWS + 1):

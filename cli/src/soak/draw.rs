@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use pointsman_lab::{Dice, Flavor, Form, Habits, Scenario, ScenarioKind, Workload};
+use pointsman_lab::{Dice, Flavor, Form, Habits, Naming, Scenario, ScenarioKind, Workload};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draw {
@@ -20,6 +20,9 @@ pub struct Draw {
     /// How long everything is well before the story begins.
     pub lead: Duration,
     pub habits: Habits,
+    pub naming: Naming,
+    /// By how much green's clock is ahead.
+    pub green_ahead: Duration,
 }
 
 impl Draw {
@@ -38,6 +41,8 @@ impl Draw {
             pause: dice.time(1..=10),
             lead: dice.time(100..=500),
             habits: Habits::default(),
+            naming: Naming::Plain,
+            green_ahead: Duration::ZERO,
         };
         draw.take_habits(&mut dice);
         draw
@@ -57,6 +62,66 @@ impl Draw {
             habits.rows = rows;
             (habits.swallows, habits.retries) = (after == 1, after == 2);
         }
+        let form = dice.pick(&[Form::Chain, Form::Sequence, Form::Function, Form::View]);
+        let formed = dice.pick(&[true, false, false]);
+        let suits = form != Form::Sequence || self.server == Flavor::MariaDb;
+        if formed && suits && self.workload.is_transactional() && self.kind != ScenarioKind::ReaderPool {
+            habits.form = form;
+        }
+        self.suit_the_story(dice);
+    }
+
+    /// What a story is about has to be there: long transactions, readers, a table without transactions.
+    fn suit_the_story(&mut self, dice: &mut Dice) {
+        let transactional = dice.pick(&Workload::TRANSACTIONAL);
+        let (rows, after) = (dice.number(20..=200) as u32, dice.number(0..=2));
+        let (is_quiet, quiet) = (dice.pick(&[false, true]), dice.time(300..=2000));
+        let late = Naming::Late(dice.time(500..=4000));
+        let naming = dice.pick(&[late, late, Naming::TcpOnly]);
+        let environment = dice.pick(&[Naming::LocalDomain, Naming::HostAliases, Naming::Hosts]);
+        let habits = &mut self.habits;
+        match self.kind {
+            ScenarioKind::Blips | ScenarioKind::BlipsAfterHandover => {
+                (self.workload, self.threads) = (transactional, self.threads.min(3));
+                (habits.rows, habits.readers) = (rows, 0);
+                (habits.swallows, habits.retries) = (after == 1, after == 2);
+            }
+            ScenarioKind::LongReadOnly => {
+                if self.workload == Workload::Dbd {
+                    self.workload = transactional;
+                }
+                (self.threads, habits.readers) = (self.threads.max(2), habits.readers.max(1));
+                self.threads = self.threads.max(habits.readers + 1);
+            }
+            // A process that is quiet meets the servers as they are in the end.
+            ScenarioKind::Zombie if is_quiet => self.pause = quiet,
+            ScenarioKind::Shutdown => {
+                self.workload = transactional;
+                (self.threads, self.autocommit) = (self.threads.min(3), true);
+                *habits = Habits { form: Form::Bulk, evicts: habits.evicts, ..Habits::default() };
+            }
+            ScenarioKind::Increments => {
+                self.workload = transactional;
+                habits.form = Form::Family;
+            }
+            ScenarioKind::Password | ScenarioKind::PasswordSwitchover => {
+                if self.workload == Workload::ActiveRecord {
+                    self.workload = transactional;
+                }
+                habits.reads_password = true;
+            }
+            ScenarioKind::SlowDns => self.naming = naming,
+            ScenarioKind::OtherNames => {
+                self.naming = environment;
+                // The certificate is for no name without a domain.
+                self.tls &= environment == Naming::Hosts;
+            }
+            ScenarioKind::Clocks => {
+                (self.workload, self.green_ahead) = (transactional, Duration::from_secs(3600));
+                habits.rows = rows;
+            }
+            _ => {}
+        }
     }
 }
 
@@ -71,6 +136,12 @@ impl fmt::Display for Draw {
             f,
             "{seed:016x}  {kind}: {name}; {workload} on {server}{tls}{autocommit}, {threads} × every {pause} ms"
         )?;
+        if self.naming != Naming::Plain {
+            write!(f, ", names by {}", self.naming)?;
+        }
+        if !self.green_ahead.is_zero() {
+            write!(f, ", green's clock {} s ahead", self.green_ahead.as_secs())?;
+        }
         tell_habits(&self.habits, f)
     }
 }

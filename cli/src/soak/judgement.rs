@@ -24,6 +24,8 @@ pub struct Witness<'a> {
     pub silent: u32,
     pub left_behind: u32,
     pub died: Option<&'a str>,
+    /// Every error is forbidden that is not allowed; else errors and stale reads are the twin's to judge.
+    pub spotless: bool,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +50,8 @@ pub fn of(witness: &Witness) -> Judgement {
     let mut excused = HashSet::new();
     let mut forbidden = BTreeMap::<_, u64>::new();
     for (statement, errno) in statements.iter().flat_map(with_errors) {
-        let allowed = promise::originals(*kind).contains(&errno)
+        let allowed = !witness.spotless
+            || promise::originals(*kind).contains(&errno)
             || is_victim(statement, errno)
             || in_flight(statement, errno, witness, &mut excused);
         if allowed {
@@ -70,7 +73,8 @@ pub fn of(witness: &Witness) -> Judgement {
     wrong(verdict.doubled.len() as u64, "doubled");
     wrong(verdict.torn.len() as u64, "transactions stored in part");
     wrong(phantoms(witness), "stored although rejected");
-    wrong(if promise::allows_stale_reads(*kind) { 0 } else { verdict.stale_reads }, "stale reads");
+    let stale_allowed = !witness.spotless || promise::allows_stale_reads(*kind);
+    wrong(if stale_allowed { 0 } else { verdict.stale_reads }, "stale reads");
     wrong(witness.silent.into(), "workers never got through again");
     wrong(witness.left_behind.into(), "connections left behind");
     judgement.reasons.extend(witness.died.map(|status| format!("the program ended by itself ({status})")));
@@ -135,8 +139,16 @@ mod tests {
     fn counts(kind: ScenarioKind, loss: Loss, statements: &[Statement]) -> (u64, u64) {
         let disruptions = vec![Disruption { from_us: 100, until_us: 120, loss }];
         let verdict = Verdict::default();
-        let judgement =
-            of(&Witness { kind, statements, verdict: &verdict, disruptions, silent: 0, left_behind: 0, died: None });
+        let judgement = of(&Witness {
+            kind,
+            statements,
+            verdict: &verdict,
+            disruptions,
+            silent: 0,
+            left_behind: 0,
+            died: None,
+            spotless: true,
+        });
         (judgement.allowed, judgement.forbidden)
     }
 
@@ -176,6 +188,7 @@ mod tests {
             silent: 0,
             left_behind: 0,
             died: None,
+            spotless: true,
         };
         assert_eq!(phantoms(&witness), 1);
     }

@@ -18,6 +18,8 @@ const WARM_UP: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The same for a bare program, which may never do so.
 const BARE_PATIENCE: Duration = Duration::from_secs(5);
+const MISDATED: &str = "SELECT COUNT(*) FROM (SELECT 1 FROM shop.orders GROUP BY worker, seq \
+    HAVING TIMESTAMPDIFF(SECOND, MIN(placed_at), MAX(placed_at)) > 60) AS apart";
 const LOOK: Duration = Duration::from_millis(25);
 
 /// What a run has seen.
@@ -33,6 +35,8 @@ pub struct Seen {
     pub silent: u32,
     /// Rows that refer to a parent of another row.
     pub strays: u64,
+    /// Transactions whose rows are dated more than a minute apart.
+    pub misdated: u64,
     /// Connections that remained on the other server.
     pub left_behind: u32,
     /// How the program ended, if by itself.
@@ -43,14 +47,15 @@ pub struct Seen {
 /// Starts two servers, lets it happen, and compares what the program was told with what the writer has. Without a library
 /// the program is bare.
 pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
-    let lab = Lab::builder().both(draw.server).start()?;
+    let lab = Lab::builder().both(draw.server).green_ahead(draw.green_ahead).start()?;
     draw.habits.form.prepare(&lab)?;
     draw.scenario.prepare(&lab)?;
+    draw.naming.prepare(&lab)?;
     let reads_only = draw.kind == ScenarioKind::ReaderPool;
     // Should this command itself have been preloaded with something, the bare program must not be.
     let mut options = WorkloadOptions::default().threads(draw.threads).host(draw.kind.endpoint()).env("LD_PRELOAD", "");
     options.preload = library.map(Path::to_owned);
-    options.habits = draw.habits.clone();
+    (options.habits, options.naming) = (draw.habits.clone(), draw.naming);
     options = promise::settings(draw.kind).iter().fold(options, |options, (name, value)| options.env(name, value));
     (options.tls, options.autocommit, options.pause) = (draw.tls, draw.autocommit, draw.pause);
     options.reads_only = reads_only;
@@ -94,9 +99,10 @@ pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
     let verdict = history.check(lab.server(keeper))?;
     let strays = draw.habits.form.strays().map_or(Ok(String::new()), |count| lab.server(keeper).sql(count))?;
     let strays = strays.trim().parse().unwrap_or(0);
+    let misdated = lab.server(keeper).sql(MISDATED)?.trim().parse().unwrap_or(0);
     let servers = [Side::Blue, Side::Green].map(|side| (lab.server(side).name(), lab.server(side).log_tail())).into();
     let stderr = std::fs::read_to_string(stderr).unwrap_or_default();
-    Ok(Seen { history, verdict, timeline, stderr, servers, silent, strays, left_behind, died, watched })
+    Ok(Seen { history, verdict, timeline, stderr, servers, silent, strays, misdated, left_behind, died, watched })
 }
 
 /// Waits until every worker has a statement of its trade that began after `since` and succeeded; gives how many do not.
@@ -137,7 +143,7 @@ impl Seen {
     /// What its twin's are compared with.
     pub fn figures(&self, draw: &Draw) -> Figures {
         let phantoms = judgement::phantoms(&self.witness(draw));
-        let ending = Ending { phantoms, strays: self.strays, died: self.died.is_some() };
+        let ending = Ending { phantoms, strays: self.strays, misdated: self.misdated, died: self.died.is_some() };
         Figures::of(&self.history.statements, &self.verdict, self.watched, ending)
     }
 
@@ -159,6 +165,7 @@ impl Seen {
             silent: self.silent,
             left_behind: self.left_behind,
             died: self.died.as_deref(),
+            spotless: promise::is_spotless(draw.kind, &draw.habits),
         }
     }
 }

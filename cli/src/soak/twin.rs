@@ -19,6 +19,7 @@ pub struct Figures {
     torn: u64,
     phantoms: u64,
     strays: u64,
+    misdated: u64,
     /// Calls that failed without an error's number.
     nameless: u64,
     died: bool,
@@ -53,6 +54,7 @@ pub enum Subject {
     Torn,
     Phantoms,
     Strays,
+    Misdated,
     Nameless,
     Died,
 }
@@ -69,6 +71,7 @@ pub struct Worse {
 pub struct Ending {
     pub phantoms: u64,
     pub strays: u64,
+    pub misdated: u64,
     pub died: bool,
 }
 
@@ -87,6 +90,7 @@ impl Figures {
             torn: verdict.torn.len() as u64,
             phantoms: ending.phantoms,
             strays: ending.strays,
+            misdated: ending.misdated,
             nameless: errors().filter(|number| *number == 0).count() as u64,
             died: ending.died,
         }
@@ -143,6 +147,7 @@ pub fn worse(protected: &Figures, bare: &Figures) -> Vec<Worse> {
         (Subject::Torn, protected.torn, bare.torn, "transactions stored in part"),
         (Subject::Phantoms, protected.phantoms, bare.phantoms, "stored although rejected"),
         (Subject::Strays, protected.strays, bare.strays, "rows with a parent of another row"),
+        (Subject::Misdated, protected.misdated, bare.misdated, "transactions whose rows are dated apart"),
         (Subject::Nameless, protected.nameless, bare.nameless, "failed calls without an error's number"),
     ];
     for (subject, ours, theirs, what) in counts {

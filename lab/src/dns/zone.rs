@@ -25,6 +25,10 @@ pub enum DnsMood {
     NxDomain,
     /// No answer at all.
     Silent,
+    /// Answers what was set, after so many milliseconds.
+    Late(u64),
+    /// Answers what was set over TCP, and nothing over UDP, as behind a filter.
+    TcpOnly,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +84,7 @@ impl Zone {
     pub(super) fn answer(&mut self, name: &Name, kind: RecordType) -> Option<Reply> {
         *self.queries.entry(name.to_lowercase()).or_default() += 1;
         match self.mood {
-            DnsMood::Answering => Some(self.lookup(name, kind)),
+            DnsMood::Answering | DnsMood::Late(_) | DnsMood::TcpOnly => Some(self.lookup(name, kind)),
             DnsMood::ServFail => Some(Reply::error(ResponseCode::ServFail)),
             DnsMood::NxDomain => Some(Reply::nothing(ResponseCode::NXDomain, vec![])),
             DnsMood::Silent => None,

@@ -11,14 +11,16 @@ const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files
     services: files\nprotocols: files\n";
 const HOSTS: &str = "127.0.0.1 localhost\n";
 
-/// Writes the files into a new directory under `directory`, to be mounted over those under `root`.
-pub(super) fn binds(root: &Path, directory: &Path, dns: Ipv4Addr, hosts: Option<&str>) -> Result<Vec<Bind>> {
+/// Writes the files into a new directory under `directory`, to be mounted over those under `root`. `own`: the caller's text
+/// of a file, by its name.
+pub(super) fn binds(root: &Path, directory: &Path, dns: Ipv4Addr, own: &[(&str, &str)]) -> Result<Vec<Bind>> {
     let names = tempfile::Builder::new().prefix("names-").tempdir_in(directory);
     let names = names.map_err(Error::file("make a directory in", directory))?.keep();
     let resolv = format!("nameserver {dns}\noptions timeout:1 attempts:2\n");
-    let files = [("resolv.conf", resolv.as_str()), ("hosts", hosts.unwrap_or(HOSTS)), ("nsswitch.conf", NSSWITCH)];
+    let files = [("resolv.conf", resolv.as_str()), ("hosts", HOSTS), ("nsswitch.conf", NSSWITCH)];
     let mut binds = Vec::new();
     for (name, text) in files {
+        let text = own.iter().find(|(own, _)| *own == name).map_or(text, |(_, text)| text);
         let path = names.join(name);
         fs::write(&path, text).map_err(Error::file("write", &path))?;
         let over = root.join("etc").join(name);

@@ -13,7 +13,14 @@ use std::process::Command;
 /// A program of the host or of the root, by its path, that runs inside the root and sees the host's `paths` too.
 ///
 /// A path must not lie in `/usr`, `/etc` or `/var`: those are the root's.
-pub(crate) fn command(program: &OsStr, paths: &[&Path], directory: &Path, dns: Ipv4Addr) -> Result<Command> {
+/// `own` as in [`super::command`].
+pub(crate) fn command(
+    program: &OsStr,
+    paths: &[&Path],
+    directory: &Path,
+    dns: Ipv4Addr,
+    own: &[(&str, &str)],
+) -> Result<Command> {
     let kind = SandboxKind::of_this_machine()?;
     let sid = roots::sid_root()?;
     let root = tempfile::Builder::new().prefix("root-").tempdir_in(directory);
@@ -33,7 +40,7 @@ pub(crate) fn command(program: &OsStr, paths: &[&Path], directory: &Path, dns: I
     }
     make_directory(&root.join("tmp"))?;
     // Mounted before the root is entered, so the targets are the sid root's own files as seen through the new root.
-    for bind in names::binds(&sid, directory, dns, None)? {
+    for bind in names::binds(&sid, directory, dns, own)? {
         binds.push(bind.moved(&sid, &root)?);
     }
     let given = paths.iter().copied().chain([directory]);

@@ -1,7 +1,7 @@
 //! The things a scenario can do to a lab.
 
 use super::topology::TopologyStatus;
-use crate::{DnsMood, ENDPOINT, EventKind, Lab, READERS, Result, Side, Silence};
+use crate::{Delays, DnsMood, ENDPOINT, EventKind, Flavor, Lab, READERS, Result, Side, Silence};
 use std::time::Duration;
 
 const CATCH_UP: Duration = Duration::from_secs(30);
@@ -66,6 +66,18 @@ pub enum Action {
     CutOff(Side),
     /// Ends `CutOff`.
     Rejoin(Side),
+    /// The endpoint's name means one address in front of the servers, and new sessions there lead to this side.
+    Balance(Side),
+    /// Sessions that came by that address end.
+    CutBalanced,
+    /// Sessions that come by that address from now on are greeted and logged in late.
+    Delay(Delays),
+    /// Ends one connection of the application to the side.
+    DropOne(Side),
+    /// The application's account has this password from now on, and new logins of the application use it.
+    Password(&'static str),
+    /// A few wrong logins lock the application's account.
+    LockAfterWrongLogins,
     /// SQL as root, for what has no word here.
     Sql { side: Side, statements: String },
     /// Does nothing, and says so.
@@ -76,9 +88,13 @@ impl Action {
     /// Whether connections of the application are lost by it, and how.
     pub fn loss(&self) -> Option<Loss> {
         match self {
-            Self::DropConnections(_) | Self::Refuse(_) | Self::Seal(_) | Self::Crash(_) | Self::Stop(_) => {
-                Some(Loss::Ended)
-            }
+            Self::CutBalanced
+            | Self::DropOne(_)
+            | Self::DropConnections(_)
+            | Self::Refuse(_)
+            | Self::Seal(_)
+            | Self::Crash(_)
+            | Self::Stop(_) => Some(Loss::Ended),
             Self::Freeze(_) | Self::CutOff(_) => Some(Loss::Silenced),
             _ => None,
         }
@@ -137,6 +153,26 @@ impl Action {
                 lab.server(*side).rejoin();
                 Ok(())
             }
+            Self::Balance(side) => {
+                let balancer = lab.balancer()?;
+                balancer.lead_to(lab.server(*side).address());
+                lab.dns().set(ENDPOINT, &[balancer.ip()], super::TTL)
+            }
+            Self::CutBalanced => {
+                lab.balancer()?.cut();
+                Ok(())
+            }
+            Self::Delay(delays) => {
+                lab.balancer()?.delay(*delays);
+                Ok(())
+            }
+            Self::DropOne(side) => lab.server(*side).drop_one_connection(crate::lab::USER),
+            Self::Password(password) => {
+                let user = crate::lab::USER;
+                lab.blue().sql(&format!("ALTER USER {user}@'%' IDENTIFIED BY '{password}'"))?;
+                lab.write_password(password)
+            }
+            Self::LockAfterWrongLogins => lock_after_wrong_logins(lab),
             Self::Sql { side, statements } => lab.server(*side).sql(statements).map(drop),
             Self::Note(_) => Ok(()),
         }
@@ -181,6 +217,14 @@ impl Action {
                 Silence::Stopped(why) => format!("{side} is frozen (SIGSTOP): its packets cannot be dropped ({why})"),
             },
             Self::Rejoin(side) => format!("{side} is reachable again"),
+            Self::Balance(side) => format!("{ENDPOINT} is a balancer; new sessions lead to {side}"),
+            Self::CutBalanced => "the balancer ended its sessions".into(),
+            Self::Delay(Delays { greeting, login }) => {
+                format!("greetings are {} ms late, logins {} ms", greeting.as_millis(), login.as_millis())
+            }
+            Self::DropOne(side) => format!("{side} ended one connection of the application"),
+            Self::Password(_) => "the application's account has a new password, and new logins use it".into(),
+            Self::LockAfterWrongLogins => "a few wrong logins lock the application's account".into(),
             Self::Sql { side, statements } => format!("{side}: {statements}"),
             Self::Note(text) => text.clone(),
         }
@@ -192,7 +236,7 @@ impl Action {
                 EventKind::WriterGone
             }
             Self::Writable(_) | Self::Thaw(_) | Self::Rejoin(_) | Self::Start(_) => EventKind::WriterBack,
-            Self::PointDns { .. } | Self::PointReaders(_) | Self::DnsMood(_) => EventKind::Dns,
+            Self::Balance(_) | Self::PointDns { .. } | Self::PointReaders(_) | Self::DnsMood(_) => EventKind::Dns,
             Self::CatchUp(_)
             | Self::ApplyReceived(_)
             | Self::SemiSync(_)
@@ -204,8 +248,28 @@ impl Action {
             | Self::Admit(_)
             | Self::Topology(_)
             | Self::StartReadOnly(_)
+            | Self::CutBalanced
+            | Self::Delay(_)
+            | Self::DropOne(_)
+            | Self::Password(_)
+            | Self::LockAfterWrongLogins
             | Self::Sql { .. }
             | Self::Note(_) => EventKind::Note,
+        }
+    }
+}
+
+/// MySQL locks the account for a day, MariaDB until an administrator unlocks it.
+fn lock_after_wrong_logins(lab: &Lab) -> Result<()> {
+    let user = crate::lab::USER;
+    match lab.blue().flavor() {
+        Flavor::MySql => {
+            let lock = format!("ALTER USER {user}@'%' FAILED_LOGIN_ATTEMPTS 5 PASSWORD_LOCK_TIME 1");
+            lab.blue().sql(&lock).map(drop)
+        }
+        Flavor::MariaDb => {
+            let servers = [lab.blue(), lab.green()];
+            servers.into_iter().try_for_each(|server| server.sql("SET GLOBAL max_password_errors = 10").map(drop))
         }
     }
 }

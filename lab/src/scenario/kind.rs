@@ -1,8 +1,9 @@
 //! Every story by its kind, told with timings that a seed chooses and the scenario's name repeats.
 
+use super::flicker::Blip;
 use super::{Action, Scenario};
 use crate::Side::{Blue, Green};
-use crate::{Dice, DnsMood, ENDPOINT, READERS, Side};
+use crate::{Delays, Dice, DnsMood, ENDPOINT, READERS, Side};
 use std::time::Duration;
 
 /// Which story.
@@ -24,10 +25,24 @@ pub enum ScenarioKind {
     MovedForGood,
     EarlyGreen,
     ReaderPool,
+    Blips,
+    BlipsAfterHandover,
+    LongReadOnly,
+    Zombie,
+    TwoWriters,
+    Shutdown,
+    Increments,
+    Balancer,
+    SlowServer,
+    Password,
+    PasswordSwitchover,
+    SlowDns,
+    OtherNames,
+    Clocks,
 }
 
 impl ScenarioKind {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 30] = [
         Self::ReadOnly,
         Self::Rollback,
         Self::Never,
@@ -44,6 +59,20 @@ impl ScenarioKind {
         Self::MovedForGood,
         Self::EarlyGreen,
         Self::ReaderPool,
+        Self::Blips,
+        Self::BlipsAfterHandover,
+        Self::LongReadOnly,
+        Self::Zombie,
+        Self::TwoWriters,
+        Self::Shutdown,
+        Self::Increments,
+        Self::Balancer,
+        Self::SlowServer,
+        Self::Password,
+        Self::PasswordSwitchover,
+        Self::SlowDns,
+        Self::OtherNames,
+        Self::Clocks,
     ];
 
     pub fn name(self) -> &'static str {
@@ -64,6 +93,20 @@ impl ScenarioKind {
             Self::MovedForGood => "moved-for-good",
             Self::EarlyGreen => "early-green",
             Self::ReaderPool => "reader-pool",
+            Self::Blips => "blips",
+            Self::BlipsAfterHandover => "blips-after-handover",
+            Self::LongReadOnly => "long-read-only",
+            Self::Zombie => "zombie",
+            Self::TwoWriters => "two-writers",
+            Self::Shutdown => "shutdown",
+            Self::Increments => "increments",
+            Self::Balancer => "balancer",
+            Self::SlowServer => "slow-server",
+            Self::Password => "password",
+            Self::PasswordSwitchover => "password-switchover",
+            Self::SlowDns => "slow-dns",
+            Self::OtherNames => "other-names",
+            Self::Clocks => "clocks",
         }
     }
 
@@ -75,7 +118,13 @@ impl ScenarioKind {
             | Self::Crash
             | Self::DnsFlap
             | Self::EarlyGreen
-            | Self::ReaderPool => Blue,
+            | Self::ReaderPool
+            | Self::Blips
+            | Self::LongReadOnly
+            | Self::Shutdown
+            | Self::SlowServer
+            | Self::Password
+            | Self::OtherNames => Blue,
             _ => Green,
         }
     }
@@ -146,7 +195,85 @@ impl Scenario {
                 let dying = dice.pick(&[None, Some(Blue), Some(Green)]);
                 Self::reader_pool(times, every, dying).noting(&[("every", every)])
             }
+            ScenarioKind::Blips => {
+                let blips = Self::some_blips(&mut dice);
+                Self::blips(&blips).telling(&blips)
+            }
+            ScenarioKind::BlipsAfterHandover => {
+                let blips = Self::some_blips(&mut dice);
+                only(Self::blips_after_handover(outage, &blips).telling(&blips))
+            }
+            ScenarioKind::LongReadOnly => {
+                let outage = outage + Duration::from_millis(6000);
+                Self::long_read_only(outage).noting(&[("outage", outage)])
+            }
+            ScenarioKind::Zombie => {
+                let (back, promoted) = (dice.time(100..=2000), dice.time(200..=2500));
+                if dice.pick(&[true, false]) {
+                    Self::zombie(outage, back).noting(&[("promoted after", outage), ("blue back", back)])
+                } else {
+                    let timings = [("named after", outage), ("blue back", back), ("promoted", promoted)];
+                    Self::zombie_first(outage, back, promoted).noting(&timings)
+                }
+            }
+            ScenarioKind::TwoWriters => {
+                let later = dice.time(100..=1500);
+                Self::two_writers(later).noting(&[("connections end after", later)])
+            }
+            ScenarioKind::Shutdown => {
+                let shutdown = Self::new("orderly shutdown").step(Duration::ZERO, Action::Stop(Blue));
+                only(shutdown.step(outage, Action::Start(Blue)))
+            }
+            ScenarioKind::Increments => {
+                let increment = dice.number(2..=5);
+                let statements =
+                    format!("SET GLOBAL auto_increment_increment = {increment}, auto_increment_offset = 2");
+                let mut scenario = Self::read_only(outage, lag).before(Action::Sql { side: Green, statements });
+                scenario.name += &format!(", ids of green {increment} apart");
+                with_lag(scenario)
+            }
+            ScenarioKind::Balancer => with_lag(Self::balancer(outage, lag, dice.pick(&[true, false]))),
+            ScenarioKind::SlowServer => {
+                let (late, lasting) = (dice.time(1000..=6000), dice.time(6500..=9000));
+                let greeting = Delays { greeting: late, ..Delays::default() };
+                let login = Delays { login: late, ..Delays::default() };
+                let (what, delays) = dice.pick(&[("greeting", greeting), ("login", login)]);
+                Self::slow_server(delays, lasting).noting(&[(what, late), ("lasting", lasting)])
+            }
+            ScenarioKind::Password => {
+                let later = dice.time(100..=1000);
+                Self::password(later, dice.pick(&[true, false])).noting(&[("connections end after", later)])
+            }
+            ScenarioKind::PasswordSwitchover => with_lag(Self::password_switchover(dice.time(100..=1000), outage, lag)),
+            ScenarioKind::SlowDns => match dice.number(0..=2) {
+                0 => with_lag(Self::read_only(outage, lag)),
+                1 => with_lag(Self::crash_promoted(outage, lag)),
+                _ => Self::zombie(outage, lag).noting(&[("promoted after", outage), ("blue back", lag)]),
+            },
+            ScenarioKind::OtherNames => {
+                let watched = dice.time(3000..=4500);
+                let story = Self::new("another environment's server is writable");
+                let note = Action::Note("the program's own resolver says blue throughout".into());
+                story.before(Action::Writable(Green)).step(watched, note).noting(&[("watched for", watched)])
+            }
+            ScenarioKind::Clocks => with_lag(match dice.number(0..=2) {
+                0 => Self::blue_green(outage, lag),
+                1 => Self::failover(outage, lag),
+                _ => Self::read_only(outage, lag),
+            }),
         }
+    }
+
+    fn some_blips(dice: &mut Dice) -> Vec<Blip> {
+        let count = dice.number(3..=8);
+        (0..count).map(|_| Blip { after: dice.time(30..=350), lasting: dice.time(50..=300) }).collect()
+    }
+
+    fn telling(mut self, blips: &[Blip]) -> Self {
+        let times: Vec<_> =
+            blips.iter().map(|b| format!("{}+{}", b.after.as_millis(), b.lasting.as_millis())).collect();
+        self.name += &format!(", after and for {} ms", times.join(" "));
+        self
     }
 
     fn noting(mut self, timings: &[(&str, Duration)]) -> Self {
@@ -175,12 +302,12 @@ mod tests {
         for (kind, seed) in ScenarioKind::ALL.into_iter().flat_map(|kind| (0..20).map(move |seed| (kind, seed))) {
             let steps = Scenario::random(seed, kind).steps;
             let last = steps.iter().rev().find_map(|step| match step.what {
-                Action::PointDns { side, .. } => Some(side),
+                Action::PointDns { side, .. } | Action::Balance(side) => Some(side),
                 _ => None,
             });
             assert_eq!(last.unwrap_or(Blue), kind.writer(), "{kind} {seed}");
             assert!(steps.is_sorted_by_key(|step| step.at), "{kind} {seed}");
-            assert!(steps.iter().all(|step| step.at < Duration::from_secs(6)), "{kind} {seed}");
+            assert!(steps.iter().all(|step| step.at < Duration::from_secs(10)), "{kind} {seed}");
         }
     }
 }

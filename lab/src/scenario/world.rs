@@ -29,7 +29,7 @@ impl World {
     pub(super) fn before(scenario: &Scenario) -> Self {
         let well = |read_only| Condition { running: true, silent: false, refusing: false, read_only };
         let means_green = |what: &Action| match what {
-            Action::PointDns { side, .. } => *side == Green,
+            Action::PointDns { side, .. } | Action::Balance(side) => *side == Green,
             Action::Topology(status) => announces(*status),
             _ => false,
         };
@@ -61,7 +61,7 @@ impl World {
             Action::StartReadOnly(side) => *self.condition(*side) = Condition::started(true),
             Action::Freeze(side) | Action::CutOff(side) => self.condition(*side).silent = true,
             Action::Thaw(side) | Action::Rejoin(side) => self.condition(*side).silent = false,
-            Action::PointDns { side, .. } => self.named = *side,
+            Action::PointDns { side, .. } | Action::Balance(side) => self.named = *side,
             Action::DnsMood(mood) => self.dns_answers = *mood == DnsMood::Answering,
             Action::Topology(status) => self.announced = announces(*status),
             Action::CatchUp(_)
@@ -72,6 +72,11 @@ impl World {
             | Action::Follow(_)
             | Action::PointReaders(_)
             | Action::DropConnections(_)
+            | Action::CutBalanced
+            | Action::Delay(_)
+            | Action::DropOne(_)
+            | Action::Password(_)
+            | Action::LockAfterWrongLogins
             | Action::Sql { .. }
             | Action::Note(_) => {}
         }

@@ -1,9 +1,8 @@
 //! What an application is in the habit of doing: after an error, in a transaction, with a password.
 
 use super::Workload;
-use crate::lab::DATABASE;
+use crate::lab::{DATABASE, PASSWORD};
 use crate::{Error, Flavor, Lab, Result};
-use std::path::PathBuf;
 use std::process::Command;
 
 /// Habits beyond those of a driver's beginner. None of them is the default.
@@ -21,8 +20,8 @@ pub struct Habits {
     pub form: Form,
     /// So many workers only read what another worker has written.
     pub readers: u32,
-    /// The password is read from this file at each connect. Not for `Workload::ActiveRecord`.
-    pub password_file: Option<PathBuf>,
+    /// The password is read from the lab's file at each connect. Not for `Workload::ActiveRecord`.
+    pub reads_password: bool,
 }
 
 /// The statements that write one row.
@@ -35,6 +34,9 @@ pub enum Form {
     Chain,
     /// The same with NEXTVAL() and LASTVAL() of a sequence: MariaDB only.
     Sequence,
+    /// Three parents in one INSERT, then a row that refers to the third by the id that the application reckons from
+    /// LAST_INSERT_ID() and the auto_increment_increment that it asked for before.
+    Family,
     /// SELECT of a stored function that inserts.
     Function,
     /// SELECT from a view whose function inserts.
@@ -44,7 +46,7 @@ pub enum Form {
 }
 
 impl Habits {
-    pub(super) fn apply(&self, command: &mut Command) {
+    pub(super) fn apply(&self, lab: &Lab, command: &mut Command) -> Result<()> {
         let mut given = |name: &str, on: bool| {
             if on {
                 command.env(name, "1");
@@ -56,9 +58,11 @@ impl Habits {
         command.env("LAB_ROWS", self.rows.max(1).to_string());
         command.env("LAB_FORM", self.form.name());
         command.env("LAB_READERS", self.readers.to_string());
-        if let Some(path) = &self.password_file {
-            command.env("LAB_PASSWORD_FILE", path);
+        if self.reads_password {
+            lab.write_password(PASSWORD)?;
+            command.env("LAB_PASSWORD_FILE", lab.password_path());
         }
+        Ok(())
     }
 }
 
@@ -68,6 +72,7 @@ impl Form {
             Self::Plain => "plain",
             Self::Chain => "chain",
             Self::Sequence => "sequence",
+            Self::Family => "family",
             Self::Function => "function",
             Self::View => "view",
             Self::Bulk => "bulk",
@@ -94,7 +99,7 @@ impl Form {
             RETURN place(@w, @s, @p)";
         match self {
             Self::Plain => vec![],
-            Self::Chain => vec![PARENTS, REFERENCE],
+            Self::Chain | Self::Family => vec![PARENTS, REFERENCE],
             Self::Sequence => vec!["CREATE SEQUENCE ids", PARENTS, REFERENCE],
             Self::Function => vec![PLACE],
             Self::View => vec![PLACE, PLACE_IT, "CREATE VIEW placing AS SELECT place_it() AS placed"],
@@ -105,9 +110,9 @@ impl Form {
                 };
                 let mut statements =
                     vec![engine, "CREATE TABLE numbers (n INT PRIMARY KEY)", "INSERT INTO numbers VALUES (1)"];
-                // Doubled fifteen times: 32,768 numbers.
+                // Doubled fourteen times: 16,384 numbers.
                 statements.extend(
-                    ["INSERT INTO numbers SELECT n + (SELECT COUNT(*) FROM numbers AS former) FROM numbers"; 15],
+                    ["INSERT INTO numbers SELECT n + (SELECT COUNT(*) FROM numbers AS former) FROM numbers"; 14],
                 );
                 statements
             }
@@ -116,7 +121,7 @@ impl Form {
 
     /// A query that counts rows with a parent that is none of theirs, for forms with parents.
     pub fn strays(self) -> Option<&'static str> {
-        matches!(self, Self::Chain | Self::Sequence).then_some(
+        matches!(self, Self::Chain | Self::Sequence | Self::Family).then_some(
             "SELECT COUNT(*) FROM shop.orders o LEFT JOIN shop.parents p ON p.id = o.parent \
              WHERE p.id IS NULL OR p.worker <> o.worker OR p.seq <> o.seq",
         )

@@ -25,8 +25,8 @@ impl Workload {
     }
 
     /// The command in the lab's sandbox, where `preload` is visible under its own path.
-    pub(super) fn command(self, lab: &Lab, preload: Option<&Path>) -> Result<Command> {
-        let script = |interpreter, suffix, text| self.script(lab, interpreter, suffix, text);
+    pub(super) fn command(self, lab: &Lab, preload: Option<&Path>, names: &[(&str, &str)]) -> Result<Command> {
+        let script = |interpreter, suffix, text| self.script(lab, interpreter, suffix, text, names);
         match self {
             Self::Mysql2 => script("/usr/bin/ruby", "rb", include_str!("../../workloads/mysql2.rb")),
             Self::ActiveRecord => script("/usr/bin/ruby", "rb", include_str!("../../workloads/activerecord.rb")),
@@ -34,22 +34,29 @@ impl Workload {
             Self::Dbd => script("/usr/bin/perl", "pl", include_str!("../../workloads/dbd.pl")),
             Self::LibMariaDb => {
                 let flags = template::run(Command::new("mariadb_config").args(["--include", "--libs"]))?;
-                lab.command(self.build(lab, flags.split_whitespace().map(str::to_owned))?)
+                lab.command_with_names(self.build(lab, flags.split_whitespace().map(str::to_owned))?, names)
             }
             Self::LibMySqlClient => {
                 let program = self.build(lab, sid_flags(&roots::sid_root()?))?;
-                lab.sid_command(program, preload.as_slice())
+                lab.sid_command_with_names(program, preload.as_slice(), names)
             }
         }
     }
 
-    fn script(self, lab: &Lab, interpreter: &'static str, suffix: &str, text: &str) -> Result<Command> {
+    fn script(
+        self,
+        lab: &Lab,
+        interpreter: &'static str,
+        suffix: &str,
+        text: &str,
+        names: &[(&str, &str)],
+    ) -> Result<Command> {
         let program = PathBuf::from(interpreter);
         if !program.exists() {
             return Err(Error::Missing { what: "an interpreter", path: program });
         }
         let path = self.write(lab, suffix, text)?;
-        let mut command = lab.command(interpreter)?;
+        let mut command = lab.command_with_names(interpreter, names)?;
         command.arg(path);
         Ok(command)
     }
