@@ -176,6 +176,10 @@ impl Draft<'_> {
 
     fn write(&mut self) {
         let explicit = self.grammar.switches || self.dice.number(0..=3) == 0;
+        if self.grammar.flavor == Flavor::MariaDb && self.dice.number(0..=3) == 0 {
+            let text = self.pick(if explicit { phrases::RETURNING_WITH_IDS } else { phrases::RETURNING }, 30);
+            return self.query(text, Mark::Fragile);
+        }
         let text = self.pick(if explicit { phrases::WRITES_WITH_IDS } else { phrases::WRITES }, 30);
         self.query(text, Mark::Plain);
     }

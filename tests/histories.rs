@@ -24,7 +24,7 @@ const SHORTER: usize = 40;
 /// Failures that are told at most.
 const FAILURES: usize = 3;
 /// They share the histories.
-const TESTS: u64 = 8;
+const TESTS: u64 = 12;
 /// So many histories say nothing of how many are carried over.
 const FEW: u64 = 40;
 
@@ -143,7 +143,7 @@ fn number(flavor: Flavor, driver: Driver) -> u64 {
     2 * u64::from(flavor == Flavor::MySql) + u64::from(driver == Driver::LibMySqlClient)
 }
 
-/// Half of all, on four combinations.
+/// A third of all, on four combinations.
 fn killed(flavor: Flavor, driver: Driver) {
     let Some(lab) = single(flavor) else { return };
     let Some(mut twins) = Twins::start(&lab, driver) else { return };
@@ -162,7 +162,7 @@ fn killed(flavor: Flavor, driver: Driver) {
     account.close("killed while idle", (flavor, driver));
 }
 
-/// The other half: connections stay, or are cut.
+/// Another third: connections stay, or are cut.
 fn switched(flavor: Flavor, driver: Driver) {
     let Some(lab) = pair(flavor) else { return };
     let Some(mut twins) = Twins::start(&lab, driver) else { return };
@@ -198,6 +198,25 @@ fn switched(flavor: Flavor, driver: Driver) {
     }
 }
 
+/// The last third: nobody moves, and writes are refused for a moment.
+fn refused(flavor: Flavor, driver: Driver) {
+    let Some(lab) = single(flavor) else { return };
+    let Some(mut twins) = Twins::start(&lab, driver) else { return };
+    let grammar = Grammar { flavor, driver, switches: true };
+    let mut account = Account::default();
+    for seed in seeds(8 + number(flavor, driver)) {
+        let case = Case::new(&grammar, seed);
+        let end = twins.with_a_blip(&lab, case.life());
+        account.enter(&case, end, |why| {
+            shrunk(&case, why, SHORTER, |shorter| twins.with_a_blip(&lab, shorter.life()).err())
+        });
+        if account.is_full() {
+            break;
+        }
+    }
+    account.close("refused for a moment", (flavor, driver));
+}
+
 /// Nobody can tell the moved connection from the one that stays, on each library and each server.
 macro_rules! on_all {
     ($($name:ident: $how:ident($flavor:ident, $driver:ident);)*) => {$(
@@ -213,6 +232,10 @@ on_all! {
     nobody_can_tell_that_libmariadb_was_killed_while_idle_on_mysql: killed(MySql, LibMariaDb);
     nobody_can_tell_that_libmysqlclient_was_killed_while_idle_on_mariadb: killed(MariaDb, LibMySqlClient);
     nobody_can_tell_that_libmysqlclient_was_killed_while_idle_on_mysql: killed(MySql, LibMySqlClient);
+    nobody_can_tell_that_libmariadb_was_refused_for_a_moment_on_mariadb: refused(MariaDb, LibMariaDb);
+    nobody_can_tell_that_libmariadb_was_refused_for_a_moment_on_mysql: refused(MySql, LibMariaDb);
+    nobody_can_tell_that_libmysqlclient_was_refused_for_a_moment_on_mariadb: refused(MariaDb, LibMySqlClient);
+    nobody_can_tell_that_libmysqlclient_was_refused_for_a_moment_on_mysql: refused(MySql, LibMySqlClient);
     nobody_can_tell_that_libmariadb_followed_the_writer_on_mariadb: switched(MariaDb, LibMariaDb);
     nobody_can_tell_that_libmariadb_followed_the_writer_on_mysql: switched(MySql, LibMariaDb);
     nobody_can_tell_that_libmysqlclient_followed_the_writer_on_mariadb: switched(MariaDb, LibMySqlClient);

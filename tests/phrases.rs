@@ -29,6 +29,8 @@ pub const SETTINGS: &[&str] = &[
     "SET sql_safe_updates = 1",
     "SET innodb_lock_wait_timeout = #, lock_wait_timeout = 10#",
     "SET sql_auto_is_null = 1",
+    "SET auto_increment_increment = #, auto_increment_offset = 1",
+    "SET @@auto_increment_increment = DEFAULT",
     "SET @@session.timestamp = 12345678#.25",
     "SET timestamp = DEFAULT",
     "SET @a = 'with', sql_mode = 'NO_ZERO_DATE', @b = #",
@@ -61,6 +63,8 @@ pub const READS: &[(&str, Mark)] = &[
     ("SELECT DATABASE(), @@autocommit, @@sql_mode", Fragile),
     ("SELECT DATE_FORMAT('2024-05-01', '%W %M'), WEEK('2024-05-01')", Plain),
     ("SELECT GROUP_CONCAT(v ORDER BY id) FROM t", Plain),
+    ("SELECT * FROM w ORDER BY id", Fragile),
+    ("SELECT COUNT(*) FROM w JOIN u", Fragile),
     ("SHOW TABLES", Plain),
     ("DO 1", Plain),
 ];
@@ -77,6 +81,21 @@ pub const WRITES: &[&str] = &[
     "UPDATE t SET v = 'none' WHERE n = 1000",
     "DELETE FROM t WHERE n = #",
     "INSERT INTO u (v) VALUES ('u')",
+    "INSERT INTO w (v, n) VALUES ('through a view', #)",
+];
+
+/// MariaDB only: what frameworks send for each new object.
+pub const RETURNING: &[&str] = &[
+    "INSERT INTO t (v, n) VALUES ('one', #) RETURNING id, v",
+    "INSERT INTO t (v, n) VALUES ('two', #), ('more', 1#0) RETURNING id",
+    "INSERT INTO w (v, n) VALUES ('through a view', #) RETURNING id",
+    "DELETE FROM t WHERE n = # RETURNING v",
+];
+
+pub const RETURNING_WITH_IDS: &[&str] = &[
+    "INSERT INTO t (id, v, n) VALUES ({id} + 1#, 'one', #) RETURNING id, v",
+    "REPLACE INTO t (id, v, n) VALUES ({id} + 7#, 'replaced', #) RETURNING n",
+    "DELETE FROM t WHERE n = # RETURNING v",
 ];
 
 /// Without generated ids.
@@ -88,6 +107,7 @@ pub const WRITES_WITH_IDS: &[&str] = &[
     "INSERT INTO t (id, v, n) SELECT id + 90, v, n + 200 FROM t WHERE n < 3 ORDER BY id",
     "REPLACE INTO t (id, v, n) VALUES ({id} + 7#, 'replaced', #)",
     "UPDATE t SET v = CONCAT(v, '.') WHERE n <= #",
+    "UPDATE w SET v = CONCAT(v, '-') WHERE n <= #",
     "DELETE FROM t WHERE n = #",
     "INSERT INTO u (v) VALUES ('u')",
 ];

@@ -25,6 +25,9 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// For so long a server refuses writes.
+const MOMENT: Duration = Duration::from_millis(60);
+
 /// Handles of the program.
 const BARE: usize = 0;
 const ROOT: usize = 1;
@@ -131,6 +134,54 @@ impl Twins {
         };
         let reason = pair.reason_for_a_loss(first)?;
         self.is_as_if_gone_away(&address, SHORT, pair.steps, first, &made)?;
+        Ok(End::Lost(reason))
+    }
+
+    /// Both live through the steps; before one of them the moved one's server begins to refuse writes, for a moment. Nobody
+    /// takes its place.
+    pub fn with_a_blip(&mut self, lab: &Lab, life: Life<'_>) -> Result<End, String> {
+        self.refused(lab, life).map_err(|why| self.with_last_words(why))
+    }
+
+    fn refused(&mut self, lab: &Lab, (steps, at): Life<'_>) -> Result<End, String> {
+        let server = lab.blue();
+        if self.id == 0 {
+            self.connect_root(server);
+        }
+        let address = server.ip().to_string();
+        let mut batch = self.fresh(&[STILL, MOVING, SHORT], steps);
+        let bare = batch.life(BARE, &address, STILL, steps, None);
+        let name = format!("h{}.{DOMAIN}", self.id / IDS % NAMES);
+        let begin = batch.add(format!("connect {MOVED} {name} 3306 - {USER} {PASSWORD} {MOVING}"));
+        batch.steps(MOVED, MOVING, &steps[..at]);
+        let before = begin..batch.commands.len();
+        let first = self.tell(&batch.commands);
+
+        server.set_read_only(true).unwrap();
+        let mut batch = Batch { id: self.id, ..Batch::default() };
+        let begin = batch.add(format!("give_up {MOVED}")) + 1;
+        batch.steps(MOVED, MOVING, &steps[at..]);
+        let after = begin..batch.commands.len();
+        batch.add(format!("close {MOVED}"));
+        let [still, moving] = [STILL, MOVING].map(|db| batch.add(content(db)));
+        let second = std::thread::scope(|scope| {
+            let end = scope.spawn(|| {
+                std::thread::sleep(MOMENT);
+                server.set_read_only(false).unwrap();
+            });
+            let told = self.tell(&batch.commands);
+            end.join().expect("the server takes writes again");
+            told
+        });
+
+        let bare = as_of(&first[bare], STILL);
+        let mut moved = as_of(&first[before], MOVING);
+        moved.extend(as_of(&second[after], MOVING));
+        let [kept, made] = [(still, STILL), (moving, MOVING)].map(|(place, db)| second[place].replace(db, "{db}"));
+        let pair = Pair { steps, at, bare: &bare, moved: &moved };
+        let Some(first) = pair.first_difference() else { return pair.alike(&kept, &made) };
+        let reason = pair.reason_for_an_end(first)?;
+        self.is_as_if_gone_away(&address, SHORT, steps, first, &made)?;
         Ok(End::Lost(reason))
     }
 
@@ -281,7 +332,8 @@ fn creation(db: &str) -> String {
     for db in [db, &format!("{db}o")] {
         text += &format!(
             "DROP DATABASE IF EXISTS {db}; CREATE DATABASE {db} CHARACTER SET utf8mb4; CREATE TABLE {db}.t \
-             (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(30), n INT UNIQUE); CREATE TABLE {db}.u (v VARCHAR(30)); "
+             (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(30), n INT UNIQUE); CREATE TABLE {db}.u (v VARCHAR(30)); \
+             CREATE VIEW {db}.w AS SELECT id, v, n FROM {db}.t WHERE n < 50; "
         );
     }
     text
