@@ -10,6 +10,8 @@ fn main() {
     println!("cargo::rerun-if-changed=src/hooks/asleep.ld");
     // Never unloaded: hooks, atfork handlers and the watcher's thread point into it.
     link("-Wl,-z,nodelete");
+    // One library, however it comes in: preloaded by its path, or as a dependency of a program that was linked with it.
+    link("-Wl,-soname,libpointsman.so");
     if !sleeps() {
         return;
     }

@@ -73,6 +73,26 @@ fn a_strict_c_program_that_includes_the_header_and_links_the_library_gets_what_i
 }
 
 #[test]
+fn a_program_that_was_linked_with_the_library_and_has_another_copy_preloaded_loads_one_of_them() {
+    let library = library();
+    let include = format!("-I{}", root().join("include").display());
+    let rpath = format!("-Wl,-rpath,{}", library.parent().expect("a directory").display());
+    let flags = ["-std=c99", &include, library.to_str().expect("UTF-8"), &rpath];
+    let program = compile::compile("abi_preloaded", "abi", Kind::Program, &flags);
+    let copy = program.with_extension("so");
+    fs::copy(&library, &copy).expect("a copy");
+    let mut command = Command::new(&program);
+    // The loader lists what it would load.
+    let ran = run({
+        command.env("LD_TRACE_LOADED_OBJECTS", "1").env("LD_PRELOAD", &copy);
+        command
+    });
+    let ours: Vec<_> =
+        ran.stdout.lines().filter(|line| line.contains("libpointsman") || line.contains("abi_")).collect();
+    assert!(ours.len() == 1 && ours[0].contains(copy.to_str().expect("UTF-8")), "{ran:?}");
+}
+
+#[test]
 fn the_header_is_strict_cpp_too() {
     let mut compiler = Command::new("c++");
     compiler.args(["-std=c++11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-I"]);

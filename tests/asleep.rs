@@ -143,6 +143,30 @@ impl File {
         self.dynamic().into_iter().find(|entry| entry.0 == tag).map(|entry| entry.1)
     }
 
+    /// The string at this place of the dynamic section's table.
+    fn string(&self, at: u64) -> String {
+        let start = (self.value(5).expect("strings") + at) as usize;
+        let text = self.0[start..].split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    /// File and version of whatever is asked of other libraries, those of weak symbols included.
+    fn versions(&self) -> Vec<(String, String)> {
+        let (mut at, count) =
+            (self.value(0x6fff_fffe).expect("versions"), self.value(0x6fff_ffff).expect("their number"));
+        let mut versions = vec![];
+        for _ in 0..count {
+            let file = self.string(self.number::<4>(at + 4));
+            let mut version = at + self.number::<4>(at + 8);
+            for _ in 0..self.number::<2>(at + 2) {
+                versions.push((file.clone(), self.string(self.number::<4>(version + 8))));
+                version += self.number::<4>(version + 12);
+            }
+            at += self.number::<4>(at + 12);
+        }
+        versions
+    }
+
     /// The addresses of the words that are relocated when the library wakes up.
     fn postponed(&self) -> BTreeSet<u64> {
         // In the first segment, addresses are offsets.
@@ -176,6 +200,20 @@ fn the_dynamic_linker_has_next_to_nothing_to_do() {
     let others = file.value(DT_RELASZ).unwrap_or(0) / RELA;
     assert!(others <= 40, "{others} relocations: what is new belongs into src/hooks/imports.rs");
     assert!(file.postponed().len() > 1000);
+}
+
+#[test]
+fn every_glibc_from_2_28_on_has_what_the_dynamic_linker_is_asked_for() {
+    let versions = File(fs::read(library()).unwrap()).versions();
+    assert!(!versions.is_empty());
+    for (file, version) in versions {
+        let number = version.strip_prefix("GLIBC_2.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
+        assert!(
+            number.is_some_and(|minor| minor <= 28),
+            "{version} of {file}: what needs it belongs into src/hooks/imports.rs or src/hooks/own.rs"
+        );
+        assert!(file == "libc.so.6" || file.starts_with("ld-linux"), "{file} is not in every process");
+    }
 }
 
 #[test]

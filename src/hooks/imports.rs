@@ -2,9 +2,9 @@
 //! that never talks to MySQL as much as thirty relocations. Each is a jump through a slot, which is filled when the
 //! library wakes up (`wake`), and must not be called before.
 //!
-//! Not in the list, so looked up at once: what a sleeping library calls (`dlsym`, `dlopen`, `__errno_location`, what
-//! `loader` needs, and the `mem*` functions, to which a compiler may turn any loop), what glibc 2.28 may lack (`gettid`), and what older glibcs
-//! have in `libc_nonshared.a` only (`stat64`, `fstat64`). A function that is missing here costs time, nothing else.
+//! Not in the list, so looked up at once: what a sleeping library calls (`dl_iterate_phdr`, `__errno_location`, what
+//! `loader` needs, and the `mem*` functions, to which a compiler may turn any loop). A function that is missing here costs
+//! time, and must be one that glibc 2.28 has in libc.so.6 under the version of the build's glibc. `own` has the others.
 //!
 //! A compiler calls them through the global offset table, which is not relocated either while the library sleeps; what has
 //! to be called on the way to waking is reached by [`early`].
@@ -12,6 +12,8 @@
 //! libgcc_s is not even loaded before: that took a third of all the time.
 
 use std::ffi::{c_char, c_void};
+
+use super::linker;
 
 macro_rules! imports {
     ($( $library:literal: $($name:ident)* ;)*) => {
@@ -90,7 +92,7 @@ imports! {
     "libc.so.6": clock_gettime clock_nanosleep epoll_wait poll;
     // The global scope, in which a program may have an allocator of its own.
     "": __cxa_thread_atexit_impl __xpg_strerror_r abort bind calloc
-        dl_iterate_phdr dladdr dladdr1 dlclose epoll_create1 epoll_ctl eventfd free getauxval getcwd getenv
+        dladdr dladdr1 dlclose epoll_create1 epoll_ctl eventfd free getauxval getcwd getenv
         gethostname getpeername getpid getrandom getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64 pause
         posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
@@ -178,7 +180,7 @@ fn open(library: *const u8) -> Option<*mut c_void> {
         if *library == 0 {
             return Some(libc::RTLD_DEFAULT);
         }
-        let handle = libc::dlopen(library.cast(), libc::RTLD_NOW);
+        let handle = linker::dlopen(library.cast(), libc::RTLD_NOW);
         (!handle.is_null()).then_some(handle)
     }
 }
@@ -187,11 +189,16 @@ fn find(library: Option<*mut c_void>, name: *const c_char) -> *mut c_void {
     let Some(library) = library else { return std::ptr::null_mut() };
     // SAFETY: an open library, or the global scope, and NUL-terminated names.
     unsafe {
-        let found = libc::dlsym(library, name);
-        if found.is_null() && library == libc::RTLD_DEFAULT {
-            // glibc before 2.34 has threads in a library of their own.
-            let threads = libc::dlopen(c"libpthread.so.0".as_ptr(), libc::RTLD_NOW);
-            return if threads.is_null() { threads } else { libc::dlsym(threads, name) };
+        let mut found = linker::dlsym(library, name);
+        if library == libc::RTLD_DEFAULT {
+            // glibc before 2.34 has threads and the linker's functions in libraries of their own.
+            let mut others = [c"libpthread.so.0".as_ptr(), c"libdl.so.2".as_ptr()].into_iter();
+            while let (true, Some(other)) = (found.is_null(), others.next()) {
+                let other = linker::dlopen(other, libc::RTLD_NOW);
+                if !other.is_null() {
+                    found = linker::dlsym(other, name);
+                }
+            }
         }
         found
     }

@@ -19,12 +19,15 @@ pub mod floor;
 mod imports;
 #[cfg(all(feature = "doors", not(test)))]
 mod libc_doors;
+mod linker;
 mod loader;
 pub mod mark;
 #[cfg(all(feature = "doors", not(test)))]
 mod mysql_doors;
 pub mod news;
 pub mod objects;
+#[cfg(all(feature = "doors", not(test)))]
+mod own;
 pub mod pages;
 pub mod raw;
 pub mod recall;

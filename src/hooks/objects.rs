@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicPtr, Ordering::*},
 };
 
-use super::loader;
+use super::{linker, loader};
 
 /// A loaded object (executable or library).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Object {
         // SAFETY: RTLD_NOLOAD only returns what is loaded already; strings are NUL-terminated. The reference that
         // it takes keeps the object loaded, which is wanted: we remember addresses in it.
         let found = loader::ask(|| unsafe {
-            let handle = libc::dlopen(self.path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
-            if handle.is_null() { ptr::null_mut() } else { libc::dlsym(handle, name.as_ptr()) }
+            let handle = linker::dlopen(self.path.as_ptr(), libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+            if handle.is_null() { ptr::null_mut() } else { linker::dlsym(handle, name.as_ptr()) }
         });
         if is_ours(found) { next(name) } else { found }
     }
@@ -51,21 +51,14 @@ impl Object {
 
 /// The definition that comes after ours in the global search order, or null.
 pub fn next(name: &CStr) -> *mut c_void {
-    loader::ask(|| next_of_libc(name))
-}
-
-/// The same for the doors of libc, which every process comes through, also between fork and exec: no handler of fork is
-/// registered for their sake.
-fn next_of_libc(name: &CStr) -> *mut c_void {
-    // SAFETY: the string is NUL-terminated.
-    unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) }
+    loader::ask(|| linker::next(name))
 }
 
 /// A call of `name` means the C library's own function, whether it comes through a door of ours or not: no other preload,
 /// sanitizer or scheduler of the application stands in between.
 pub fn is_the_c_librarys(name: &CStr) -> bool {
     // SAFETY: the string is NUL-terminated.
-    let first = loader::ask(|| unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
+    let first = loader::ask(|| unsafe { linker::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) });
     let meant = if is_ours(first) { next(name) } else { first };
     // glibc before 2.34 has another definition of some functions in its library of threads.
     let names = [&b"libc.so"[..], b"libc-", b"libpthread"];
@@ -161,7 +154,9 @@ impl Next {
         if !known.is_null() {
             return known;
         }
-        let found = next_of_libc(name);
+        // Not by `next`: every process comes through the doors of libc, also between fork and exec, and no handler of fork
+        // is registered for their sake.
+        let found = linker::next(name);
         self.0.store(found, Relaxed);
         found
     }

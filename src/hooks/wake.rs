@@ -14,7 +14,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicI32, Ordering::*},
 };
 
-use super::{errno, imports, imports::early, loader, objects};
+use super::{errno, imports, imports::early, linker, loader, objects};
 
 const ASLEEP: i32 = 0;
 const AWAKE: i32 = -1;
@@ -254,11 +254,11 @@ fn in_the_scope_of(caller: usize, name: &CStr) -> *mut c_void {
         if dladdr(caller as *const c_void, &mut info) == 0 {
             return ptr::null_mut();
         }
-        let object = libc::dlopen(info.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD);
+        let object = linker::dlopen(info.dli_fname, libc::RTLD_LAZY | libc::RTLD_NOLOAD);
         if object.is_null() {
             return ptr::null_mut();
         }
-        let found = libc::dlsym(object, name.as_ptr());
+        let found = linker::dlsym(object, name.as_ptr());
         early!(dlclose: unsafe extern "C" fn(*mut c_void) -> c_int)(object);
         let ours = dladdr(found, &mut info) != 0 && info.dli_fbase == own_addresses().0 as *mut c_void;
         if ours { ptr::null_mut() } else { found }
