@@ -34,8 +34,10 @@ fn linked(metadata: &Metadata) -> Vec<&Package> {
     reached.into_iter().map(package).collect()
 }
 
+/// The packages of this platform: a build has fetched no other's.
 fn metadata() -> Metadata {
-    let options = ["--locked".to_owned(), "--offline".to_owned()];
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let options = ["--locked", "--offline", "--filter-platform", &platform].map(str::to_owned);
     let mut command = MetadataCommand::new();
     command.manifest_path(root().join("Cargo.toml")).other_options(options);
     command.exec().expect("cargo knows the packages")
