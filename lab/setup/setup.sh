@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the lab needs: MariaDB and the drivers from the system's packages, and MySQL from Debian sid in a root
-# of its own, .roots/sid. `setup.sh bench` and `setup.sh aarch64` add what `make bench` and `make aarch64` need, the latter in
-# .roots/arm64. Idempotent; needs root. Uses the mirror that this machine's apt uses.
+# of its own, .roots/sid. `setup.sh systems` adds a root for each Debian that the library has to start on, with its own
+# drivers, in .roots/systems; `setup.sh bench` and `setup.sh aarch64` add what `make bench` and `make aarch64` need, the
+# latter in .roots/arm64. Idempotent; needs root. Uses the mirror that this machine's apt uses.
 set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
@@ -14,6 +15,8 @@ packages="gcc g++ libc6-dev nftables openssl mariadb-server mariadb-client libma
 # What only `make aarch64` needs: a linker and an emulator.
 [ "${1:-}" = aarch64 ] && packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 sid_packages="mysql-server-core mysql-client-core libmysqlclient24 libmysqlclient-dev"
+systems="bullseye bookworm trixie sid"
+system_packages_of_each="ruby ruby-mysql2 python3 python3-mysqldb libdbd-mysql-perl php-cli php-mysql"
 export DEBIAN_FRONTEND=noninteractive
 
 say() { printf '==> %s\n' "$*"; }
@@ -28,10 +31,8 @@ forbid_services() {
     our_policy=$policy
 }
 our_policy=
-chrooted=
 clean_up() {
     [ -z "$our_policy" ] || rm -f "$our_policy"
-    [ -z "$chrooted" ] || umount "$chrooted/proc" 2>/dev/null || true
 }
 trap clean_up EXIT
 trap 'exit 130' INT
@@ -67,37 +68,67 @@ mirror() {
         awk '$2 !~ /security|updates|backports/ { print $1; exit }'
 }
 
-in_sid() { chroot "$roots/sid.partial" "$@"; }
+# A minimal root of a Debian release, with packages, made beside its place and then moved there.
+debian_root() (
+    suite=$1 place=$2 partial=$2.partial
+    shift 2
+    mkdir -p "$(dirname "$place")"
+    partial=$(cd "$(dirname "$place")" && pwd -P)/$(basename "$partial")
+    inside() { chroot "$partial" "$@"; }
+    # What an interrupted run left: first its mounts, or rm would follow them.
+    awk -v root="$partial/" 'index($2, root) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n1 umount
+    rm -rf --one-file-system "$partial"
+    say "Debian $suite: making a minimal root from $site (a minute or two)"
+    debootstrap --variant=minbase "$suite" "$partial" "$site" >"$place.log" 2>&1 || fail "debootstrap failed: see $place.log"
+    say "Debian $suite: installing $*"
+    printf '#!/bin/sh\nexit 101\n' >"$partial/usr/sbin/policy-rc.d"
+    chmod 755 "$partial/usr/sbin/policy-rc.d"
+    cp -L /etc/resolv.conf "$partial/etc/resolv.conf"
+    trap 'umount "$partial/proc" 2>/dev/null || true' EXIT
+    mount -t proc proc "$partial/proc"
+    {
+        # The Release file of an archive's snapshot may have expired; its signature is checked all the same.
+        inside apt-get -o Acquire::Check-Valid-Until=false update -q &&
+            inside apt-get -o Acquire::Check-Valid-Until=false -o Dpkg::Options::=--force-unsafe-io \
+                install -y -q --no-install-recommends "$@" &&
+            inside apt-get clean
+    } >>"$place.log" 2>&1 || fail "the packages of Debian $suite cannot be had: see $place.log"
+    umount "$partial/proc"
+    mv -T "$partial" "$place"
+    rm -f "$place.log"
+    say "Debian $suite: made"
+)
+
+find_mirror() {
+    site=$(mirror)
+    [ -n "$site" ] || fail "apt knows no Debian archive: add one to its sources, run apt-get update, try again"
+}
 
 sid_root() {
     if [ -x "$roots/sid/usr/sbin/mysqld" ]; then
         say "MySQL from sid: already in .roots/sid"
         return
     fi
-    site=$(mirror)
-    [ -n "$site" ] || fail "apt knows no Debian archive: add one to its sources, run apt-get update, try again"
-    mkdir -p "$roots"
-    roots=$(cd "$roots" && pwd -P)
-    # What an interrupted run left: first its mounts, or rm would follow them.
-    awk -v root="$roots/sid.partial/" 'index($2, root) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r -n1 umount
-    rm -rf --one-file-system "$roots/sid.partial"
-    say "MySQL from sid: making a minimal root from $site (several minutes)"
-    debootstrap --variant=minbase sid "$roots/sid.partial" "$site"
-    say "MySQL from sid: installing $sid_packages"
-    printf '#!/bin/sh\nexit 101\n' >"$roots/sid.partial/usr/sbin/policy-rc.d"
-    chmod 755 "$roots/sid.partial/usr/sbin/policy-rc.d"
-    cp -L /etc/resolv.conf "$roots/sid.partial/etc/resolv.conf"
-    chrooted=$roots/sid.partial
-    mount -t proc proc "$chrooted/proc"
-    # An archive snapshot's Release file may have expired; its signature is checked all the same.
-    in_sid apt-get -o Acquire::Check-Valid-Until=false update -q
+    find_mirror
     # shellcheck disable=SC2086
-    in_sid apt-get -o Acquire::Check-Valid-Until=false install -y -q --no-install-recommends $sid_packages
-    in_sid apt-get clean
-    umount "$chrooted/proc"
-    chrooted=
-    [ -x "$roots/sid.partial/usr/sbin/mysqld" ] || fail "the packages $sid_packages brought no mysqld"
-    mv "$roots/sid.partial" "$roots/sid"
+    debian_root sid "$roots/sid" $sid_packages
+    [ -x "$roots/sid/usr/sbin/mysqld" ] || fail "the packages $sid_packages brought no mysqld: remove .roots/sid"
+}
+
+# All of them at the same time. One that cannot be had is said, and its tests say so too.
+system_roots() {
+    making=
+    for suite in $systems; do
+        if [ -d "$roots/systems/$suite" ]; then
+            say "Debian $suite with its drivers: already in .roots/systems"
+            continue
+        fi
+        find_mirror
+        # shellcheck disable=SC2086
+        debian_root "$suite" "$roots/systems/$suite" $system_packages_of_each &
+        making="$making $!"
+    done
+    for process in $making; do wait "$process" || say "a Debian is missing, see above: its tests are skipped"; done
 }
 
 # The other peer, which only sid has. A machine that cannot get it measures without.
@@ -134,6 +165,7 @@ arm64_root() {
 command -v apt-get >/dev/null || fail "this script knows Debian and its relatives only: apt-get is not here"
 system_packages
 sid_root
+[ "${1:-}" != systems ] || system_roots
 [ "${1:-}" != bench ] || sid_bench_packages
 [ "${1:-}" != aarch64 ] || arm64_root
 say "ready"

@@ -4,7 +4,7 @@ use crate::dns::Dns;
 use crate::front::Front;
 use crate::ground::Ground;
 use crate::slot::{PORT, Slot};
-use crate::{Error, Flavor, Result, Server, sandbox, template};
+use crate::{Error, Flavor, Result, Server, System, roots, sandbox, template};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -192,12 +192,26 @@ impl Lab {
         paths: &[&Path],
         files: &[(&str, &str)],
     ) -> Result<Command> {
-        let program = program.as_ref();
+        self.command_inside(&roots::sid_root()?, program.as_ref(), paths, files)
+    }
+
+    /// As [`Lab::sid_command`], inside a Debian with its own drivers.
+    pub fn system_command(&self, system: System, program: impl AsRef<Path>, paths: &[&Path]) -> Result<Command> {
+        self.command_inside(&system.root()?, program.as_ref(), paths, &[])
+    }
+
+    pub(crate) fn command_inside(
+        &self,
+        debian: &Path,
+        program: &Path,
+        paths: &[&Path],
+        files: &[(&str, &str)],
+    ) -> Result<Command> {
         let mut shared = paths.to_vec();
         if program.exists() && !program.starts_with("/usr") {
             shared.push(program);
         }
-        sandbox::sid_command(program.as_os_str(), &shared, self.directory(), self.0.slot.dns(), files)
+        sandbox::command_inside(debian, program.as_os_str(), &shared, self.directory(), self.0.slot.dns(), files)
     }
 
     /// Numbers for `count` workers that no other workload of this lab has.

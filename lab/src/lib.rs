@@ -61,7 +61,7 @@ pub use flavor::Flavor;
 pub use front::Delays;
 pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Transaction, Verdict};
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
-pub use roots::sid_root;
+pub use roots::{System, sid_root};
 pub use sandbox::SandboxKind;
 pub use scenario::{
     Absence, Action, Blip, Handover, Loss, RunningScenario, Scenario, ScenarioKind, Stall, Step, TopologyStatus,

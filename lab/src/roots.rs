@@ -1,4 +1,5 @@
-//! Where things are that a lab does not make itself: the root with MySQL from Debian sid, and the place for templates.
+//! Where things are that a lab does not make itself: the root with MySQL from Debian sid, other Debians, and the place for
+//! templates.
 
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,40 @@ pub fn sid_root() -> Result<PathBuf> {
         .ok()
         .filter(|root| root.join("usr/sbin/mysqld").exists())
         .ok_or(Error::Missing { what: "MySQL from Debian sid", path })
+}
+
+/// A Debian with its own C library, client library, interpreters and drivers, made by `lab/setup/setup.sh systems`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum System {
+    Bullseye,
+    Bookworm,
+    Trixie,
+    Sid,
+}
+
+impl System {
+    pub const ALL: [Self; 4] = [Self::Bullseye, Self::Bookworm, Self::Trixie, Self::Sid];
+
+    /// Debian's name for it.
+    pub fn suite(self) -> &'static str {
+        match self {
+            Self::Bullseye => "bullseye",
+            Self::Bookworm => "bookworm",
+            Self::Trixie => "trixie",
+            Self::Sid => "sid",
+        }
+    }
+
+    pub(crate) fn root(self) -> Result<PathBuf> {
+        let path = roots().join("systems").join(self.suite());
+        path.canonicalize().map_err(|_| Error::Missing { what: "a Debian with its own drivers", path })
+    }
+}
+
+impl std::fmt::Display for System {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.suite())
+    }
 }
 
 /// A program of the sid root, run by that root's loader with that root's libraries.

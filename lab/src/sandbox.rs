@@ -1,12 +1,12 @@
 //! Programs that see only the lab's resolver: a private mount name space with our resolv.conf over the system's.
 
+mod inside;
 mod names;
 mod plan;
-mod sid;
 
+pub(crate) use inside::command as command_inside;
 pub use plan::SandboxKind;
 pub(crate) use plan::die_with_parent;
-pub(crate) use sid::command as sid_command;
 
 use crate::Result;
 use plan::{Bind, Plan};

@@ -10,7 +10,7 @@ pub use naming::Naming;
 pub use running::{RunningWorkload, Stats};
 
 use crate::lab::{DATABASE, PASSWORD, USER};
-use crate::{ENDPOINT, Lab, Result, StatementKind, child};
+use crate::{ENDPOINT, Lab, Result, StatementKind, System, child};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -56,6 +56,8 @@ pub struct WorkloadOptions {
     pub habits: Habits,
     /// How its resolver is set up.
     pub naming: Naming,
+    /// The Debian whose interpreter and driver it is; the host's if none is named.
+    pub system: Option<System>,
     /// More environment variables.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -73,6 +75,7 @@ impl Default for WorkloadOptions {
             reads_only: false,
             habits: Habits::default(),
             naming: Naming::default(),
+            system: None,
             env: vec![],
         }
     }
@@ -109,6 +112,11 @@ impl WorkloadOptions {
         self
     }
 
+    pub fn on(mut self, system: System) -> Self {
+        self.system = Some(system);
+        self
+    }
+
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
         self
@@ -126,7 +134,7 @@ impl Workload {
         let first = lab.take_workers(options.threads);
         let files = options.naming.files(lab);
         let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-        let mut command = self.command(lab, options.preload.as_deref(), &files)?;
+        let mut command = self.command(lab, &options, &files)?;
         command
             .env("LAB_HOST", options.naming.host().unwrap_or(&options.host))
             .env("LAB_PORT", lab.port().to_string())

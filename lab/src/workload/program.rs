@@ -1,7 +1,7 @@
 //! The programs: compiled into this crate as text, written into the lab's directory, and run by their interpreter or
 //! built by the C compiler.
 
-use super::Workload;
+use super::{Workload, WorkloadOptions};
 use crate::{Error, Lab, Result, roots, template};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -24,9 +24,10 @@ impl Workload {
         }
     }
 
-    /// The command in the lab's sandbox, where `preload` is visible under its own path.
-    pub(super) fn command(self, lab: &Lab, preload: Option<&Path>, names: &[(&str, &str)]) -> Result<Command> {
-        let script = |interpreter, suffix, text| self.script(lab, interpreter, suffix, text, names);
+    /// The command in the lab's sandbox, where the preload is visible under its own path.
+    pub(super) fn command(self, lab: &Lab, options: &WorkloadOptions, names: &[(&str, &str)]) -> Result<Command> {
+        let preload = options.preload.as_deref();
+        let script = |interpreter, suffix, text| self.script(lab, options, interpreter, suffix, text, names);
         match self {
             Self::Mysql2 => script("/usr/bin/ruby", "rb", include_str!("../../workloads/mysql2.rb")),
             Self::ActiveRecord => script("/usr/bin/ruby", "rb", include_str!("../../workloads/activerecord.rb")),
@@ -46,17 +47,24 @@ impl Workload {
     fn script(
         self,
         lab: &Lab,
+        options: &WorkloadOptions,
         interpreter: &'static str,
         suffix: &str,
         text: &str,
         names: &[(&str, &str)],
     ) -> Result<Command> {
         let program = PathBuf::from(interpreter);
-        if !program.exists() {
+        if options.system.is_none() && !program.exists() {
             return Err(Error::Missing { what: "an interpreter", path: program });
         }
         let path = self.write(lab, suffix, text)?;
-        let mut command = lab.command_with_names(interpreter, names)?;
+        let mut command = match options.system {
+            None => lab.command_with_names(interpreter, names)?,
+            Some(system) => {
+                let preload = options.preload.as_deref();
+                lab.command_inside(&system.root()?, Path::new(interpreter), preload.as_slice(), names)?
+            }
+        };
         command.arg(path);
         Ok(command)
     }

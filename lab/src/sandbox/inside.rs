@@ -1,8 +1,8 @@
-//! Programs inside the root with Debian sid: a root directory of our own, made of that root's directories, the kernel's
-//! file systems, and the given paths of the host under their own names.
+//! Programs inside a Debian of their own: a root directory that is made of that Debian's directories, the kernel's file
+//! systems, and the given paths of the host under their own names.
 
 use super::{Bind, Plan, SandboxKind, names};
-use crate::{Error, Result, roots};
+use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
@@ -10,11 +10,12 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-/// A program of the host or of the root, by its path, that runs inside the root and sees the host's `paths` too.
+/// A program of the host or of `debian`, by its path, that runs inside `debian` and sees the host's `paths` too.
 ///
-/// A path must not lie in `/usr`, `/etc` or `/var`: those are the root's.
+/// A path must not lie in `/usr`, `/etc` or `/var`: those are that Debian's.
 /// `own` as in [`super::command`].
 pub(crate) fn command(
+    debian: &Path,
     program: &OsStr,
     paths: &[&Path],
     directory: &Path,
@@ -22,16 +23,15 @@ pub(crate) fn command(
     own: &[(&str, &str)],
 ) -> Result<Command> {
     let kind = SandboxKind::of_this_machine()?;
-    let sid = roots::sid_root()?;
     let root = tempfile::Builder::new().prefix("root-").tempdir_in(directory);
     let root = root.map_err(Error::file("make a directory in", directory))?.keep();
     let mut binds = Vec::new();
     for name in ["usr", "etc", "var"] {
-        binds.push(mounted(&sid.join(name), &root.join(name))?);
+        binds.push(mounted(&debian.join(name), &root.join(name))?);
     }
     for name in ["bin", "sbin", "lib", "lib64"] {
         let link = root.join(name);
-        if sid.join(name).exists() {
+        if debian.join(name).exists() {
             symlink(Path::new("usr").join(name), &link).map_err(Error::file("link", &link))?;
         }
     }
@@ -39,9 +39,9 @@ pub(crate) fn command(
         binds.push(mounted(&Path::new("/").join(name), &root.join(name))?);
     }
     make_directory(&root.join("tmp"))?;
-    // Mounted before the root is entered, so the targets are the sid root's own files as seen through the new root.
-    for bind in names::binds(&sid, directory, dns, own)? {
-        binds.push(bind.moved(&sid, &root)?);
+    // Mounted before the root is entered, so the targets are that Debian's own files as seen through the new root.
+    for bind in names::binds(debian, directory, dns, own)? {
+        binds.push(bind.moved(debian, &root)?);
     }
     let given = paths.iter().copied().chain([directory]);
     for path in given {
