@@ -19,8 +19,9 @@ build: setup
 drill: build
 	$(TARGET)/release/pointsman drill $(DRILL)
 
-# Formatting, lints, rules, then everything against real servers and drivers.
+# Formatting, lints, rules, then everything against real servers and drivers, those of other Debians included.
 test: build
+	lab/setup/setup.sh systems
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@if $(HAS_AARCH64); then set -x; cargo clippy --locked --target $(AARCH64) -- -D warnings; else \

@@ -15,12 +15,23 @@ use pointsman_tests::{
 
 #[test]
 fn a_client_linked_into_a_private_extension_rides_through_a_switchover() {
+    rides_through("bundled", &[]);
+}
+
+/// Calibration asks how a client library behaves, so that the next release works on the day it comes out.
+#[test]
+fn a_client_library_of_a_version_that_the_library_does_not_know_rides_through_a_switchover() {
+    rides_through("bundled_unknown", &["-DCLIENT_VERSION=990100", "-Wl,--allow-multiple-definition"]);
+}
+
+fn rides_through(name: &str, flags: &[&str]) {
     let Some(lab) = pair(Flavor::MariaDb) else { return };
+    let own = flags;
     let archive = format!("/usr/lib/{}-linux-gnu/libmariadb.a", std::env::consts::ARCH);
     let flags =
         ["-I/usr/include/mariadb", "-Wl,--whole-archive", &archive, "-Wl,--no-whole-archive", "-lssl", "-lcrypto"];
     let more = ["-lz", "-l:libzstd.so.1", "-ldl", "-lm"];
-    let plugin = compile("bundled", "inserting_plugin", Kind::SharedLibrary, &[&flags[..], &more].concat());
+    let plugin = compile(name, "inserting_plugin", Kind::SharedLibrary, &[own, &flags[..], &more].concat());
     let host = compile("plugin_host", "plugin_host", Kind::Program, &["-ldl"]);
     let mut command = command(&lab, host, Preload::Preloaded);
     command

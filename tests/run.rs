@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use pointsman_lab::{ENDPOINT, Flavor, Lab, PASSWORD};
+use pointsman_lab::{ENDPOINT, Flavor, Lab, PASSWORD, System};
 
 use crate::library;
 
@@ -37,6 +37,21 @@ pub fn command(lab: &Lab, program: impl AsRef<OsStr>, preload: Preload) -> Comma
 /// The same inside the root with Debian sid, which has the host's `program` and the library in it.
 pub fn sid_command(lab: &Lab, program: &Path, preload: Preload) -> Command {
     with_environment(lab.sid_command(program, &[&library()]).expect("a sandbox"), preload)
+}
+
+/// A program of a Debian with its own drivers, which has the library in it.
+pub fn system_command(lab: &Lab, system: System, program: &str, preload: Preload) -> Command {
+    with_environment(lab.system_command(system, program, &[&library()]).expect("a sandbox"), preload)
+}
+
+/// An interpreter of such a Debian, which runs a program of `programs/`.
+pub fn system_script(lab: &Lab, system: System, (interpreter, source): (&str, &str), preload: Preload) -> Command {
+    let copy = lab.directory().join(source);
+    let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join(source);
+    std::fs::copy(text, &copy).expect("a copy in a directory that is there too");
+    let mut command = system_command(lab, system, interpreter, preload);
+    command.arg(copy);
+    command
 }
 
 /// A program of `programs/` that an interpreter runs.

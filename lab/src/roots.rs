@@ -50,6 +50,11 @@ impl System {
         }
     }
 
+    /// Whether this machine has it.
+    pub fn is_here(self) -> bool {
+        self.root().is_ok()
+    }
+
     pub(crate) fn root(self) -> Result<PathBuf> {
         let path = roots().join("systems").join(self.suite());
         path.canonicalize().map_err(|_| Error::Missing { what: "a Debian with its own drivers", path })

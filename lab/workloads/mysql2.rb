@@ -4,7 +4,9 @@
 # Writes one record per attempted statement to standard output; stops when standard input ends.
 require 'mysql2'
 
-def now_us = Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
+def now_us
+  Process.clock_gettime(Process::CLOCK_MONOTONIC, :microsecond)
+end
 
 def record(worker, seq, kind, started, outcome, errno = 0, message = '')
   # One write call per record, so that records of several threads never mix.

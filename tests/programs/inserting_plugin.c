@@ -4,6 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef CLIENT_VERSION
+/* Another version than that of the library that is linked in. */
+unsigned long mysql_get_client_version(void)
+{
+    return CLIENT_VERSION;
+}
+#endif
+
 void run_plugin(void)
 {
     char line[64];
