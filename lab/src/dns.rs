@@ -60,6 +60,11 @@ impl Dns {
         self.zone().set(name, addresses, ttl)
     }
 
+    /// From now on `name` has these addresses, and another one of them comes first in each answer.
+    pub fn set_in_turns(&self, name: &str, addresses: &[Ipv4Addr], ttl: u32) -> Result<()> {
+        self.zone().set_in_turns(name, addresses, ttl)
+    }
+
     /// From now on `name` is another name for `target`.
     pub fn cname(&self, name: &str, target: &str, ttl: u32) -> Result<()> {
         self.zone().cname(name, target, ttl)

@@ -48,6 +48,8 @@ pub struct Lab(Arc<Parts>);
 struct Parts {
     blue: Server,
     green: Option<Server>,
+    /// The third node of a Galera cluster.
+    third: Option<Server>,
     dns: Dns,
     /// Where names lead that mean green, if not to green itself.
     front: OnceLock<Ipv4Addr>,
@@ -66,6 +68,7 @@ pub struct LabBuilder {
     ttl: u32,
     connections: u32,
     green_ahead: Duration,
+    galera: bool,
 }
 
 impl Lab {
@@ -77,6 +80,7 @@ impl Lab {
             ttl: 1,
             connections: 400,
             green_ahead: Duration::ZERO,
+            galera: false,
         }
     }
 
@@ -253,6 +257,13 @@ impl LabBuilder {
         self
     }
 
+    /// Three MariaDB servers as one Galera cluster: blue, green, and a third node. All take writes, nobody replicates to
+    /// anybody else, and `db.lab.test` means all of them.
+    pub fn galera(mut self) -> Self {
+        self.galera = true;
+        self
+    }
+
     /// How many connections each server accepts.
     pub fn connections(mut self, connections: u32) -> Self {
         self.connections = connections;
@@ -266,6 +277,9 @@ impl LabBuilder {
         let ground = Ground::take()?;
         lay_out_tls(ground.path())?;
         let dns = Dns::start(slot.dns())?;
+        if self.galera {
+            return self.start_galera(slot, ground, dns);
+        }
         let serve = |name, id, flavor, address, ahead| {
             let server = Server::prepare(name, id, flavor, address, ground.path().join(name), self.connections)?;
             server.set_clock_ahead(ahead);
@@ -283,17 +297,38 @@ impl LabBuilder {
         let (blue, green) = (blue?, green.transpose()?);
         populate(&blue, green.as_ref())?;
         dns.set(ENDPOINT, &[blue.ip()], self.ttl)?;
-        let workers = AtomicU32::new(1);
-        Ok(Lab(Arc::new(Parts {
-            blue,
-            green,
-            dns,
-            front: OnceLock::new(),
-            balancer: OnceLock::new(),
-            workers,
-            ground,
-            slot,
-        })))
+        Ok(Lab::of(blue, green, None, dns, ground, slot))
+    }
+
+    fn start_galera(self, slot: Slot, ground: Ground, dns: Dns) -> Result<Lab> {
+        let nodes = [slot.blue(), slot.green(), slot.third()];
+        let prepare = |name, id, address| {
+            let directory = ground.path().join(name);
+            let server = Server::prepare(name, id, Flavor::MariaDb, address, directory, self.connections)?;
+            server.join_cluster(nodes, ground.path())?;
+            Ok(server)
+        };
+        let (blue, green) = (prepare("blue", 1, nodes[0])?, prepare("green", 2, nodes[1])?);
+        let third = prepare("third", 3, nodes[2])?;
+        blue.start_cluster()?;
+        populate(&blue, None)?;
+        // A node gives its data to one joiner at a time.
+        green.start()?;
+        third.start()?;
+        dns.set_in_turns(ENDPOINT, &nodes, self.ttl)?;
+        Ok(Lab::of(blue, Some(green), Some(third), dns, ground, slot))
+    }
+}
+
+impl Lab {
+    fn of(blue: Server, green: Option<Server>, third: Option<Server>, dns: Dns, ground: Ground, slot: Slot) -> Self {
+        let (front, balancer, workers) = (OnceLock::new(), OnceLock::new(), AtomicU32::new(1));
+        Self(Arc::new(Parts { blue, green, third, dns, front, balancer, workers, ground, slot }))
+    }
+
+    /// The third node of a Galera cluster.
+    pub fn third(&self) -> Option<&Server> {
+        self.0.third.as_ref()
     }
 }
 

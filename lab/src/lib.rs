@@ -23,6 +23,7 @@
 //! | `roots`, `template` | where server programs and ready-made data directories are |
 //! | `flavor`, `server`, `replication` | MariaDB and MySQL as running servers |
 //! | `front` | one address in front of the servers, as a balancer's; late greetings |
+//! | `galera` | three servers as one cluster |
 //! | `cut` | a server behind a black hole: dropped packets |
 //! | `dice` | random numbers that a seed repeats |
 //! | `dns` | the authoritative server for `lab.test` |
@@ -38,6 +39,7 @@ mod dns;
 mod error;
 mod flavor;
 mod front;
+mod galera;
 mod ground;
 mod history;
 pub mod interrupt;

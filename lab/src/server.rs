@@ -2,16 +2,17 @@
 
 use crate::child::{self, Kept};
 use crate::cut::Cut;
+use crate::galera::Member;
 use crate::slot::PORT;
 use crate::{Error, Flavor, Result, template, wait};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// A library that shifts a program's calendar.
@@ -41,6 +42,8 @@ pub struct Server {
     clock_ahead: AtomicU64,
     process: Mutex<Option<Kept>>,
     cut: Mutex<Option<Cut>>,
+    /// Its part in a Galera cluster, if it has one.
+    member: OnceLock<Member>,
 }
 
 impl Server {
@@ -65,6 +68,7 @@ impl Server {
             clock_ahead: AtomicU64::new(0),
             process: Mutex::new(None),
             cut: Mutex::new(None),
+            member: OnceLock::new(),
         };
         template::copy(&template::data_directory(flavor)?, &server.directory.join("data"))?;
         Ok(server)
@@ -86,6 +90,20 @@ impl Server {
         let id = self.sql(&first)?;
         // Without any, and if it ended by itself, there is nothing left to do.
         if id.parse::<u64>().is_ok() { self.sql(&format!("KILL {id}")).map(drop).or(Ok(())) } else { Ok(()) }
+    }
+
+    /// From its first start on it is a node of a Galera cluster of these three.
+    pub(crate) fn join_cluster(&self, nodes: [Ipv4Addr; 3], ground: &Path) -> Result<()> {
+        let member = Member { nodes, own: self.address };
+        member.prepare(ground, &self.directory)?;
+        self.member.set(member).expect("a server is in one cluster");
+        Ok(())
+    }
+
+    /// Starts it as the first node of its cluster, which there is none of yet.
+    pub(crate) fn start_cluster(&self) -> Result<()> {
+        self.launch_as(true)?;
+        self.wait_ready()
     }
 
     /// Starts it on the data that is there, and waits until it answers.
@@ -112,7 +130,15 @@ impl Server {
                 Ok(UnixStream::connect(&socket).ok())
             },
         )?;
-        self.sql("SELECT 1").map(drop)
+        if self.member.get().is_none() {
+            return self.sql("SELECT 1").map(drop);
+        }
+        wait::until(
+            &format!("{self} being ready"),
+            START,
+            || self.log_tail(),
+            || Ok(self.sql("SHOW STATUS LIKE 'wsrep_ready'").ok().filter(|status| status.ends_with("ON")).map(drop)),
+        )
     }
 
     /// Runs statements as root over the Unix socket, which read_only does not bind. Rows come back tab-separated.
@@ -306,7 +332,8 @@ impl Server {
 
     /// The administrator's Unix socket.
     pub fn socket(&self) -> PathBuf {
-        self.directory.join("s")
+        // The rest of a cluster node's directory can be entered by others.
+        if self.member.get().is_some() { self.directory.join("own/s") } else { self.directory.join("s") }
     }
 
     /// The last lines of its log.
@@ -317,6 +344,10 @@ impl Server {
     }
 
     pub(crate) fn launch(&self) -> Result<()> {
+        self.launch_as(false)
+    }
+
+    fn launch_as(&self, first: bool) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log());
         let log = log.map_err(Error::file("open the log", self.log()))?;
         let errors = log.try_clone().map_err(Error::file("open the log", self.log()))?;
@@ -340,6 +371,9 @@ impl Server {
             .stdin(std::process::Stdio::null())
             .stdout(log)
             .stderr(errors);
+        if let Some(member) = self.member.get() {
+            member.apply(first, &mut command);
+        }
         let ahead = self.clock_ahead.load(Ordering::Relaxed);
         if ahead > 0 {
             let path = PathBuf::from(CLOCK);

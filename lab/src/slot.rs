@@ -42,6 +42,10 @@ impl Slot {
         self.host(9)
     }
 
+    pub(crate) fn third(&self) -> Ipv4Addr {
+        self.host(3)
+    }
+
     pub(crate) fn front(&self) -> Ipv4Addr {
         self.host(11)
     }

@@ -116,6 +116,11 @@ impl Draw {
                 // The certificate is for no name without a domain.
                 self.tls &= environment == Naming::Hosts;
             }
+            // Its nodes are MariaDB's, and have no certificate of their own.
+            ScenarioKind::Galera => {
+                (self.server, self.tls) = (Flavor::MariaDb, false);
+                habits.form = Form::Plain;
+            }
             ScenarioKind::Clocks => {
                 (self.workload, self.green_ahead) = (transactional, Duration::from_secs(3600));
                 habits.rows = rows;

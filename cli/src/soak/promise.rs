@@ -44,7 +44,8 @@ pub fn is_spotless(kind: ScenarioKind, habits: &Habits) -> bool {
         | ScenarioKind::PasswordSwitchover
         | ScenarioKind::SlowDns
         | ScenarioKind::OtherNames
-        | ScenarioKind::Clocks => false,
+        | ScenarioKind::Clocks
+        | ScenarioKind::Galera => false,
         ScenarioKind::ReadOnly
         | ScenarioKind::Rollback
         | ScenarioKind::Never

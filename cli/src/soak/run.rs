@@ -47,7 +47,8 @@ pub struct Seen {
 /// Starts two servers, lets it happen, and compares what the program was told with what the writer has. Without a library
 /// the program is bare.
 pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
-    let lab = Lab::builder().both(draw.server).green_ahead(draw.green_ahead).start()?;
+    let builder = Lab::builder().both(draw.server).green_ahead(draw.green_ahead);
+    let lab = if draw.kind == ScenarioKind::Galera { builder.galera() } else { builder }.start()?;
     draw.habits.form.prepare(&lab)?;
     draw.scenario.prepare(&lab)?;
     draw.naming.prepare(&lab)?;
@@ -96,10 +97,11 @@ pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
     }
     // Only a reader may be dead by now, and there were no writes then.
     let keeper = if lab.server(writer).is_running() { writer } else { writer.other() };
-    let verdict = history.check(lab.server(keeper))?;
-    let strays = draw.habits.form.strays().map_or(Ok(String::new()), |count| lab.server(keeper).sql(count))?;
+    let keeper = lab.third().unwrap_or(lab.server(keeper));
+    let verdict = history.check(keeper)?;
+    let strays = draw.habits.form.strays().map_or(Ok(String::new()), |count| keeper.sql(count))?;
     let strays = strays.trim().parse().unwrap_or(0);
-    let misdated = lab.server(keeper).sql(MISDATED)?.trim().parse().unwrap_or(0);
+    let misdated = keeper.sql(MISDATED)?.trim().parse().unwrap_or(0);
     let servers = [Side::Blue, Side::Green].map(|side| (lab.server(side).name(), lab.server(side).log_tail())).into();
     let stderr = std::fs::read_to_string(stderr).unwrap_or_default();
     Ok(Seen { history, verdict, timeline, stderr, servers, silent, strays, misdated, left_behind, died, watched })

@@ -47,6 +47,8 @@ struct Entry {
 #[derive(Debug)]
 enum Content {
     Addresses(Vec<Ipv4Addr>),
+    /// Another one of them comes first in each answer.
+    Turns(Vec<Ipv4Addr>),
     Alias(Name),
 }
 
@@ -61,6 +63,12 @@ pub(super) struct Reply {
 impl Zone {
     pub(super) fn set(&mut self, name: &str, addresses: &[Ipv4Addr], ttl: u32) -> Result<()> {
         let content = Content::Addresses(addresses.to_vec());
+        self.entries.insert(parse(name)?, Entry { ttl, content });
+        Ok(())
+    }
+
+    pub(super) fn set_in_turns(&mut self, name: &str, addresses: &[Ipv4Addr], ttl: u32) -> Result<()> {
+        let content = Content::Turns(addresses.to_vec());
         self.entries.insert(parse(name)?, Entry { ttl, content });
         Ok(())
     }
@@ -107,8 +115,14 @@ impl Zone {
                     answers.extend(records.map(|data| Record::from_rdata(current.clone(), entry.ttl, data)));
                     return Reply { code: ResponseCode::NoError, answers, soa: vec![] };
                 }
+                Content::Turns(addresses) if kind == RecordType::A && !addresses.is_empty() => {
+                    let turn = self.queries.get(&current).copied().unwrap_or(0) as usize % addresses.len();
+                    let in_turn = addresses[turn..].iter().chain(&addresses[..turn]).map(|ip| RData::A(A(*ip)));
+                    answers.extend(in_turn.map(|data| Record::from_rdata(current.clone(), entry.ttl, data)));
+                    return Reply { code: ResponseCode::NoError, answers, soa: vec![] };
+                }
                 // The name exists, but has nothing of this type: typically AAAA.
-                Content::Addresses(_) => return Reply::nothing(ResponseCode::NoError, answers),
+                Content::Addresses(_) | Content::Turns(_) => return Reply::nothing(ResponseCode::NoError, answers),
                 Content::Alias(target) => {
                     answers.push(Record::from_rdata(current, entry.ttl, RData::CNAME(CNAME(target.clone()))));
                     current = target.clone();
@@ -162,6 +176,16 @@ mod tests {
         let reply = ask(&mut zone(), "alias.lab.test", RecordType::A);
         let kinds: Vec<_> = reply.answers.iter().map(Record::record_type).collect();
         assert_eq!(kinds, [RecordType::CNAME, RecordType::A]);
+    }
+
+    #[test]
+    fn addresses_in_turns_come_first_one_after_the_other() {
+        let mut zone = zone();
+        let all = [1, 2, 3].map(|host| Ipv4Addr::new(127, 0, 0, host));
+        zone.set_in_turns("many.lab.test", &all, 1).unwrap();
+        let firsts: std::collections::BTreeSet<_> =
+            (0..3).map(|_| ask(&mut zone, "many.lab.test", RecordType::A).answers[0].data.to_string()).collect();
+        assert_eq!(firsts.len(), 3);
     }
 
     #[test]

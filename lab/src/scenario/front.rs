@@ -52,6 +52,20 @@ impl Scenario {
         story
     }
 
+    /// A Galera cluster whose three nodes the name means: green is cut off from the others, which makes it one that takes
+    /// logins and refuses all else, and blue shuts down `later`. The third node is all that is left.
+    pub fn galera(isolates: bool, stops: bool, later: Duration) -> Self {
+        let isolate = "SET GLOBAL wsrep_provider_options = 'gmcast.isolate=1'".to_owned();
+        let mut story = Self::new("Galera");
+        if isolates {
+            story = story.step(Duration::ZERO, Action::Sql { side: Green, statements: isolate });
+        }
+        if stops {
+            story = story.step(later, Action::Stop(Blue));
+        }
+        story.step(later + Duration::from_millis(3000), Action::Note("what is left of the cluster takes writes".into()))
+    }
+
     /// Too many wrong logins lock the account.
     fn locking(name: &str) -> Self {
         Self::new(name)

@@ -39,10 +39,11 @@ pub enum ScenarioKind {
     SlowDns,
     OtherNames,
     Clocks,
+    Galera,
 }
 
 impl ScenarioKind {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::ReadOnly,
         Self::Rollback,
         Self::Never,
@@ -73,6 +74,7 @@ impl ScenarioKind {
         Self::SlowDns,
         Self::OtherNames,
         Self::Clocks,
+        Self::Galera,
     ];
 
     pub fn name(self) -> &'static str {
@@ -107,6 +109,7 @@ impl ScenarioKind {
             Self::SlowDns => "slow-dns",
             Self::OtherNames => "other-names",
             Self::Clocks => "clocks",
+            Self::Galera => "galera",
         }
     }
 
@@ -122,6 +125,7 @@ impl ScenarioKind {
             | Self::Blips
             | Self::LongReadOnly
             | Self::Shutdown
+            | Self::Galera
             | Self::SlowServer
             | Self::Password
             | Self::OtherNames => Blue,
@@ -255,6 +259,17 @@ impl Scenario {
                 let story = Self::new("another environment's server is writable");
                 let note = Action::Note("the program's own resolver says blue throughout".into());
                 story.before(Action::Writable(Green)).step(watched, note).noting(&[("watched for", watched)])
+            }
+            ScenarioKind::Galera => {
+                let (isolates, stops) = dice.pick(&[(true, false), (false, true), (true, true)]);
+                let later = dice.time(2500..=4000);
+                let mut scenario = Self::galera(isolates, stops, later);
+                scenario.name += match (isolates, stops) {
+                    (true, false) => ", a node cut off from the others",
+                    (false, _) => ", a node shut down",
+                    (true, true) => ", a node cut off from the others, then another one shut down",
+                };
+                scenario.noting(&[("later", later)])
             }
             ScenarioKind::Clocks => with_lag(match dice.number(0..=2) {
                 0 => Self::blue_green(outage, lag),
