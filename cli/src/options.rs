@@ -108,8 +108,8 @@ pub struct SoakAsk {
     /// No run begins after this many minutes.
     #[arg(long, value_name = "M", value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub minutes: Option<u64>,
-    /// Only the run with this seed, as its line gave it.
-    #[arg(long, value_name = "SEED", value_parser = seed, conflicts_with_all = ["runs", "seed", "minutes", "scenario"])]
+    /// Only the run with this seed, as its line gave it; with its kind of story, if that came from an older list of them.
+    #[arg(long, value_name = "SEED", value_parser = seed, conflicts_with_all = ["runs", "seed", "minutes"])]
     pub only_run: Option<u64>,
     /// How many labs run side by side. More than one disturbs the timings where processors are few.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(1..=16))]

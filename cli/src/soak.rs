@@ -69,7 +69,7 @@ fn perform(ask: &SoakAsk) -> Result<Tally, Error> {
     let tally = Mutex::new(Tally::default());
     let labs = Labs { library: &library, out: &ask.out, tally: &tally };
     if let Some(seed) = ask.only_run {
-        labs.one(1, &Draw::new(seed))?;
+        labs.one(1, &Draw::of(seed, ask.scenario))?;
         return Ok(tally.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
     let seed = ask.seed.unwrap_or_else(of_the_clock);

@@ -27,8 +27,14 @@ pub struct Draw {
 
 impl Draw {
     pub fn new(seed: u64) -> Self {
+        Self::of(seed, None)
+    }
+
+    /// The same with this kind of story: what an older list of stories drew from the seed.
+    pub fn of(seed: u64, kind: Option<ScenarioKind>) -> Self {
         let mut dice = Dice::new(seed);
-        let kind = dice.pick(&ScenarioKind::ALL);
+        let drawn = dice.pick(&ScenarioKind::ALL);
+        let kind = kind.unwrap_or(drawn);
         let mut draw = Self {
             seed,
             kind,
@@ -175,6 +181,14 @@ mod tests {
             assert_eq!(Draw::new(seed), Draw::new(seed));
         }
         assert_ne!(Draw::new(1), Draw::new(2));
+    }
+
+    #[test]
+    fn a_seed_draws_the_same_whether_its_kind_is_drawn_or_given() {
+        for seed in 0..50 {
+            let drawn = Draw::new(seed);
+            assert_eq!(Draw::of(seed, Some(drawn.kind)), drawn);
+        }
     }
 
     #[test]
