@@ -32,7 +32,7 @@ test: build
 # The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
 # sessions, fork storms, one handle that moves ten thousand times, and the looks for faults of memory; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
-SOAK = --runs 300
+SOAK = --runs 300 --jobs 2
 SWITCHOVERS = 20
 STORMS = 50
 HISTORIES = 10000
