@@ -38,6 +38,8 @@ pub struct Process {
     /// Results that are read row by row, and prepared statements, with their handles.
     pub streams: Owners,
     pub statements: Owners,
+    /// Sockets that the application itself connects just now: how long it waits is its own business.
+    opening: Mutex<Vec<i32>>,
     /// `Some(None)`: it could not be started.
     watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
@@ -81,6 +83,7 @@ impl Process {
             handles: Registry::default(),
             streams: Owners::default(),
             statements: Owners::default(),
+            opening: Mutex::new(Vec::new()),
             watcher: Mutex::new(None),
         }
     }
@@ -101,7 +104,7 @@ impl Process {
         if config().mode == Mode::Observe {
             return;
         }
-        endpoint.end_overdue_questions(|fd, server| self.end_connection(fd, server));
+        endpoint.end_overdue_questions(raw::is_accepted, |fd, server| self.end_connection(fd, server));
         // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
         let closed = |fd: i32, tag: Tag| tag.endpoint == position && ending::leads_elsewhere(fd, tag.peer);
         self.tags.clear_if(closed, |endpoint| self.untagged(endpoint));
@@ -143,12 +146,23 @@ impl Process {
         traffic
     }
 
-    /// Ends the connections of an endpoint to a server that is gone without a word, so that whoever waits for an answer
-    /// on one of them learns that none will come. The descriptors stay the application's.
+    /// The application begins to connect this socket.
+    pub fn opens(&self, fd: i32) {
+        self.opening.lock().push(fd);
+    }
+
+    /// Its connect is over.
+    pub fn opened(&self, fd: i32) {
+        self.opening.lock().retain(|opening| *opening != fd);
+    }
+
+    /// Ends the connections of an endpoint to a server that is gone without a word, so that a thread that waits for an answer
+    /// on one of them learns that none will come. A connect of the application is left to its own limits. The descriptors stay the application's.
     fn cut_connections(&self, position: u16, endpoint: &Endpoint, server: SocketAddr) {
         let mut cut = 0;
         self.tags.any(|fd, tag| {
-            if tag.endpoint == position && tag.peer == server && self.end_connection(fd, server) {
+            let opening = || self.opening.lock().contains(&fd);
+            if tag.endpoint == position && tag.peer == server && !opening() && self.end_connection(fd, server) {
                 if let Some(tag) = self.tags.clear(fd) {
                     self.untagged(tag.endpoint());
                 }

@@ -15,6 +15,7 @@ pub mod reasons;
 pub mod relay;
 pub mod run;
 pub mod scale;
+pub mod slow;
 pub mod stage;
 pub mod states;
 pub mod story;

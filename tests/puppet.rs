@@ -27,8 +27,13 @@ pub struct Puppet {
 impl Puppet {
     /// Protected, with the given variables in its environment.
     pub fn start(lab: &Lab, variables: &[(&str, &str)]) -> Puppet {
+        Self::start_as(lab, Preload::Preloaded, variables)
+    }
+
+    /// With the library, or as without us.
+    pub fn start_as(lab: &Lab, preload: Preload, variables: &[(&str, &str)]) -> Puppet {
         let stderr = lab.directory().join(format!("puppet-{}.stderr", pointsman_lab::monotonic_us()));
-        let mut command = mysqldb_program(lab, "puppet.py", Preload::Preloaded);
+        let mut command = mysqldb_program(lab, "puppet.py", preload);
         command
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
@@ -79,6 +84,11 @@ impl Puppet {
 
     pub fn answer(&mut self, name: &'static str) -> String {
         self.answers[name].recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer; stderr: {}", self.stderr()))
+    }
+
+    /// The answer, if it has come already.
+    pub fn answer_if_there(&mut self, name: &'static str) -> Option<String> {
+        self.answers[name].try_recv().ok()
     }
 
     /// True if no answer has come yet.

@@ -24,7 +24,13 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, connects::Trouble, handshakes::Handshake, name::Name, prober::Writability},
+    endpoint::{
+        Endpoint, Role,
+        connects::Trouble,
+        handshakes::Handshake,
+        name::Name,
+        prober::{Need, Writability},
+    },
     evidence,
     hooks::{self, current, decide, recall::Recall, steer},
     process::Process,
@@ -44,6 +50,7 @@ pub fn real_connect(
     mysql: Active,
     host: &[u8],
     port: u32,
+    login: [Option<&[u8]>; 2],
     real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
     if hooks::ourselves() || steer::connecting().is_some() {
@@ -71,7 +78,7 @@ pub fn real_connect(
         // A contended lock changes `errno`.
         decide(|| drop(turn));
         if !connected.is_null() {
-            decide(|| plan.connected(call, mysql));
+            decide(|| plan.connected(call, mysql, login));
             return connected;
         }
         match decide(|| plan.next_attempt(call, mysql, began, to, &mut recall)).flatten() {
@@ -109,7 +116,7 @@ impl Plan {
         self.endpoint.has_a_writer() && config().mode != Mode::Observe
     }
 
-    fn connected(&self, call: Call, mysql: Active) {
+    fn connected(&self, call: Call, mysql: Active, login: [Option<&[u8]>; 2]) {
         let Some(native) = call.native(mysql) else { return };
         let Some(peer) = native.peer() else {
             // A Unix socket after all (protocol option, connection plugin).
@@ -122,6 +129,8 @@ impl Plan {
             self.process.tag(native.fd(), self.position, peer);
         }
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
+        handle.logs_in_as(login);
+        self.endpoint.logged_in(peer, handle.login());
         self.process.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
         let guest = Handle::enter_new(handle, native);
@@ -149,7 +158,7 @@ impl Plan {
         let pulse = self.endpoint.pulse();
         let here = self.endpoint.incumbent() == guest.state().peer;
         if pulse.circuit_open() || !here || self.endpoint.asks_before_sending() {
-            let mut lent = Lent::new(guest);
+            let mut lent = Lent::new(guest, Need::Reads);
             let deadline = self.deadline(&guest.native, Instant::now());
             if guest.writer(&mut lent, deadline).is_none() {
                 say!(Info, "{}: connected without a verified writer", self.endpoint.name);

@@ -12,6 +12,7 @@ use std::{
 use rustix_futex_sync::{Mutex, MutexGuard};
 
 use super::{
+    account,
     layout::{
         library::Managed,
         native::{Active, ActiveStatement, Native},
@@ -71,6 +72,8 @@ pub struct Handle {
     state: Mutex<State>,
     /// The server's id of the connection that the application opened.
     pub first_id: u64,
+    /// `account::number` of its login.
+    login: AtomicU64,
 }
 
 impl Handle {
@@ -81,6 +84,7 @@ impl Handle {
             position,
             managed,
             first_id: native.thread_id(),
+            login: AtomicU64::new(0),
             inside: AtomicBool::new(false),
             rows: AtomicU8::new(NO_ROWS),
             unseen: AtomicBool::new(false),
@@ -95,6 +99,16 @@ impl Handle {
     /// The server's id of its connection.
     pub fn thread(&self) -> u64 {
         self.thread.load(Relaxed)
+    }
+
+    /// What the application has logged in with.
+    pub fn logs_in_as(&self, login: [Option<&[u8]>; 2]) {
+        self.login.store(account::number(login), Relaxed);
+    }
+
+    /// What stands for its login; 0 if nothing is known of it.
+    pub fn login(&self) -> u64 {
+        self.login.load(Relaxed)
     }
 
     /// It has another connection, with this session.

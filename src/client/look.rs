@@ -19,10 +19,13 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Role, prober::Writability},
+    endpoint::{
+        Role,
+        prober::{Need, Prober, Writability},
+    },
     evidence,
     hooks::{current::identity, exchange::Exchange, ticks},
-    sql::Statement,
+    sql::{Statement, TransactionEffect},
     verdict::Evidence,
 };
 
@@ -91,8 +94,18 @@ fn needs_no_look(statement: &Statement, in_transaction: bool, answered: u64) -> 
 }
 
 /// What the library would have said of a connection found dead before sending.
-fn server_gone() -> Failure {
+pub(super) fn server_gone() -> Failure {
     Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
+}
+
+/// What one statement outside of a transaction needs.
+fn need(statement: &Statement) -> Need {
+    let opens = statement.transaction == TransactionEffect::Begin && statement.session.is_empty();
+    match () {
+        () if statement.only_reads || opens => Need::Reads,
+        () if statement.atomic => Need::Attempt,
+        () => Need::Writer,
+    }
 }
 
 /// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
@@ -163,7 +176,9 @@ impl Guest {
         let peer = self.state().peer;
         let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
         if must_ask || elsewhere {
-            return self.follow(must_ask);
+            let need = need(statement);
+            // The incumbent is read-only, and nobody else is named: this needs no writer.
+            return if endpoint.goes_on(peer, need) { Next::Send } else { self.follow(must_ask, need) };
         } else if !pulse.unsettled() {
             endpoint.after_replays();
             self.state().pulse = pulse;
@@ -199,13 +214,15 @@ impl Guest {
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
-    pub(super) fn follow(&self, ask: bool) -> Next {
+    pub(super) fn follow(&self, ask: bool, need: Need) -> Next {
         let endpoint = self.endpoint();
         let process = identity();
-        let mut lent = Lent::new(self);
+        let mut lent = Lent::new(self, need);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
             Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
+            // An answer about this login, or about the room for it, says nothing of the writer.
+            Some(_) if lent.refusal().is_some() => self.writer(&mut lent, self.deadline()).is_some(),
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
                 self.writer(&mut lent, self.deadline()).is_some()
@@ -226,6 +243,11 @@ impl Guest {
                 failure.number
             );
             // Not sent: it would run in a session that the application did not set up.
+            return self.deliver(&server_gone(), 1, true);
+        }
+        // With the circuit open a server that has no room is one that has been waited for.
+        let given_up = endpoint.circuit_open() && !lent.is_refused();
+        if !there && !given_up && self.is_turned_away(&lent) {
             return self.deliver(&server_gone(), 1, true);
         }
         if there {

@@ -3,9 +3,11 @@
 //! The library logs in again by itself, so every authentication plugin and TLS setting of the application works, and
 //! no credential is kept here.
 
+mod account;
 pub mod asynchronous;
 pub mod call;
 pub mod connect;
+mod dialled;
 pub mod handle;
 mod inherited;
 pub mod layout;
@@ -20,5 +22,6 @@ pub mod results;
 pub mod session_calls;
 mod state;
 pub mod statement;
+mod writability;
 
 pub use call::Call;

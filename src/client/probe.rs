@@ -6,22 +6,23 @@ use std::{
 };
 
 use super::{
+    dialled,
     handle::Guest,
-    layout::{
-        native::{Failure, Reply},
-        sys::SERVER_STATUS_IN_TRANS,
-    },
+    layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
     state::Pending,
+    writability,
 };
 use crate::{
-    control::counters::COUNTERS,
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
     endpoint::{
         Pulse,
-        prober::{Prober, Undialled, Writability},
-        reach,
+        prober::{Need, Prober, Undialled, Writability},
         topology::{self, Topology},
     },
-    evidence,
     hooks::{current, ending, steer},
 };
 
@@ -32,14 +33,20 @@ pub struct Lent<'a> {
     pub fresh: bool,
     /// After a reconnect to the same server, its connection ids began anew.
     pub restarted: bool,
+    /// What the application is about to do with it.
+    need: Need,
+    /// Which server refused its login, and how.
+    refused: Option<(SocketAddr, Undialled)>,
 }
 
-/// A login that takes longer will not come to an end.
-const LOGIN_WITHIN: Duration = Duration::from_secs(3);
-
 impl<'a> Lent<'a> {
-    pub fn new(guest: &'a Guest) -> Self {
-        Lent { guest, fresh: false, restarted: false }
+    pub fn new(guest: &'a Guest, need: Need) -> Self {
+        Lent { guest, fresh: false, restarted: false, need, refused: None }
+    }
+
+    /// Which server refused its login, or has no room for it, and how.
+    pub fn refusal(&self) -> Option<&(SocketAddr, Undialled)> {
+        self.refused.as_ref()
     }
 
     /// As `dial`, after others that want to log in too: the search's own logins go before.
@@ -63,16 +70,54 @@ impl Prober for Lent<'_> {
         current::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
     }
 
+    fn need(&self) -> Need {
+        self.need
+    }
+
+    fn is_refused(&self) -> bool {
+        matches!(self.refused, Some((_, Undialled::Refused(_))))
+    }
+
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
+        let longest = Instant::now() + config().hold_max;
+        let until = self.guest.deadline().map_or(longest, |deadline| longest.min(deadline));
+        let attempt = self.guest.endpoint().may_log_in(to, self.guest.handle.login(), until);
+        let outcome = attempt.and_then(|attempt| {
+            let outcome = self.log_in(to, until);
+            attempt.ends(&outcome);
+            if let Err(why @ Undialled::Refused(_)) = &outcome {
+                say!(Warn, "{}: {to} {why}: not tried again there with this login", self.guest.endpoint().name);
+            }
+            outcome
+        });
+        self.refused = match &outcome {
+            Err(why @ (Undialled::Refused(_) | Undialled::NotNow(_))) => Some((to, why.clone())),
+            Err(_) => self.refused.take(),
+            Ok(()) => None,
+        };
+        outcome
+    }
+
+    fn read_topology(&mut self) -> Option<Topology> {
+        read_topology(self.guest)
+    }
+
+    fn ask(&mut self) -> Writability {
+        ask(self.guest)
+    }
+}
+
+impl Lent<'_> {
+    fn log_in(&mut self, to: SocketAddr, until: Instant) -> Result<(), Undialled> {
         let native = &self.guest.native;
         let before = (self.guest.state().peer, native.thread_id());
         let endpoint = self.guest.endpoint();
-        let question = endpoint.asking(to, None, LOGIN_WITHIN);
+        let question = endpoint.logging_in(to, native.connect_patience());
         let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
         if !self.fresh {
             keep_statement_states(self.guest);
         }
-        let outcome = native.reconnect();
+        let outcome = native.reconnect(until.saturating_duration_since(Instant::now()));
         drop(steered);
         drop(question);
         // A login that succeeded and was lost right after has replaced the session all the same.
@@ -88,16 +133,7 @@ impl Prober for Lent<'_> {
             // Not in order before the session was restored.
             state.pulse = Pulse::default();
         }
-        outcome.map_err(|failure| {
-            let why = format!("error {}: {}", failure.number, String::from_utf8_lossy(&failure.text));
-            // CR_* are the client's own (2000-2999, 5000-5999): nobody answered.
-            let client = matches!(failure.number, 2000..=2999 | 5000..=5999) || evidence::is_loss(failure.number);
-            match client {
-                true if is_own_lack(&failure) => Undialled::NotTried(why),
-                true => Undialled::Unreachable(why),
-                false => Undialled::Refused(why),
-            }
-        })?;
+        outcome.map_err(|failure| dialled::why(failure.number, &failure.text, ending::has_free_descriptor()))?;
         let connected_for = std::mem::replace(&mut self.guest.state().since, Instant::now()).elapsed();
         let id = native.thread_id();
         if before.0 == Some(to) && !self.restarted {
@@ -107,23 +143,6 @@ impl Prober for Lent<'_> {
         }
         Ok(())
     }
-
-    fn read_topology(&mut self) -> Option<Topology> {
-        read_topology(self.guest)
-    }
-
-    fn ask(&mut self) -> Writability {
-        ask(self.guest)
-    }
-}
-
-/// Does the client's own error speak of this process (no descriptor for a socket, a CA file or a name; no port) and not of
-/// the server? Both libraries end the text of a connect that failed with its `errno`: "… on 'db.shop.example' (99)".
-fn is_own_lack(failure: &Failure) -> bool {
-    const CR_IPSOCK_ERROR: u32 = 2004;
-    let text = String::from_utf8_lossy(&failure.text);
-    let errno = text.rsplit_once('(').and_then(|(_, end)| end.strip_suffix(')')?.parse().ok());
-    failure.number == CR_IPSOCK_ERROR || errno.is_some_and(reach::is_own_lack) || !ending::has_free_descriptor()
 }
 
 /// The library is about to forget how far its statements had got.
@@ -183,35 +202,14 @@ pub fn has_insert_id(guest: &Guest) -> bool {
     }
 }
 
-/// Asks the connected server whether it accepts writes (MySQL manual, `read_only`; MariaDB 12 says OFF and ON).
+/// Asks the connected server whether it accepts writes, and whether it serves at all.
 pub fn ask(guest: &Guest) -> Writability {
     // Without autocommit the library believes that any result set opens a transaction; this one does not.
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
     guest.state().session.on_question();
-    let answer = question(guest);
+    let answer = writability::ask(guest);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
     }
     answer
-}
-
-fn question(guest: &Guest) -> Writability {
-    let questions: [&[u8]; 2] = [b"SELECT @@global.read_only, @@global.innodb_read_only", b"SELECT @@global.read_only"];
-    for question in questions {
-        match guest.native.query(question) {
-            Ok(Reply::Rows(rows)) => {
-                let off = |value: &Option<Vec<u8>>| matches!(value.as_deref(), Some(b"0" | b"OFF"));
-                return match rows.as_slice() {
-                    [row] if row.iter().all(off) => Writability::Writable,
-                    [_] => Writability::ReadOnly,
-                    _ => Writability::Unclear,
-                };
-            }
-            // ER_UNKNOWN_SYSTEM_VARIABLE: a server without InnoDB.
-            Err(failure) if failure.number == 1193 => {}
-            // Any other answer is no proof of writability; a lost connection is told apart by its socket.
-            Ok(Reply::Done { .. }) | Err(_) => break,
-        }
-    }
-    if guest.native.hung_up() { Writability::Lost } else { Writability::Unclear }
 }

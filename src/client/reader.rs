@@ -14,6 +14,7 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
+    endpoint::prober::Need,
     evidence,
     session::transaction::Log,
     sql::Statement,
@@ -37,7 +38,7 @@ impl Guest {
             (state.peer, state.since)
         };
         let servers = in_order(endpoint.replicas(), own, fallen.evidence);
-        let mut lent = Lent::new(self);
+        let mut lent = Lent::new(self, Need::Reads);
         let deadline = self.deadline();
         let mut dials = |servers: &[SocketAddr]| {
             servers.iter().copied().find(|server| lent.dial_in_turn(*server, deadline).is_ok())
@@ -56,7 +57,7 @@ impl Guest {
         let in_transaction = fallen.in_transaction && !nothing_to_commit;
         let session = Session { in_transaction, replayable, pinned: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = verdict(fallen.evidence, class, session, incumbent);
+        let action = self.once_per_death(&fallen, verdict(fallen.evidence, class, session, incumbent), *attempts);
         if action != Action::SurfaceLossStayLost && replay::restore(self).is_err() {
             return self.deliver(&fallen.original, fallen.code, true);
         }

@@ -8,6 +8,7 @@ use std::{
 use super::{
     handle::Guest,
     layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
+    look::server_gone,
     probe::Lent,
     replay::{self, Unreplayed},
     state::Pending,
@@ -21,7 +22,7 @@ use crate::{
     },
     endpoint::{
         Role,
-        prober::{Prober, Writability},
+        prober::{Need, Prober, Undialled, Writability},
         search::Found,
         turn::Replaying,
     },
@@ -43,8 +44,10 @@ pub enum Next {
 const ATTEMPTS: u32 = 4;
 /// How long, times the attempt, a server is given that refuses writes and says that it is writable.
 const JUST_REFUSED: Duration = Duration::from_millis(20);
-/// How often a verified writer may refuse our login before the search is given up.
+/// How often a verified writer may not be reached, or have no room, before the search is given up.
 const DIALS: u32 = 5;
+/// Before a server that has no room for this login is asked again.
+const FULL: Duration = Duration::from_secs(1);
 
 /// What the library would have said of a connection that ended in the middle.
 fn server_lost() -> Failure {
@@ -110,6 +113,9 @@ impl Guest {
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
         let session = Session { in_transaction, replayable, pinned: pinned.is_some() };
+        if evidence == Evidence::ReadOnly {
+            endpoint.on_refused_write(generation);
+        }
         endpoint.suspect(generation);
 
         if let Some(pin) = pinned {
@@ -131,19 +137,25 @@ impl Guest {
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
-        let mut lent = Lent::new(self);
+        let need = match () {
+            () if in_transaction || evidence == Evidence::ReadOnly => Need::Writer,
+            () if class.only_reads => Need::Reads,
+            () if class.atomic => Need::Attempt,
+            () => Need::Writer,
+        };
+        let mut lent = Lent::new(self, need);
         let Some(found) = self.writer(&mut lent, self.deadline()) else {
             return self.give_up(&lent, &fallen);
         };
         let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
-        let healthy = peer == Some(found.address) && !lent.restarted && !gone;
+        let healthy = peer == Some(found.address) && !lent.restarted && !gone && found.writable;
         if healthy && evidence == Evidence::ReadOnly {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * *attempts);
         }
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = verdict(evidence, class, session, incumbent);
+        let action = self.once_per_death(&fallen, verdict(evidence, class, session, incumbent), *attempts);
         if !lent.fresh && session.in_transaction && matches!(action, Action::Replay | Action::Victim) {
             // Still open on the server: it refused one statement only.
             let _ = self.native.query(b"ROLLBACK");
@@ -197,7 +209,7 @@ impl Guest {
         if !movable || self.state().looked_at.replace(elsewhere) == Some(elsewhere) {
             return;
         }
-        let mut lent = Lent::new(self);
+        let mut lent = Lent::new(self, Need::Writer);
         if lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
             if replay::restore(self).is_err() {
@@ -220,6 +232,16 @@ impl Guest {
             }
             match lent.dial_in_turn(found.address, deadline) {
                 Ok(()) => return Some(found),
+                // No other attempt of this login would be answered otherwise.
+                Err(Undialled::Refused(_)) => return None,
+                Err(why @ Undialled::NotNow(_)) => {
+                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
+                    let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));
+                    if left.is_zero() {
+                        return None;
+                    }
+                    endpoint.wait_for_news(left.min(FULL));
+                }
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
                     endpoint.suspect(found.generation);
@@ -227,6 +249,26 @@ impl Guest {
             }
         }
         None
+    }
+
+    /// Has the writer, or the server that may become it, refused this login, or is there no room for it? Then the connection
+    /// is of no more use, since the server that it is connected to is not the writer: the application has to log in anew.
+    pub(super) fn is_turned_away(&self, lent: &Lent<'_>) -> bool {
+        let Some((server, why)) = lent.refusal() else { return false };
+        say!(Info, "{}: {server} {why}; the connection is reported lost", self.endpoint().name);
+        true
+    }
+
+    /// A read that was cut off by the death of its server may be what killed it: it is run again once, and reaches no third
+    /// server.
+    pub(super) fn once_per_death(&self, fallen: &Fallen, action: Action, attempts: u32) -> Action {
+        let cut_off = fallen.evidence == Evidence::Unknown && action == Action::RunAgain;
+        let mut state = self.state();
+        if attempts == 1 {
+            state.cut_off = false;
+        }
+        let again = cut_off && std::mem::replace(&mut state.cut_off, true);
+        if again { Action::SurfaceLoss } else { action }
     }
 
     /// The loss reaches the application; with `lost` the connection stays lost.
@@ -258,6 +300,10 @@ impl Guest {
         }
         // The search may have left the handle on another server: a transaction that was open is gone then.
         let open = fallen.in_transaction && !fallen.is_refused_commit();
+        if self.is_turned_away(lent) {
+            let told = if evidence::is_loss(fallen.original.number) { fallen.original.clone() } else { server_gone() };
+            return self.deliver(&told, fallen.code, true);
+        }
         let lost = fallen.takes_its_transaction_along() || lent.fresh && (open || replay::restore(self).is_err());
         self.deliver(&fallen.original, fallen.code, lost)
     }

@@ -33,8 +33,9 @@ pub fn strike_off(call: Call, mysql: Active) {
 }
 
 /// `mysql_change_user`: the server forgets the session, and so do we.
-pub fn change_user(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
+pub fn change_user(call: Call, mysql: Active, login: [Option<&[u8]>; 2], real: impl Fn() -> c_int) -> c_int {
     harmless(call, mysql, real, |guest| {
+        guest.handle.logs_in_as(login);
         guest.transaction_gone();
         guest.state().session.on_change_user();
     })

@@ -46,6 +46,8 @@ pub struct State {
     pub peer: Option<SocketAddr>,
     /// When it was connected.
     pub since: Instant,
+    /// The statement that is being rescued was in flight already when another server ended its connection.
+    pub cut_off: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
     pub looked_at: Option<SocketAddr>,
     /// An asynchronous call that is not over.
@@ -144,6 +146,7 @@ impl State {
             answered: 0,
             ask_next: false,
             gives_way: false,
+            cut_off: false,
             looked_at: None,
             under_way: None,
             refused: false,

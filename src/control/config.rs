@@ -43,7 +43,7 @@ impl Default for Config {
         Self {
             off: false,
             mode: Mode::default(),
-            hold_max: Duration::from_secs(30),
+            hold_max: Duration::from_secs(60),
             hold_max_configured: false,
             settle: Duration::from_secs(15),
             endpoints: Vec::new(),
@@ -91,7 +91,7 @@ impl Config {
             "hold_max",
             &mut config.hold_max,
             duration::ALLOWED,
-            "the default, 30s, is used",
+            "the default, 60s, is used",
             duration::parse,
         );
         reader.one("settle", &mut config.settle, duration::ALLOWED, "the default, 15s, is used", duration::parse);

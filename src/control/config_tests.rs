@@ -23,7 +23,7 @@ fn nothing_written_means_the_defaults_and_no_complaint() {
     let (config, complaints) = Config::from_sources(&[], missing);
     assert_eq!(config, Config::default());
     assert_eq!(complaints, []);
-    assert_eq!(config.hold_max, Duration::from_secs(30));
+    assert_eq!(config.hold_max, Duration::from_secs(60));
     assert!(!config.hold_max_configured);
 }
 
@@ -94,11 +94,11 @@ fn off_is_understood_in_all_its_spellings() {
 #[test]
 fn a_bad_value_is_named_with_what_is_allowed_and_the_default_is_used() {
     let (config, complaints) = from_env(&[("POINTSMAN_HOLD_MAX", "30")]);
-    assert_eq!((config.hold_max, config.hold_max_configured), (Duration::from_secs(30), false));
+    assert_eq!((config.hold_max, config.hold_max_configured), (Duration::from_secs(60), false));
     assert_eq!(
         complaints,
         ["environment, POINTSMAN_HOLD_MAX: hold_max = \"30\" is not a whole number with its unit, such as 500ms, 4s \
-          or 2m, at most 1440m; the default, 30s, is used"]
+          or 2m, at most 1440m; the default, 60s, is used"]
     );
 
     let (config, complaints) = from_file("\n\nmode = \"evict\"\n");

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Endpoint, life::Phase, prober::Undialled, reach::greets, search::PROBE_EVERY};
+use super::{Endpoint, life::Phase, prober::Undialled, search::PROBE_EVERY};
 use crate::{control::config, hooks::recall::Recall};
 
 /// Why an application's connect failed.
@@ -25,10 +25,10 @@ impl Endpoint {
         }
         let unfit = match trouble {
             Trouble::Refused => None,
-            Trouble::GoingAway => Some(Undialled::Refused("it is going away".to_owned())),
+            Trouble::GoingAway => Some(Undialled::NotNow("it is going away".to_owned())),
             // Others of this process are served: it is the connect's own trouble.
             Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
-            Trouble::Nobody => match greets(incumbent, 0) {
+            Trouble::Nobody => match self.greets(incumbent, 0) {
                 Ok(()) | Err(Undialled::NotTried(_)) => None,
                 Err(unfit) => Some(unfit),
             },

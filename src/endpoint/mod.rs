@@ -10,7 +10,10 @@ mod deployment;
 pub mod handshakes;
 mod inheritance;
 pub mod life;
+pub mod logins;
+mod meanwhile;
 pub mod name;
+mod own;
 mod pool;
 pub mod prober;
 mod questions;
@@ -95,6 +98,9 @@ struct State {
     /// When each login that is under way began.
     handshakes: Vec<Instant>,
     silence: silence::Silence,
+    meanwhile: meanwhile::Meanwhile,
+    greetings: reach::Greetings,
+    logins: logins::Logins,
     questions: questions::Questions,
     deployment: topology::Deployment,
     configured: candidates::Configured,
@@ -149,6 +155,9 @@ impl Endpoint {
                 claims: None,
                 handshakes: Vec::new(),
                 silence: silence::Silence::default(),
+                meanwhile: meanwhile::Meanwhile::default(),
+                greetings: reach::Greetings::default(),
+                logins: logins::Logins::default(),
                 questions: questions::Questions::default(),
                 deployment: topology::Deployment::default(),
                 configured,

@@ -19,12 +19,33 @@ pub trait Prober {
     fn read_topology(&mut self) -> Option<Topology>;
     /// Is some other connection of this process to that server alive?
     fn others_are_alive_at(&self, server: SocketAddr) -> bool;
+    /// What it is to be used for next.
+    fn need(&self) -> Need {
+        Need::Writer
+    }
+    /// Was its login refused for good, so that it can judge nothing, and nothing comes of its waiting?
+    fn is_refused(&self) -> bool {
+        false
+    }
+}
+
+/// What a connection is needed for: whether it may stay on an incumbent that says that it is read-only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A transaction, or what cannot be run again once it was refused.
+    Writer,
+    /// One statement outside of a transaction, which is run again elsewhere if it is refused.
+    Attempt,
+    /// One statement that only reads, outside of a transaction.
+    Reads,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writability {
     Writable,
     ReadOnly,
+    /// It answers, and serves nobody: offline, or a node that has lost its cluster.
+    Unfit,
     /// It answered something else: no proof of anything.
     Unclear,
     /// The question got no answer.
@@ -36,7 +57,10 @@ pub enum Writability {
 pub enum Undialled {
     /// Nobody there, or nobody who speaks.
     Unreachable(String),
-    /// The server itself refused: a locked account, too many connections. It says nothing of its role.
+    /// The server takes no more logins just now: too many connections, offline, about to go away.
+    NotNow(String),
+    /// An answer about this login, or something that this client itself cannot do: a wrong password, a locked account, a
+    /// certificate. The same login would be answered in the same way. It says nothing of the server's role.
     Refused(String),
     /// This process could not even try (no descriptor, no port, no memory left). It says nothing of the server.
     NotTried(String),
@@ -46,6 +70,7 @@ impl fmt::Display for Undialled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Undialled::Unreachable(why) => write!(f, "cannot be reached ({why})"),
+            Undialled::NotNow(why) => write!(f, "takes no login just now ({why})"),
             Undialled::Refused(why) => write!(f, "refuses this login ({why})"),
             Undialled::NotTried(why) => write!(f, "cannot be tried ({why})"),
         }

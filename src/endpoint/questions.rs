@@ -7,7 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Endpoint;
+use super::{Endpoint, State};
+
+/// The kernel of a living host answers at once; after this a connect is begun anew, since the kernel itself asks ever more
+/// rarely. No server counts that.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(2);
+/// After this a login is given up where another server may be the writer and greets; doubled each time that the server gave
+/// no answer.
+const ELSEWHERE_AFTER: Duration = Duration::from_secs(3);
+/// A login of an application that set no limit. Longer than a server's own `connect_timeout` (10 s on both).
+const LOGIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// A question or a login of ours that is under way.
 #[derive(Debug)]
@@ -17,6 +26,16 @@ struct Asked {
     /// The socket, once there is one.
     fd: Option<i32>,
     until: Instant,
+    /// It is a login, which began then.
+    login: Option<Instant>,
+}
+
+impl Asked {
+    /// Has this login taken so long that a connection elsewhere is better, if there is a server that greets?
+    fn is_slow(&self, state: &State) -> bool {
+        let patience = ELSEWHERE_AFTER * (1 << state.silence.misses(self.server).min(3));
+        self.fd.is_some() && self.login.is_some_and(|began| began.elapsed() >= patience)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -35,10 +54,21 @@ pub struct Question<'a> {
 impl Endpoint {
     /// Something is asked of `server`; without an answer its connection is cut after `patience`.
     pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
+        self.stands(Asked { id: 0, server, fd, until: Instant::now() + patience, login: None })
+    }
+
+    /// A login at `server` begins, for which the application itself would wait so long.
+    pub fn logging_in(&self, server: SocketAddr, patience: Option<Duration>) -> Question<'_> {
+        let now = Instant::now();
+        let until = now + patience.unwrap_or(LOGIN_WITHIN);
+        self.stands(Asked { id: 0, server, fd: None, until, login: Some(now) })
+    }
+
+    fn stands(&self, asked: Asked) -> Question<'_> {
         let mut state = self.lock();
         state.questions.asked += 1;
         let id = state.questions.asked;
-        state.questions.standing.push(Asked { id, server, fd, until: Instant::now() + patience });
+        state.questions.standing.push(Asked { id, ..asked });
         Question { endpoint: self, id }
     }
 
@@ -50,18 +80,45 @@ impl Endpoint {
         }
     }
 
-    /// On the watcher's thread: questions without an answer are ended. `cut` says whether it could.
-    pub fn end_overdue_questions(&self, cut: impl Fn(i32, SocketAddr) -> bool) {
+    /// On the watcher's thread: questions without an answer are ended. `cut` says whether it could, `accepted` whether the
+    /// other end's kernel has accepted the connection.
+    pub fn end_overdue_questions(&self, accepted: impl Fn(i32) -> bool, cut: impl Fn(i32, SocketAddr) -> bool) {
+        let left = self.servers_left_for_others();
         let now = Instant::now();
         // Under the lock: while a question stands, its socket is the asking handle's.
         let mut state = self.lock();
         let state = &mut *state;
-        for asked in state.questions.standing.iter_mut().filter(|asked| now >= asked.until) {
+        let unaccepted = |asked: &Asked| {
+            let late = asked.login.is_some_and(|began| now.duration_since(began) >= ACCEPTED_WITHIN);
+            late && asked.fd.is_some_and(|fd| !accepted(fd))
+        };
+        let over = |asked: &Asked| now >= asked.until || unaccepted(asked) || left.contains(&asked.id);
+        for asked in state.questions.standing.iter_mut().filter(|asked| over(asked)) {
             if asked.fd.is_some_and(|fd| cut(fd, asked.server)) {
                 state.silence.missed(asked.server);
                 asked.fd = None;
             }
         }
+    }
+
+    /// Logins that take long, while another server that may be the writer greets, and no connection of this process hears from
+    /// theirs. A server whose logins are slow is waited for as the application itself would wait.
+    fn servers_left_for_others(&self) -> Vec<u64> {
+        let slow: Vec<(u64, SocketAddr, Vec<SocketAddr>)> = {
+            let state = self.lock();
+            let read_only = state.life.incumbent().filter(|_| state.meanwhile.read_only);
+            let others = |server| {
+                let mut named = self.elsewhere(&state, server).0;
+                named.retain(|other| Some(*other) != read_only);
+                named
+            };
+            let slow = state.questions.standing.iter().filter(|asked| asked.is_slow(&state));
+            slow.map(|asked| (asked.id, asked.server, others(asked.server))).collect()
+        };
+        let is_left = |server: SocketAddr, others: &[SocketAddr]| {
+            !crate::process::traffic(self, server).alive() && others.iter().any(|other| self.greets(*other, 0).is_ok())
+        };
+        slow.into_iter().filter(|(_, server, others)| is_left(*server, others)).map(|(id, ..)| id).collect()
     }
 }
 
@@ -84,10 +141,13 @@ mod tests {
         let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
         let cut = RefCell::new(Vec::new());
         let end = || {
-            endpoint.end_overdue_questions(|fd, server| {
-                cut.borrow_mut().push((fd, server));
-                true
-            })
+            endpoint.end_overdue_questions(
+                |_| true,
+                |fd, server| {
+                    cut.borrow_mut().push((fd, server));
+                    true
+                },
+            )
         };
         let _patient = endpoint.asking(server(1), Some(7), Duration::from_secs(60));
         let login = endpoint.asking(server(2), None, Duration::ZERO);
@@ -107,9 +167,9 @@ mod tests {
         let server = SocketAddr::from(([10, 0, 0, 1], 3306));
         let _question = endpoint.asking(server, Some(7), Duration::ZERO);
         for (possible, mute) in [(false, false), (true, true)] {
-            endpoint.end_overdue_questions(|_, _| possible);
+            endpoint.end_overdue_questions(|_| true, |_, _| possible);
             assert_eq!(endpoint.lock().silence.is_mute(server), mute);
         }
-        endpoint.end_overdue_questions(|_, _| unreachable!());
+        endpoint.end_overdue_questions(|_| true, |_, _| unreachable!());
     }
 }

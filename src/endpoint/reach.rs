@@ -1,45 +1,227 @@
 //! Is there a MySQL server that speaks at this address? A TCP connect and its first bytes, with a short limit.
 //!
-//! For servers that have given no answer: a frozen one still accepts TCP. A server that does answer counts the attempt
-//! as an aborted handshake (`max_connect_errors`), until the next login from this host clears that.
+//! For servers that have given no answer: a frozen one still accepts TCP. A server that does answer counts a connection that
+//! ends behind its greeting against `max_connect_errors` (100 by default), until the next login from this host, and past that
+//! it refuses the whole host (MySQL manual, "Host Cache"). So a connection whose greeting has not come is kept and looked at
+//! again, instead of being given up and begun anew; and there is a budget.
 
 use std::{
-    io::Read,
+    collections::BTreeMap,
+    io::{ErrorKind, Read},
+    mem::ManuallyDrop,
     net::{SocketAddr, TcpStream},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::prober::Undialled;
+use super::{Endpoint, prober::Undialled};
 
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
 const LIMIT: Duration = Duration::from_millis(500);
 /// For one that did not even accept: others wait for the outcome, and the kernel of a living host is quick.
 const ACCEPTS_WITHIN: Duration = Duration::from_millis(300);
-/// A slow one (its own name lookups, a thread pool) is given up to this.
+/// A slow one (its own name lookups, a thread pool) is waited for this long at a time.
 const LONGEST: Duration = Duration::from_secs(2);
+/// Connections of this process that end behind a server's greeting, without a login that clears the count.
+const BUDGET: u32 = 4;
+/// A server forgets none of them by itself; but other processes of this host log in meanwhile.
+const BUDGET_FOR: Duration = Duration::from_secs(300);
+/// A greeting that has not come by then: the server's end is long gone.
+const KEPT: Duration = Duration::from_secs(90);
 
-/// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
-pub fn greets(server: SocketAddr, misses: u32) -> Result<(), Undialled> {
-    let accepts = if misses == 0 { LIMIT } else { ACCEPTS_WITHIN };
-    let mut stream = TcpStream::connect_timeout(&server, accepts).map_err(|error| match error.raw_os_error() {
-        Some(number) if is_own_lack(number) => Undialled::NotTried(error.to_string()),
-        _ => Undialled::Unreachable(error.to_string()),
-    })?;
-    let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
-    let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
-    match stream.set_read_timeout(Some(limit)).and_then(|()| stream.read(&mut [0; 4])) {
-        Ok(0) => none("it closed the connection"),
-        Ok(_) => Ok(()),
-        Err(_) => none("no greeting"),
+/// A connection whose greeting has not come yet.
+#[derive(Debug)]
+struct Greeting {
+    stream: ManuallyDrop<TcpStream>,
+    server: SocketAddr,
+    own: SocketAddr,
+    since: Instant,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Greetings {
+    awaited: Vec<Greeting>,
+    /// Greetings that were received and not answered, since the last login, and when the first was.
+    unanswered: BTreeMap<SocketAddr, (u32, Instant)>,
+}
+
+impl Greetings {
+    fn take(&mut self, server: SocketAddr) -> Option<Greeting> {
+        let at = self.awaited.iter().position(|greeting| greeting.server == server)?;
+        Some(self.awaited.swap_remove(at)).filter(|greeting| greeting.since.elapsed() < KEPT)
+    }
+
+    /// A login from here has succeeded there: the server has forgotten what it counted.
+    pub fn on_login(&mut self, server: SocketAddr) {
+        self.unanswered.remove(&server);
+        self.awaited.retain(|greeting| greeting.server != server);
+    }
+
+    fn is_spent(&self, server: SocketAddr) -> bool {
+        self.unanswered.get(&server).is_some_and(|(times, since)| *times >= BUDGET && since.elapsed() < BUDGET_FOR)
+    }
+
+    fn was_greeted(&mut self, server: SocketAddr) {
+        let (times, since) = self.unanswered.entry(server).or_insert((0, Instant::now()));
+        if since.elapsed() >= BUDGET_FOR {
+            (*times, *since) = (0, Instant::now());
+        }
+        *times += 1;
     }
 }
 
-/// Was it asked, and gave no greeting?
-pub fn is_mute(server: SocketAddr) -> bool {
-    matches!(greets(server, 0), Err(Undialled::Unreachable(_) | Undialled::Refused(_)))
+impl Greeting {
+    fn begin(server: SocketAddr, within: Duration) -> Result<Self, Undialled> {
+        let begun = TcpStream::connect_timeout(&server, within).and_then(|stream| {
+            let own = stream.local_addr()?;
+            Ok(Greeting { server, own, stream: ManuallyDrop::new(stream), since: Instant::now() })
+        });
+        begun.map_err(|error| match error.raw_os_error() {
+            Some(number) if is_own_lack(number) => Undialled::NotTried(error.to_string()),
+            _ => Undialled::Unreachable(error.to_string()),
+        })
+    }
+
+    /// Is the descriptor still this connection? An application may close descriptors that it does not know, and get their
+    /// numbers again for something else.
+    fn is_ours(&self) -> bool {
+        self.stream.local_addr().is_ok_and(|own| own == self.own)
+    }
+
+    /// The first bytes that the server sends, within `limit`: `None`, they have not come yet; 0, it has closed the connection.
+    fn first_bytes(&self, limit: Duration) -> Option<usize> {
+        match self.stream.set_read_timeout(Some(limit)).and_then(|()| (&*self.stream).read(&mut [0; 4])) {
+            Ok(length) => Some(length),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
+            Err(_) => Some(0),
+        }
+    }
+}
+
+impl Drop for Greeting {
+    fn drop(&mut self) {
+        if self.is_ours() {
+            // SAFETY: it is not used any more.
+            unsafe { ManuallyDrop::drop(&mut self.stream) };
+        }
+    }
+}
+
+impl Endpoint {
+    /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
+    pub(super) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
+        let awaited = {
+            let mut state = self.lock();
+            if state.greetings.is_spent(server) {
+                return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
+            }
+            state.greetings.take(server).filter(Greeting::is_ours)
+        };
+        let greeting = match awaited {
+            Some(greeting) => greeting,
+            None => Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN })?,
+        };
+        let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
+        let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
+        match greeting.first_bytes(limit) {
+            Some(0) => none("it closed the connection"),
+            Some(_) => {
+                self.lock().greetings.was_greeted(server);
+                Ok(())
+            }
+            None => {
+                self.lock().greetings.awaited.push(greeting);
+                none("no greeting")
+            }
+        }
+    }
+
+    /// Was it asked, and gave no greeting?
+    pub(super) fn is_mute(&self, server: SocketAddr) -> bool {
+        matches!(self.greets(server, 0), Err(Undialled::Unreachable(_)))
+    }
+
+    /// May it be asked for its greeting once more?
+    pub(super) fn may_be_greeted(&self, server: SocketAddr) -> bool {
+        !self.lock().greetings.is_spent(server)
+    }
 }
 
 /// Errors of socket(2) and connect(2) that speak of this process or this host, and not of the other end.
 pub fn is_own_lack(errno: i32) -> bool {
     matches!(errno, libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        net::TcpListener,
+        os::fd::{AsRawFd, IntoRawFd},
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering::Relaxed},
+        },
+        thread,
+    };
+
+    use super::*;
+    use crate::{endpoint::name::Name, hooks::raw};
+
+    fn endpoint() -> Endpoint {
+        Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+    }
+
+    /// A server that greets after `pause`, and how many connections it has had.
+    fn greeter(pause: Duration) -> (SocketAddr, Arc<AtomicU32>) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let (address, counted) = (listener.local_addr().unwrap(), Arc::new(AtomicU32::new(0)));
+        let counts = Arc::clone(&counted);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                counts.fetch_add(1, Relaxed);
+                thread::spawn(move || {
+                    thread::sleep(pause);
+                    let _ = stream.write_all(b"hello");
+                    let _ = stream.read(&mut [0]);
+                });
+            }
+        });
+        (address, counted)
+    }
+
+    #[test]
+    fn a_greeting_that_is_late_is_waited_for_on_one_connection() {
+        let endpoint = endpoint();
+        let (server, connections) = greeter(Duration::from_millis(1700));
+        let asked = (0..20).position(|_| endpoint.greets(server, 0).is_ok());
+        assert!(asked.is_some_and(|times| times > 0), "{asked:?}");
+        assert_eq!(connections.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn a_server_whose_greetings_nobody_answers_is_not_asked_for_more_until_a_login_has_succeeded() {
+        let endpoint = endpoint();
+        let (server, connections) = greeter(Duration::ZERO);
+        for _ in 0..20 {
+            let _ = endpoint.greets(server, 0);
+        }
+        assert_eq!(connections.load(Relaxed), BUDGET);
+        assert!(!endpoint.may_be_greeted(server));
+        endpoint.lock().greetings.on_login(server);
+        assert_eq!(endpoint.greets(server, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_descriptor_that_the_application_has_closed_and_uses_again_is_left_alone() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let greeting = Greeting::begin(listener.local_addr().unwrap(), LIMIT).unwrap();
+        let others = std::fs::File::open("/dev/null").unwrap();
+        let fd = greeting.stream.as_raw_fd();
+        // The number is the file's from now on.
+        raw::tests::duplicate_over(others.into_raw_fd(), fd);
+        assert!(!greeting.is_ours());
+        drop(greeting);
+        // SAFETY: any integer is allowed.
+        assert_ne!(unsafe { libc::fcntl(fd, libc::F_GETFD) }, -1, "it is still open");
+    }
 }

@@ -30,6 +30,8 @@ use crate::{
 pub struct Found {
     pub address: SocketAddr,
     pub generation: u64,
+    /// False: the incumbent, which is read-only, while nobody else is named.
+    pub writable: bool,
 }
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
@@ -69,6 +71,9 @@ impl Endpoint {
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
         let process = identity();
+        if let Some(found) = self.own_connection_vouches(prober) {
+            return Some(found);
+        }
         let mut state = self.lock();
         let found = loop {
             if identity() != process {
@@ -79,7 +84,14 @@ impl Endpoint {
             if state.life.verified_since(began) {
                 // The next hold is another one, however soon it comes.
                 state.held = None;
-                break state.life.incumbent().map(|address| Found { address, generation: state.life.generation() });
+                let generation = state.life.generation();
+                break state.life.incumbent().map(|address| Found { address, generation, writable: true });
+            }
+            if let Some(found) = self.goes_on_in(&state, prober.need()) {
+                break Some(found);
+            }
+            if prober.is_refused() {
+                break None;
             }
             let limit = Self::held_since(&mut state, now) + config().hold_max;
             if !looked && state.life.phase() == Phase::Switching {
@@ -198,8 +210,11 @@ impl Endpoint {
                 const REFUSED: &str = "this login is refused, others are served";
                 let no_proof = match &answer {
                     Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
-                    Err(Undialled::Refused(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
-                    Err(Undialled::Unreachable(_)) => None,
+                    Err(Undialled::Refused(_)) => Some(REFUSED),
+                    Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
+                    Err(Undialled::Unreachable(_)) => {
+                        crate::process::traffic(self, incumbent).alive().then_some("others hear from its server")
+                    }
                     Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
                 };
                 let mut state = self.lock();
@@ -220,7 +235,8 @@ impl Endpoint {
                 }
                 if !incumbent_writable {
                     incumbent_unreached = answer.is_err().then_some(incumbent);
-                    self.incumbent_unfit(&mut state, incumbent, answer.err());
+                    let why = if answer == Ok(Writability::Unfit) { Some(not_ready()) } else { answer.err() };
+                    self.incumbent_unfit(&mut state, incumbent, why);
                 }
             }
         }
@@ -241,7 +257,12 @@ impl Endpoint {
                     }
                 }
                 Ok(answer) => say!(Debug, "{}: candidate {candidate} is {answer:?}", self.name),
-                Err(why) => say!(Debug, "{}: candidate {candidate} {why}", self.name),
+                Err(why) => {
+                    if matches!(why, Undialled::Unreachable(_)) {
+                        self.lock().silence.unreached(candidate);
+                    }
+                    say!(Debug, "{}: candidate {candidate} {why}", self.name);
+                }
             }
         }
         for candidate in green.into_iter().filter(|candidate| Some(*candidate) != incumbent) {
@@ -277,6 +298,7 @@ impl Endpoint {
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
         let since = state.life.switching_since().unwrap_or(now);
         state.life.adopt(candidate, now);
+        state.meanwhile.is_over();
         state.held = None;
         state.moved_at = Some(now);
         state.claims = None;
@@ -292,14 +314,16 @@ impl Endpoint {
         }
     }
 
-    fn stay(&self, state: &mut State) {
+    pub(super) fn stay(&self, state: &mut State) {
         state.life.on_incumbent_writable(Instant::now());
+        state.meanwhile.is_over();
         state.held = None;
         self.publish(state);
     }
 
     /// `unreached`: it could not be asked. Otherwise it is read-only.
     pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
+        state.meanwhile.read_only = unreached.is_none();
         if unreached.is_some() {
             state.silence.unreached(incumbent);
         }
@@ -341,7 +365,7 @@ impl Endpoint {
         }
     }
 
-    fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
+    pub(super) fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
         let patience = if self.is_switching() { UNFIT_ANSWER_WITHIN } else { ANSWER_WITHIN };
         let question = self.asking(server, Some(prober.fd()), patience);
         let answer = prober.ask();
@@ -360,6 +384,11 @@ impl Endpoint {
     pub fn wait_for_news(&self, time: Duration) {
         drop(self.wait(self.lock(), &self.changed, time, &mut Recall::begins()));
     }
+}
+
+/// What is said of a server that answers and serves nobody.
+fn not_ready() -> Undialled {
+    Undialled::NotNow("it is offline, or has lost its cluster".to_owned())
 }
 
 /// The right to probe, since when. Given back even if the prober panics, unless somebody else has taken it over.

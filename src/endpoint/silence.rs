@@ -11,12 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    Endpoint, Role, State,
-    life::Phase,
-    prober::Undialled,
-    reach::{greets, is_mute},
-};
+use super::{Endpoint, Role, State, life::Phase, prober::Undialled};
 use crate::control::config;
 
 /// Whoever was heard of within this is alive.
@@ -77,6 +72,11 @@ impl Silence {
         self.unreachable.insert(server, Instant::now());
     }
 
+    /// Could it not be reached within the last `time`?
+    pub fn was_unreached(&self, server: SocketAddr, time: Duration) -> bool {
+        self.unreachable.get(&server).is_some_and(|at| at.elapsed() < time)
+    }
+
     /// As if it had fallen silent that much earlier.
     #[cfg(test)]
     pub fn backdate(&mut self, server: SocketAddr, by: Duration) {
@@ -85,7 +85,7 @@ impl Silence {
         }
     }
 
-    fn misses(&self, server: SocketAddr) -> u32 {
+    pub fn misses(&self, server: SocketAddr) -> u32 {
         self.mute.get(&server).map_or(0, |mute| mute.misses)
     }
 }
@@ -121,10 +121,10 @@ impl Endpoint {
     /// Before a login is risked on a server that gave no answer the last time, it must give a sign of life.
     pub(super) fn sign_of_life(&self, server: SocketAddr) -> Result<(), Undialled> {
         let misses = self.lock().silence.misses(server);
-        if misses == 0 {
+        if misses == 0 || !self.may_be_greeted(server) {
             return Ok(());
         }
-        let answer = greets(server, misses);
+        let answer = self.greets(server, misses);
         let mut state = self.lock();
         match answer {
             Ok(()) => state.silence.heard(server),
@@ -149,8 +149,8 @@ impl Endpoint {
 
     /// Only on the kernel's word, and only if there is another one that greets.
     fn replica_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
-        let silent = !traffic.alive() && traffic.resending && is_mute(server);
-        silent && self.replicas().into_iter().any(|other| other != server && greets(other, 0).is_ok())
+        let silent = !traffic.alive() && traffic.resending && self.is_mute(server);
+        silent && self.replicas().into_iter().any(|other| other != server && self.greets(other, 0).is_ok())
     }
 
     fn writer_has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
@@ -188,7 +188,7 @@ impl Endpoint {
             let state = self.lock();
             (is_incumbent(&state), state.silence.misses(server))
         };
-        let answer = greets(server, misses);
+        let answer = self.greets(server, misses);
         let mut state = self.lock();
         if is_incumbent(&state) != was_incumbent {
             // It was adopted, or left, meanwhile: what was doubted is another question by now.
@@ -224,7 +224,7 @@ impl Endpoint {
             }
             (silent, self.elsewhere(&state, server))
         };
-        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| greets(*server, 0).is_ok());
+        let greets_one = |servers: &[SocketAddr]| servers.iter().any(|server| self.greets(*server, 0).is_ok());
         silent >= config().hold_max.max(GAP) || greets_one(&elsewhere) || silent >= GAP && greets_one(&configured)
     }
 
@@ -238,7 +238,7 @@ impl Endpoint {
     }
 
     /// Where the writer may be instead: by DNS or by a switchover, and by the configuration.
-    fn elsewhere(&self, state: &State, incumbent: SocketAddr) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    pub(super) fn elsewhere(&self, state: &State, incumbent: SocketAddr) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
         let port = incumbent.port();
         let green = if state.deployment.leads_to_green() { state.deployment.addresses.as_slice() } else { &[] };
         let named = state.life.named().iter().chain(green).map(|ip| SocketAddr::new(*ip, port));

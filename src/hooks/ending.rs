@@ -13,7 +13,8 @@ use super::{errno, raw};
 /// ended, until it closes what it does not know, or becomes another program.)
 pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -> bool {
     let Some(duplicate) = Own::duplicate_of(fd) else { return false };
-    let meant = raw::peer(duplicate.0) == Some(peer) && still();
+    // A connection that the other end has not accepted yet has no peer.
+    let meant = (raw::peer(duplicate.0) == Some(peer) || !raw::is_accepted(duplicate.0)) && still();
     if meant {
         shutdown(duplicate.0);
     }

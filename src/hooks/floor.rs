@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, ffi::c_int};
 
-use super::{current, decide, raw};
+use super::{current, decide, raw, steer};
 use crate::control::{config, option::Mode};
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
@@ -27,7 +27,13 @@ thread_local! {
 pub fn connect_begins(fd: c_int) {
     if config().mode != Mode::Observe {
         keep_alive(fd);
-        let _ = BEGUN.try_with(|cell| cell.set(Some(fd)));
+        let before = BEGUN.try_with(|cell| cell.replace(Some(fd))).ok().flatten();
+        if let Some(process) = current::current() {
+            before.inspect(|before| process.opened(*before));
+            if steer::question().is_none() {
+                process.opens(fd);
+            }
+        }
     }
 }
 
@@ -35,6 +41,7 @@ pub fn connect_begins(fd: c_int) {
 pub fn connect_is_over() {
     if let Some(fd) = BEGUN.try_with(Cell::take).ok().flatten() {
         decide(|| {
+            current::current().inspect(|process| process.opened(fd));
             if is_tagged_connection(fd) {
                 bound(fd);
             }

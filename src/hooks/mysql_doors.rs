@@ -91,7 +91,9 @@ mysql_doors! {
     fn mysql_change_user(mysql: *mut MYSQL, user: *const c_char, password: *const c_char, db: *const c_char)
         -> c_char, 1, |call, real|
     {
-        byte(session_calls::change_user(call, active(mysql), || c_int::from(real())))
+        // SAFETY: the application passes NUL-terminated strings or null.
+        let login = unsafe { [given(user), given(password)] };
+        byte(session_calls::change_user(call, active(mysql), login, || c_int::from(real())))
     }
 
     fn mysql_reset_connection(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
@@ -307,12 +309,26 @@ extern "C" fn real_connect_body(
     let real = |more| unsafe { function(mysql, host, user, password, db, port, socket, flags | more) };
     match call {
         // SAFETY: the application passes a NUL-terminated string or null.
-        Some(call) => protected_connect(call, active(mysql), unsafe { text(host) }, port, real),
+        Some(call) => protected_connect(
+            call,
+            active(mysql),
+            unsafe { text(host) },
+            port,
+            unsafe { [given(user), given(password)] },
+            real,
+        ),
         None => real(0),
     }
 }
 
 // Not inlined, any of these: nothing of it may be done before the library is awake.
+
+/// # Safety
+/// `argument` is a NUL-terminated string that outlives the call, or null.
+unsafe fn given<'a>(argument: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: the caller vouches for it.
+    (!argument.is_null()).then(|| unsafe { text(argument) })
+}
 
 #[inline(never)]
 fn calling(caller: usize) -> Call {
@@ -330,7 +346,8 @@ fn protected_connect(
     mysql: Active,
     host: &[u8],
     port: c_uint,
+    login: [Option<&[u8]>; 2],
     real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
-    connect::real_connect(call, mysql, host, port, real)
+    connect::real_connect(call, mysql, host, port, login, real)
 }

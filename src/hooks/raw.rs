@@ -136,6 +136,12 @@ pub struct Signs {
     pub resent: u8,
 }
 
+/// Has the other end's kernel accepted the connection, or is this no TCP connection that waits for that?
+pub fn is_accepted(fd: i32) -> bool {
+    const TCP_SYN_SENT: u8 = 2;
+    info(fd).is_none_or(|info| info.state != TCP_SYN_SENT)
+}
+
 pub fn signs(fd: i32) -> Option<Signs> {
     let info = info(fd)?;
     let heard = (info.received > 0).then(|| Duration::from_millis(info.since_data.into()));

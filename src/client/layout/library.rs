@@ -233,6 +233,7 @@ impl Library {
             mysql_warning_count: function!(mysql_warning_count),
             mysql_field_count: function!(mysql_field_count),
             mysql_more_results: function!(mysql_more_results),
+            mysql_get_server_info: function!(mysql_get_server_info),
             mysql_get_ssl_cipher: function!(mysql_get_ssl_cipher),
             mysql_character_set_name: function!(mysql_character_set_name),
             mysql_get_option: function!(mysql_get_option),

@@ -160,6 +160,14 @@ impl Native {
         self.server_status() & SERVER_MORE_RESULTS_EXIST != 0
     }
 
+    /// By the version that the server has greeted with, of which a proxy may have made another one.
+    pub fn is_mariadb_server(&self) -> bool {
+        let version = on_handle!(self.mysql_get_server_info());
+        // SAFETY: a NUL-terminated text that the library owns, or null.
+        let version = unsafe { text(version) };
+        version.windows(7).any(|word| word.eq_ignore_ascii_case(b"MariaDB"))
+    }
+
     pub fn character_set(&self) -> Vec<u8> {
         let name = on_handle!(self.mysql_character_set_name());
         // SAFETY: a NUL-terminated name that the library owns, or null.

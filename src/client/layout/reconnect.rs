@@ -1,23 +1,22 @@
 //! How each library is made to connect a handle anew, in place, with the application's own credentials and options.
 
-use std::ffi::{c_char, c_uint};
+use std::{
+    ffi::{c_char, c_uint},
+    time::Duration,
+};
 
 use super::{
     native::{Failure, Native, on_handle},
     sys::*,
 };
 
-/// How long our own connects wait for a server to accept and to greet, in seconds (the unit of the libraries' options).
-/// The application's own limit may be none at all, and a host that drops packets never answers.
-const PATIENCE: c_uint = 2;
-
 impl Native {
     /// Logs in again on the same handle; the caller has steered the address. On failure the old connection, if it
-    /// was alive, is still there.
-    pub fn reconnect(&self) -> Result<(), Failure> {
+    /// was alive, is still there. `patience`: where the application itself would wait longer.
+    pub fn reconnect(&self, patience: Duration) -> Result<(), Failure> {
         // Both libraries refuse to reconnect a handle that they believe to be in a transaction.
         self.set_server_status(self.server_status() & !(SERVER_STATUS_IN_TRANS | SERVER_MORE_RESULTS_EXIST));
-        self.with_patience(|| match (self.api().mariadb_reconnect, self.managed().layout.reconnect) {
+        self.with_patience(patience, || match (self.api().mariadb_reconnect, self.managed().layout.reconnect) {
             (Some(mariadb_reconnect), _) => self.reconnect_mariadb(mariadb_reconnect),
             (None, Some(flag)) => self.reconnect_mysql(flag),
             // Calibration sees to it that there is one or the other.
@@ -25,14 +24,16 @@ impl Native {
         })
     }
 
-    /// While `act` runs, a connect waits no longer than [`PATIENCE`] for a server to accept and to greet.
-    fn with_patience<T>(&self, act: impl FnOnce() -> T) -> T {
+    /// While `act` runs, a connect waits for a server to accept and to greet as long as the application's own would, and no
+    /// longer than `patience`. (The unit of the libraries' options is a second; 0 is no limit at all.)
+    fn with_patience<T>(&self, patience: Duration, act: impl FnOnce() -> T) -> T {
+        let patience = c_uint::try_from(patience.as_secs()).unwrap_or(c_uint::MAX).max(1);
         let mut own: c_uint = 0;
         on_handle!(self.mysql_get_option(MYSQL_OPT_CONNECT_TIMEOUT, (&raw mut own).cast()));
         let set = |seconds: c_uint| {
             on_handle!(self.mysql_options(MYSQL_OPT_CONNECT_TIMEOUT, (&raw const seconds).cast()));
         };
-        set(if own == 0 { PATIENCE } else { own.min(PATIENCE) });
+        set(if own == 0 { patience } else { own.min(patience) });
         let outcome = act();
         set(own);
         outcome

@@ -138,6 +138,7 @@ pub struct Api {
     pub mysql_field_count: unsafe extern "C" fn(*mut MYSQL) -> c_uint,
     /// `my_bool` in libmariadb, `bool` in libmysqlclient: one byte either way.
     pub mysql_more_results: unsafe extern "C" fn(*mut MYSQL) -> c_char,
+    pub mysql_get_server_info: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
     pub mysql_get_ssl_cipher: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
     pub mysql_character_set_name: unsafe extern "C" fn(*mut MYSQL) -> *const c_char,
     pub mysql_get_option: unsafe extern "C" fn(*mut MYSQL, c_int, *mut c_void) -> c_int,

@@ -1,0 +1,96 @@
+//! Why a login of ours failed, from the error that the client library gives: is it about the server, about this login, or
+//! about this process?
+//!
+//! Pure. The numbers are those of the MySQL and the MariaDB server error references and of the client error reference.
+
+use crate::{
+    endpoint::{prober::Undialled, reach},
+    evidence,
+};
+
+/// CR_IPSOCK_ERROR: no socket could be made.
+const NO_SOCKET: u32 = 2004;
+
+/// `has_means`: could this process open one more descriptor just now?
+pub fn why(number: u32, text: &[u8], has_means: bool) -> Undialled {
+    let told = format!("error {number}: {}", String::from_utf8_lossy(text));
+    let own_lack = number == NO_SOCKET || errno(text).is_some_and(reach::is_own_lack) || !has_means;
+    match number {
+        // CR_* are the client's own words.
+        2000..=2999 | 5000..=5999 if own_lack => Undialled::NotTried(told),
+        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_HANDSHAKE_ERR, and a connection that was lost.
+        2002 | 2003 | 2005 | 2012 => Undialled::Unreachable(told),
+        evidence::TLS_BROKEN if evidence::is_cut_handshake(number, text) => Undialled::Unreachable(told),
+        evidence::TLS_BROKEN => Undialled::Refused(told),
+        _ if evidence::is_loss(number) => Undialled::Unreachable(told),
+        _ if is_for_now(number, text) => Undialled::NotNow(told),
+        _ => Undialled::Refused(told),
+    }
+}
+
+/// Does the server let this login in another time, with nothing changed? What is not in this list is an answer about the
+/// login: wrong password (1045, 1698), expired (1862), locked after wrong passwords (3955, 4150), no such database (1049) or none of
+/// the account's (1044), a host that may not connect (1129, 1130), TLS wanted (3159), and whatever a server adds to these.
+fn is_for_now(number: u32, text: &[u8]) -> bool {
+    match number {
+        // ER_CON_COUNT_ERROR, ER_OUT_OF_RESOURCES, ER_CANT_CREATE_THREAD, ER_TOO_MANY_USER_CONNECTIONS,
+        // ER_USER_LIMIT_REACHED.
+        1040 | 1041 | 1135 | 1203 | 1226 => true,
+        // ER_BAD_HOST_ERROR, ER_HANDSHAKE_ERROR, ER_ABORTING_CONNECTION, ER_NET_*, ER_NEW_ABORTING_CONNECTION: the dialogue
+        // broke off.
+        1042 | 1043 | 1152 | 1156..=1161 | 1184 => true,
+        // ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB: an operator's ACCOUNT LOCK, with which switchovers keep
+        // applications out for a moment. No server counts attempts at such an account.
+        3118 | 4151 => true,
+        // ER_UNKNOWN_COM_ERROR of a Galera node that is not in the primary component.
+        1047 => true,
+        // ER_SERVER_ISNT_AVAILABLE, and a server that is going away or read-only (an init_command may write).
+        3168 => true,
+        _ => evidence::of_error(number, text).is_some(),
+    }
+}
+
+/// Both libraries end the text of a connect that failed with its `errno`: "… on 'db.shop.example' (99)".
+fn errno(text: &[u8]) -> Option<i32> {
+    let text = String::from_utf8_lossy(text);
+    text.rsplit_once('(').and_then(|(_, end)| end.strip_suffix(')')?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(number: u32, text: &str, expected: fn(String) -> Undialled) {
+        let told = format!("error {number}: {text}");
+        assert_eq!(why(number, text.as_bytes(), true), expected(told));
+    }
+
+    #[test]
+    fn an_answer_about_the_login_is_told_from_a_server_that_takes_no_more_for_now() {
+        for number in [1044, 1045, 1049, 1129, 1130, 1142, 1251, 1524, 1698, 1820, 1862, 3159, 3955, 4150] {
+            is(number, "no", Undialled::Refused);
+        }
+        for number in [1040, 1047, 1053, 1158, 1203, 1226, 1836, 3032, 3118, 4151] {
+            is(number, "not now", Undialled::NotNow);
+        }
+    }
+
+    #[test]
+    fn what_this_client_cannot_do_says_nothing_of_the_server() {
+        is(2026, "SSL connection error: SSL_CTX_set_default_verify_paths failed", Undialled::Refused);
+        is(2026, "TLS/SSL error: certificate verify failed", Undialled::Refused);
+        for number in [2054, 2059, 2061] {
+            is(number, "Authentication plugin", Undialled::Refused);
+        }
+        is(2004, "Can't create TCP/IP socket (24)", Undialled::NotTried);
+        is(2003, "Can't connect to server on 'db.shop.example' (99)", Undialled::NotTried);
+        assert_eq!(why(2002, b"x (115)", false), Undialled::NotTried("error 2002: x (115)".to_owned()));
+    }
+
+    #[test]
+    fn a_server_that_does_not_speak_is_not_there() {
+        is(2003, "Can't connect to server on 'db.shop.example' (111)", Undialled::Unreachable);
+        is(2013, "Lost connection to server at 'reading initial communication packet'", Undialled::Unreachable);
+        is(2026, "TLS/SSL error: Connection reset by peer (104)", Undialled::Unreachable);
+    }
+}

@@ -1,0 +1,109 @@
+//! The question whether a server accepts writes, and whether it serves at all: in one statement where the server has it.
+//!
+//! `read_only` and `innodb_read_only` (MariaDB 12 says OFF and ON); `offline_mode` of MySQL, which lets privileged accounts in
+//! and nobody else; and of a Galera node whether it is part of its cluster: a node that is not executes no statement on a
+//! table (error 1047), and still answers that it is not read-only (MySQL manual, "Server System Variables"; Galera
+//! documentation, `wsrep_ready`).
+
+use super::{handle::Guest, layout::native::Reply};
+use crate::endpoint::prober::Writability;
+
+/// The most that is asked of each family first.
+const MARIADB: [&[u8]; 3] = [
+    b"SELECT @@global.read_only, @@global.innodb_read_only, 0, @@global.wsrep_on",
+    b"SELECT @@global.read_only, @@global.innodb_read_only",
+    b"SELECT @@global.read_only",
+];
+const MYSQL: [&[u8]; 3] = [
+    b"SELECT @@global.read_only, @@global.innodb_read_only, @@global.offline_mode",
+    b"SELECT @@global.read_only, @@global.innodb_read_only",
+    b"SELECT @@global.read_only",
+];
+/// ER_UNKNOWN_SYSTEM_VARIABLE: a server without it.
+const UNKNOWN_VARIABLE: u32 = 1193;
+
+/// A value as servers give it.
+type Value = Option<Vec<u8>>;
+
+/// What a row of answers says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Row {
+    Says(Writability),
+    /// It is writable if it is part of its cluster.
+    OfACluster,
+}
+
+pub fn ask(guest: &Guest) -> Writability {
+    let questions = if guest.native.is_mariadb_server() { MARIADB } else { MYSQL };
+    for question in questions {
+        match guest.native.query(question) {
+            Ok(Reply::Rows(rows)) => {
+                return match rows.as_slice() {
+                    [row] => match read(row) {
+                        Row::Says(answer) => answer,
+                        Row::OfACluster => ask_of_its_cluster(guest),
+                    },
+                    _ => Writability::Unclear,
+                };
+            }
+            Err(failure) if failure.number == UNKNOWN_VARIABLE => {}
+            // Any other answer is no proof of writability; a lost connection is told apart by its socket.
+            Ok(Reply::Done { .. }) | Err(_) => break,
+        }
+    }
+    no_answer(guest)
+}
+
+/// A status variable cannot be asked for in the same statement.
+fn ask_of_its_cluster(guest: &Guest) -> Writability {
+    match guest.native.query(b"SHOW GLOBAL STATUS LIKE 'wsrep_ready'") {
+        Ok(Reply::Rows(rows)) => match rows.first().and_then(|row| row.get(1)) {
+            Some(ready) if is_off(ready) => Writability::Unfit,
+            _ => Writability::Writable,
+        },
+        Ok(Reply::Done { .. }) | Err(_) => no_answer(guest),
+    }
+}
+
+fn no_answer(guest: &Guest) -> Writability {
+    if guest.native.hung_up() { Writability::Lost } else { Writability::Unclear }
+}
+
+fn is_off(value: &Value) -> bool {
+    matches!(value.as_deref(), Some(b"0" | b"OFF"))
+}
+
+/// `read_only`, `innodb_read_only`, `offline_mode`, `wsrep_on`, as far as the server has them.
+fn read(row: &[Value]) -> Row {
+    let is_on = |at: usize| row.get(at).is_some_and(|value| !is_off(value));
+    match () {
+        () if is_on(0) || is_on(1) || row.is_empty() => Row::Says(Writability::ReadOnly),
+        () if is_on(2) => Row::Says(Writability::Unfit),
+        () if is_on(3) => Row::OfACluster,
+        () => Row::Says(Writability::Writable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_as_far_as_the_server_has_the_variables() {
+        for (row, said) in [
+            (&["0"][..], Row::Says(Writability::Writable)),
+            (&["1"], Row::Says(Writability::ReadOnly)),
+            (&["OFF", "0"], Row::Says(Writability::Writable)),
+            (&["NO_LOCK", "0"], Row::Says(Writability::ReadOnly)),
+            (&["0", "1"], Row::Says(Writability::ReadOnly)),
+            (&["0", "0", "1"], Row::Says(Writability::Unfit)),
+            (&["1", "0", "1"], Row::Says(Writability::ReadOnly)),
+            (&["0", "0", "0", "0"], Row::Says(Writability::Writable)),
+            (&["0", "0", "0", "1"], Row::OfACluster),
+            (&["1", "0", "0", "1"], Row::Says(Writability::ReadOnly)),
+        ] {
+            let row: Vec<Value> = row.iter().map(|value| Some(value.as_bytes().to_vec())).collect();
+            assert_eq!(read(&row), said, "{row:?}");
+        }
+    }
+}

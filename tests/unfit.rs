@@ -1,0 +1,1 @@
+//! Servers that answer and do not serve, and reads that are the death of their server.
