@@ -211,6 +211,8 @@ impl Endpoint {
                 let no_proof = match &answer {
                     Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
                     Err(Undialled::Refused(_)) => Some(REFUSED),
+                    // What was known of it before stays true.
+                    Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
                     Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
                     Err(Undialled::Unreachable(_)) => {
                         crate::process::traffic(self, incumbent).alive().then_some("others hear from its server")
