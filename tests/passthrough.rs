@@ -1,11 +1,13 @@
 //! Whatever the library has no business with behaves as without it: same output, same exit code, same errno.
 
+use std::path::Path;
+
 use pointsman_lab::{ENDPOINT, Flavor, Lab};
 use pointsman_tests::{
     DATABASE, PASSWORD, Shared, USER,
     compile::{self, Kind},
     dialogue::{Dialogue, Driver},
-    run::{Preload, assert_same},
+    run::{Preload, assert_same, command, run},
     single,
 };
 
@@ -30,6 +32,22 @@ fn assert_same_answers(lab: &Lab, commands: &[&str]) -> (Vec<String>, Vec<String
 
 fn connect(host: &str, password: &str) -> String {
     format!("connect 0 {host} 3306 - {USER} {password} {DATABASE}")
+}
+
+/// musl has no `/etc/ld.so.preload`, and its loader starts no program without a library that it was told to preload.
+#[test]
+fn a_program_of_musl_that_inherits_the_library_is_told_by_its_loader_why_it_does_not_start() {
+    let Some(lab) = lab() else { return };
+    if !Path::new("/usr/bin/musl-gcc").exists() {
+        return println!("skipped: no musl-gcc: run `make setup`");
+    }
+    let program = compile::with("musl-gcc", "musl", "musl", Kind::Program, &[]);
+    let [bare, preloaded] = [Preload::Bare, Preload::Preloaded].map(|preload| run(command(lab, &program, preload)));
+    assert_eq!((bare.status, bare.stdout.as_str()), (0, "works\n"), "{bare:?}");
+    assert!(
+        preloaded == bare || preloaded.status == 127 && preloaded.stderr.contains("libpointsman.so"),
+        "{preloaded:?}"
+    );
 }
 
 #[test]
