@@ -70,7 +70,9 @@ impl Draw {
         }
         let form = dice.pick(&[Form::Chain, Form::Sequence, Form::Function, Form::View]);
         let formed = dice.pick(&[true, false, false]);
-        let suits = form != Form::Sequence || self.server == Flavor::MariaDb;
+        // Where both servers take writes, both would draw the same numbers of a sequence.
+        let divided = matches!(self.kind, ScenarioKind::TwoWriters | ScenarioKind::MovedForGood);
+        let suits = form != Form::Sequence || self.server == Flavor::MariaDb && !divided;
         if formed && suits && self.workload.is_transactional() && self.kind != ScenarioKind::ReaderPool {
             habits.form = form;
         }
@@ -118,9 +120,11 @@ impl Draw {
             }
             ScenarioKind::SlowDns => self.naming = naming,
             ScenarioKind::OtherNames => {
-                self.naming = environment;
+                // The root with Debian sid has no /etc/hosts to put another one over.
+                let suits = environment != Naming::Hosts || self.workload != Workload::LibMySqlClient;
+                self.naming = if suits { environment } else { Naming::LocalDomain };
                 // The certificate is for no name without a domain.
-                self.tls &= environment == Naming::Hosts;
+                self.tls &= self.naming == Naming::Hosts;
             }
             // Its nodes are MariaDB's, and have no certificate of their own.
             ScenarioKind::Galera => {
