@@ -55,6 +55,8 @@ pub struct Session {
     pub replayable: bool,
     /// Something in it cannot be rebuilt elsewhere.
     pub pinned: bool,
+    /// The transaction is still open on this very connection, and its server accepts writes again.
+    pub still_open: bool,
 }
 
 /// What the incumbent said when it was probed after the failure.
@@ -110,7 +112,9 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
         (Partial, false) => Action::SurfaceLoss,
         (Partial, true) => Action::SurfaceLossStayLost,
         (ReadOnly, false) => Action::RunAgain,
-        // The server told it itself; a healthy incumbent means that it was read-only for a moment only.
+        // It was read-only for a moment, and refused one statement: its transaction has lost nothing. What commits is
+        // another matter, since a server rolls back what it does not commit.
+        (ReadOnly, true) if session.still_open && !class.commits => Action::RunAgain,
         (ReadOnly, true) => replay_or_victim,
         (GoingAway | NotSent, false) => Action::RunAgain,
         (Unknown, false) => match incumbent {
@@ -142,9 +146,9 @@ mod tests {
     const COMMIT: Class = Class { commits: true, is_commit: true, ..WRITE };
     const DDL: Class = Class { commits: true, ..WRITE };
     const CALL: Class = Class { atomic: false, ..WRITE };
-    const OUTSIDE: Session = Session { in_transaction: false, replayable: false, pinned: false };
-    const REPLAYABLE: Session = Session { in_transaction: true, replayable: true, pinned: false };
-    const UNREPLAYABLE: Session = Session { in_transaction: true, replayable: false, pinned: false };
+    const OUTSIDE: Session = Session { in_transaction: false, replayable: false, pinned: false, still_open: false };
+    const REPLAYABLE: Session = Session { in_transaction: true, replayable: true, ..OUTSIDE };
+    const UNREPLAYABLE: Session = Session { in_transaction: true, replayable: false, ..OUTSIDE };
     const PINNED: Session = Session { pinned: true, ..OUTSIDE };
 
     fn row(evidence: E, class: Class, incumbent: Incumbent, expected: [Action; 3]) {
@@ -159,6 +163,21 @@ mod tests {
             for incumbent in [Healthy, Replaced] {
                 row(E::ReadOnly, class, incumbent, [RunAgain, Replay, Victim]);
             }
+        }
+    }
+
+    #[test]
+    fn a_statement_that_was_refused_in_a_transaction_that_is_still_open_runs_again_in_it() {
+        for session in [REPLAYABLE, UNREPLAYABLE] {
+            let open = Session { still_open: true, ..session };
+            for class in [READ, WRITE, VOUCHED] {
+                assert_eq!(verdict(E::ReadOnly, class, open, Healthy), RunAgain);
+            }
+            for class in [COMMIT, DDL] {
+                let rolled_back = verdict(E::ReadOnly, class, session, Healthy);
+                assert_eq!(verdict(E::ReadOnly, class, open, Healthy), rolled_back, "{class:?}");
+            }
+            assert_eq!(verdict(E::ReadOnly, CALL, open, Healthy), SurfaceLossStayLost, "half of it may be done");
         }
     }
 

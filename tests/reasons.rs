@@ -45,8 +45,6 @@ pub struct Session {
     in_vain: bool,
     /// It is not as every transaction of the session, and a BEGIN in it may go on with that.
     special: bool,
-    /// A savepoint that the server's flag does not tell of.
-    unseen: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,7 +72,7 @@ impl Session {
         match () {
             _ if self.pinned => Some(PINNED),
             _ if !self.held.is_empty() => self.held.keys().next().copied(),
-            _ if self.unclear || self.unseen => Some(UNCLEAR),
+            _ if self.unclear => Some(UNCLEAR),
             _ if self.next == Next::Unclear => Some(NEXT),
             _ if self.slots.iter().flatten().any(|slot| slot.0.contains("@a")) => Some(VARIABLE),
             _ if named_elsewhere || self.slots.iter().flatten().any(stray) => Some(ELSEWHERE),
@@ -210,15 +208,9 @@ impl Session {
         if begins || ends || !self.open {
             self.unclear = false;
         }
-        if begins || ends {
-            self.unseen = false;
-        }
-        if partial && !self.open && !answer.contains(" autocommit") {
-            self.unseen = true;
-        }
         if begins || !was_open {
             let inherits = begins && was_open && (self.special || self.spoilt);
-            self.spoilt = self.unseen || self.next == Next::Unclear || inherits;
+            self.spoilt = self.next == Next::Unclear || inherits;
             self.special = self.next != Next::Default || text.contains("READ ONLY") || text.contains("SNAPSHOT");
         }
         self.spoilt |= self.open && spoils(step);

@@ -8,6 +8,7 @@ use std::ffi::c_int;
 
 use super::{
     Call,
+    attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
     state::{Pending, Sent},
@@ -168,7 +169,7 @@ impl Guest {
         match evidence {
             Some(evidence) => self.failed(evidence),
             None => {
-                let _ = self.after(&sent.text, &sent.statement, Returned::from(code, None), &mut 0);
+                let _ = self.after(&sent.text, &sent.statement, Returned::from(code, None), &mut Attempts::default());
             }
         }
     }

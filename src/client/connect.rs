@@ -136,7 +136,10 @@ impl Plan {
         let guest = Handle::enter_new(handle, native);
         if self.endpoint.takes_the_first_look() {
             match probe::ask(&guest) {
-                Writability::Writable => self.endpoint.seen_writable(peer),
+                Writability::Writable => {
+                    self.endpoint.seen_writable(peer);
+                    guest.learn_spacing();
+                }
                 Writability::ReadOnly if self.defended() => self.endpoint.fall_back_on_inheritance(),
                 _ => {}
             }

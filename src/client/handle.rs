@@ -21,7 +21,6 @@ use super::{
     state::{Pending, State},
 };
 use crate::{
-    control::config,
     endpoint::{Endpoint, Pulse, turn::Claim},
     hooks::exchange::{self, Exchange, Waits},
     session::Session,
@@ -325,11 +324,6 @@ impl Guest {
         let mut state = self.state();
         self.settle(&mut state);
         state.idle() && !self.native.more_results()
-    }
-
-    /// How long the application itself is willing to wait for this handle, unless the operator said otherwise.
-    pub fn deadline(&self) -> Option<Instant> {
-        if config().hold_max_configured { None } else { self.native.read_timeout().map(|time| Instant::now() + time) }
     }
 
     /// From now on the connection is lost for the application too.

@@ -5,11 +5,12 @@ use std::ffi::c_int;
 use rustix_futex_sync::MutexGuard;
 
 use super::{
+    attempts::Attempts,
     handle::Guest,
     layout::native::Failure,
     probe::{self, Lent},
-    replay,
     rescue::Next,
+    restore::restore,
     state::State,
     statement::{HARMLESS, Returned},
 };
@@ -39,14 +40,14 @@ pub(super) enum Start {
 
 /// What was decided before a statement is sent.
 pub(super) struct Look {
-    pub attempts: u32,
+    pub attempts: Attempts,
     /// To be sent, in this exchange (`None` under TLS); or what the application gets without (`None`: what the library says).
     pub ready: Result<Option<Exchange>, Option<c_int>>,
 }
 
 impl Look {
     /// Before the attempt that comes after so many.
-    pub(super) fn at(guest: &Guest, statement: &Statement, mut attempts: u32) -> Self {
+    pub(super) fn at(guest: &Guest, statement: &Statement, mut attempts: Attempts) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
             Next::Deliver(code) => Err(Some(code)),
             Next::Send => Ok(guest.exchange(statement)),
@@ -55,7 +56,7 @@ impl Look {
     }
 
     /// What the real call returned, and after how many attempts; or what the application gets.
-    pub(super) fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, u32), c_int> {
+    pub(super) fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, Attempts), c_int> {
         match self.ready {
             Ok(exchange) => Ok((Returned::from(real(), exchange), self.attempts)),
             Err(Some(code)) => Err(code),
@@ -116,7 +117,7 @@ fn is_command(statement: &Statement) -> bool {
 
 impl Guest {
     /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
-    pub(super) fn before(&self, statement: &Statement, attempts: &mut u32) -> Next {
+    pub(super) fn before(&self, statement: &Statement, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
         if config().mode == Mode::Observe || !self.idle() {
             return Next::Send;
@@ -178,7 +179,7 @@ impl Guest {
         if must_ask || elsewhere {
             let need = need(statement);
             // The incumbent is read-only, and nobody else is named: this needs no writer.
-            return if endpoint.goes_on(peer, need) { Next::Send } else { self.follow(must_ask, need) };
+            return if endpoint.goes_on(peer, need) { Next::Send } else { self.follow(must_ask, need, attempts) };
         } else if !pulse.unsettled() {
             endpoint.after_replays();
             self.state().pulse = pulse;
@@ -214,27 +215,27 @@ impl Guest {
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
-    pub(super) fn follow(&self, ask: bool, need: Need) -> Next {
+    pub(super) fn follow(&self, ask: bool, need: Need, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
         let process = identity();
         let mut lent = Lent::new(self, need);
         let target = endpoint.incumbent().filter(|_| !ask);
         let there = match target {
-            Some(target) if lent.dial_in_turn(target, self.deadline()).is_ok() => true,
+            Some(target) if lent.dial_in_turn(target, self.deadline(attempts)).is_ok() => true,
             // An answer about this login, or about the room for it, says nothing of the writer.
-            Some(_) if lent.refusal().is_some() => self.writer(&mut lent, self.deadline()).is_some(),
+            Some(_) if lent.refusal().is_some() => self.writer(&mut lent, self.deadline(attempts)).is_some(),
             Some(_) => {
                 endpoint.suspect(endpoint.pulse().generation());
-                self.writer(&mut lent, self.deadline()).is_some()
+                self.writer(&mut lent, self.deadline(attempts)).is_some()
             }
-            None => self.writer(&mut lent, self.deadline()).is_some(),
+            None => self.writer(&mut lent, self.deadline(attempts)).is_some(),
         };
         if identity() != process {
             // Forked by a signal handler meanwhile, on the parent's connection: the parent sends it.
             return self.deliver(&server_gone(), 1, false);
         }
         if lent.fresh
-            && let Err(failure) = replay::restore(self)
+            && let Err(failure) = restore(self)
         {
             say!(
                 Warn,
@@ -251,6 +252,9 @@ impl Guest {
             return self.deliver(&server_gone(), 1, true);
         }
         if there {
+            if lent.fresh {
+                self.learn_spacing();
+            }
             endpoint.after_replays();
             self.state().pulse = endpoint.pulse();
         }
@@ -279,7 +283,7 @@ mod tests {
         ] {
             let statement = classify(text.as_bytes(), Dialect::default());
             for in_transaction in [false, true] {
-                let session = Session { in_transaction, replayable: false, pinned: false };
+                let session = Session { in_transaction, replayable: false, pinned: false, still_open: false };
                 let lost = verdict(Evidence::Unknown, Class::of(&statement), session, Incumbent::Replaced);
                 // This thread may lose its core in between, but not each time.
                 let without = (0..1000).any(|_| needs_no_look(&statement, in_transaction, ticks::now()));

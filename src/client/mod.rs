@@ -5,9 +5,11 @@
 
 mod account;
 pub mod asynchronous;
+mod attempts;
 pub mod call;
 pub mod connect;
 mod dialled;
+mod ending;
 pub mod handle;
 mod inherited;
 pub mod layout;
@@ -18,8 +20,10 @@ mod reader;
 pub mod registry;
 mod replay;
 pub mod rescue;
+mod restore;
 pub mod results;
 pub mod session_calls;
+mod spacing;
 mod state;
 pub mod statement;
 mod writability;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    attempts::Attempts,
     dialled,
     handle::Guest,
     layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
@@ -80,7 +81,7 @@ impl Prober for Lent<'_> {
 
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
         let longest = Instant::now() + config().hold_max;
-        let until = self.guest.deadline().map_or(longest, |deadline| longest.min(deadline));
+        let until = self.guest.deadline(&mut Attempts::default()).map_or(longest, |deadline| longest.min(deadline));
         let attempt = self.guest.endpoint().may_log_in(to, self.guest.handle.login(), until);
         let outcome = attempt.and_then(|attempt| {
             let outcome = self.log_in(to, until);

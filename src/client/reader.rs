@@ -4,10 +4,11 @@
 use std::net::SocketAddr;
 
 use super::{
+    attempts::Attempts,
     handle::Guest,
     probe::Lent,
-    replay,
-    rescue::{Fallen, Next},
+    rescue::{Attempt, Fallen, Next},
+    restore::restore,
 };
 use crate::{
     control::{
@@ -24,12 +25,17 @@ use crate::{
 impl Guest {
     /// A connection to a reader failed under a statement. A transaction is replayed and compared as on a writer: what it
     /// saw on one replica need not be on another.
-    pub(super) fn another_replica(&self, fallen: Fallen, statement: &Statement, attempts: &mut u32) -> Next {
+    pub(super) fn another_replica(
+        &self,
+        fallen: &mut Fallen,
+        statement: &Statement,
+        attempts: &mut Attempts,
+    ) -> Attempt {
         let endpoint = self.endpoint();
         let pinned = statement.uses_previous || self.state().session.pinned().is_some();
         let lost = fallen.takes_its_transaction_along();
         if pinned || !evidence::ends_connection(fallen.evidence) {
-            return self.deliver(&fallen.original, fallen.code, lost);
+            return Attempt::Over(self.deliver(&fallen.original, fallen.code, lost));
         }
         let replayable =
             !statement.varies && self.state().session.transaction().is_some_and(|log| log.spoilt().is_none());
@@ -39,15 +45,19 @@ impl Guest {
         };
         let servers = in_order(endpoint.replicas(), own, fallen.evidence);
         let mut lent = Lent::new(self, Need::Reads);
-        let deadline = self.deadline();
+        let deadline = self.deadline(attempts);
         let mut dials = |servers: &[SocketAddr]| {
             servers.iter().copied().find(|server| lent.dial_in_turn(*server, deadline).is_ok())
         };
         let found = dials(&servers).or_else(|| dials(&endpoint.other_replicas(&servers)));
         let Some(found) = found else {
-            // A login may have succeeded and been lost: the session on it is nobody's.
-            let lost = lost || lent.fresh && replay::restore(self).is_err();
-            return self.deliver(&fallen.original, fallen.code, lost);
+            // A login may have succeeded before its connection broke: the session on it is empty.
+            let lost = lost || lent.fresh && restore(self).is_err();
+            return Attempt::Over(if lost {
+                self.lose(fallen)
+            } else {
+                self.deliver(&fallen.original, fallen.code, lost)
+            });
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
         // The COMMIT of a transaction that only read: whether it was carried out makes no difference.
@@ -55,25 +65,30 @@ impl Guest {
             Class::of(statement).is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
         let class = if nothing_to_commit { Class::of(&Statement::reading()) } else { Class::of(statement) };
         let in_transaction = fallen.in_transaction && !nothing_to_commit;
-        let session = Session { in_transaction, replayable, pinned: false };
+        let session = Session { in_transaction, replayable, pinned: false, still_open: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = self.once_per_death(&fallen, verdict(fallen.evidence, class, session, incumbent), *attempts);
-        if action != Action::SurfaceLossStayLost && replay::restore(self).is_err() {
-            return self.deliver(&fallen.original, fallen.code, true);
+        let action = fallen.decided.unwrap_or_else(|| {
+            let action = verdict(fallen.evidence, class, session, incumbent);
+            self.once_per_death(fallen.evidence, action, attempts.made())
+        });
+        fallen.decided = Some(action);
+        fallen.gone = in_transaction;
+        if action != Action::SurfaceLossStayLost && restore(self).is_err() {
+            return Attempt::Over(self.lose(fallen));
         }
         if !healthy {
             say!(Info, "{}: a connection moved to {found}, another replica", endpoint.name);
         }
-        match action {
+        Attempt::Over(match action {
             Action::RunAgain => {
                 COUNTERS.reruns.count();
                 Next::Send
             }
-            Action::Replay => self.replay_transaction(&fallen, statement, attempts, None),
-            Action::Victim => self.victim(&fallen, "it cannot be replayed"),
+            Action::Replay => return self.replay_transaction(fallen, statement, attempts, (&mut lent, None)),
+            Action::Victim => self.victim(fallen, "it cannot be replayed"),
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             _ => self.surface(fallen, healthy, false),
-        }
+        })
     }
 }
 

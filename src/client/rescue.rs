@@ -6,24 +6,26 @@ use std::{
 };
 
 use super::{
+    attempts::Attempts,
     handle::Guest,
-    layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
+    layout::native::Failure,
     look::server_gone,
     probe::Lent,
     replay::{self, Unreplayed},
-    state::Pending,
+    restore::restore,
 };
 use crate::{
     control::{
         config,
         counters::COUNTERS,
         log::{Level::*, say},
-        option::{Mode, VictimError},
+        option::Mode,
     },
     endpoint::{
         Role,
         prober::{Need, Prober, Undialled, Writability},
         search::Found,
+        spacing::Spacing,
         turn::Replaying,
     },
     evidence,
@@ -40,8 +42,6 @@ pub enum Next {
     Deliver(c_int),
 }
 
-/// How often one statement may be rescued: a server that says writable and refuses all the same ends it.
-const ATTEMPTS: u32 = 4;
 /// How long, times the attempt, a server is given that refuses writes and says that it is writable.
 const JUST_REFUSED: Duration = Duration::from_millis(20);
 /// How often a verified writer may not be reached, or have no room, before the search is given up.
@@ -49,12 +49,8 @@ const DIALS: u32 = 5;
 /// Before a server that has no room for this login is asked again.
 const FULL: Duration = Duration::from_secs(1);
 
-/// What the library would have said of a connection that ended in the middle.
-fn server_lost() -> Failure {
-    Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
-}
-
-/// A failure that is being rescued: what the application gets if it has to get it.
+/// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
+/// an attempt to mend it fails in its turn.
 pub(super) struct Fallen {
     pub evidence: Evidence,
     pub original: Failure,
@@ -62,12 +58,27 @@ pub(super) struct Fallen {
     is_commit: bool,
     /// What the call returns then.
     pub code: c_int,
+    /// What an earlier attempt has set out to do, and could not, because its server was refused or lost in its turn.
+    pub decided: Option<Action>,
+    /// What became of that attempt.
+    latest: Evidence,
+    /// The transaction is not open any more: it was rolled back, or its connection was replaced.
+    pub gone: bool,
+    /// How far apart ids were generated in it, if that matters and is known.
+    spacing: Option<Spacing>,
+}
+
+/// What has come of one attempt.
+pub(super) enum Attempt {
+    Over(Next),
+    /// A server that was verified before was refused or lost in the middle.
+    Again(Evidence),
 }
 
 impl Fallen {
     /// A transaction goes down with its connection; it must not come back by a later rescue.
     pub(super) fn takes_its_transaction_along(&self) -> bool {
-        self.in_transaction && evidence::ends_connection(self.evidence)
+        self.in_transaction && (self.gone || evidence::ends_connection(self.evidence))
     }
 
     /// A definite rollback, of which an ERR packet does not tell.
@@ -78,7 +89,7 @@ impl Fallen {
 
 impl Guest {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
-    pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut u32, code: c_int) -> Next {
+    pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut Attempts, code: c_int) -> Next {
         let endpoint = self.endpoint();
         if config().mode == Mode::Observe {
             return Next::Deliver(code);
@@ -93,14 +104,50 @@ impl Guest {
         if evidence::ends_connection(evidence) && statement.rolls_back() {
             self.state().session.to_be_rolled_back();
         }
-        let fallen = Fallen { evidence, original, in_transaction, is_commit: class.is_commit, code };
-        *attempts += 1;
-        if endpoint.role() == Role::Reader && *attempts <= ATTEMPTS {
-            return self.another_replica(fallen, statement, attempts);
+        let peer = self.state().peer;
+        let mut fallen = Fallen {
+            evidence,
+            original,
+            in_transaction,
+            is_commit: class.is_commit,
+            code,
+            decided: None,
+            latest: evidence,
+            gone: false,
+            spacing: self.spacing_before(peer, evidence == Evidence::ReadOnly),
+        };
+        loop {
+            let late = !attempts.begin() || fallen.decided.is_some() && self.time_left(attempts).is_zero();
+            if late || endpoint.role() == Role::Unknown {
+                return self.end_in_vain(&fallen);
+            }
+            let attempt = match endpoint.role() {
+                Role::Reader => self.another_replica(&mut fallen, statement, attempts),
+                _ => self.find_and_mend(&mut fallen, statement, attempts),
+            };
+            match attempt {
+                Attempt::Over(next) => return next,
+                Attempt::Again(evidence) => fallen.latest = evidence,
+            }
         }
-        if endpoint.role() != Role::Writer || *attempts > ATTEMPTS {
-            return self.deliver(&fallen.original, code, fallen.takes_its_transaction_along());
+    }
+
+    /// Everything was tried that may be, or nothing is to be tried.
+    fn end_in_vain(&self, fallen: &Fallen) -> Next {
+        if fallen.gone {
+            return self.victim(fallen, "its replay was refused again and again");
         }
+        if fallen.is_refused_commit() {
+            self.transaction_gone();
+            return self.deliver(&fallen.original, fallen.code, false);
+        }
+        self.deliver(&fallen.original, fallen.code, fallen.takes_its_transaction_along())
+    }
+
+    /// One attempt on a writer's endpoint.
+    fn find_and_mend(&self, fallen: &mut Fallen, statement: &Statement, attempts: &mut Attempts) -> Attempt {
+        let endpoint = self.endpoint();
+        let class = Class::of(statement);
         let (pinned, replayable, generation, peer) = {
             let state = self.state();
             let log = state.session.transaction();
@@ -112,58 +159,69 @@ impl Guest {
             let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
-        let session = Session { in_transaction, replayable, pinned: pinned.is_some() };
-        if evidence == Evidence::ReadOnly {
+        if fallen.latest == Evidence::ReadOnly {
             endpoint.on_refused_write(generation);
         }
         endpoint.suspect(generation);
 
         if let Some(pin) = pinned {
-            let action = verdict(evidence, class, session, Incumbent::Replaced);
-            if action == Action::PassOn {
-                return Next::Deliver(code);
-            }
-            COUNTERS.pinned.count();
-            say!(
-                Warn,
-                "{}: error {} reaches the application and its connection is reported lost: the session is pinned by \
-                 {pin}, which no other server has",
-                endpoint.name,
-                fallen.original.number
-            );
-            return self.deliver(&fallen.original, code, true);
+            return Attempt::Over(self.stay_pinned(fallen, class, pin));
         }
 
         // Before the search: whoever finds the writer first must already know who has ids to claim on it.
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
         let need = match () {
-            () if in_transaction || evidence == Evidence::ReadOnly => Need::Writer,
+            () if fallen.in_transaction || fallen.evidence == Evidence::ReadOnly => Need::Writer,
             () if class.only_reads => Need::Reads,
             () if class.atomic => Need::Attempt,
             () => Need::Writer,
         };
         let mut lent = Lent::new(self, need);
-        let Some(found) = self.writer(&mut lent, self.deadline()) else {
-            return self.give_up(&lent, &fallen);
+        let deadline = match fallen.decided {
+            None => self.deadline(attempts),
+            Some(_) => Some(self.end(attempts)),
+        };
+        let Some(found) = self.writer(&mut lent, deadline) else {
+            return Attempt::Over(self.give_up(&lent, fallen));
         };
         let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
         let healthy = peer == Some(found.address) && !lent.restarted && !gone && found.writable;
-        if healthy && evidence == Evidence::ReadOnly {
+        if healthy && fallen.latest == Evidence::ReadOnly {
             // A server that is just being made read-only refuses writes a moment before it says so.
-            endpoint.wait_for_news(JUST_REFUSED * *attempts);
+            endpoint.wait_for_news(JUST_REFUSED * attempts.made());
         }
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = self.once_per_death(&fallen, verdict(evidence, class, session, incumbent), *attempts);
-        if !lent.fresh && session.in_transaction && matches!(action, Action::Replay | Action::Victim) {
-            // Still open on the server: it refused one statement only.
-            let _ = self.native.query(b"ROLLBACK");
+        let action = match fallen.decided {
+            // A replay that was cut off on a healthy server: a KILL of a replay is a KILL.
+            Some(Action::Replay) if healthy && evidence::ends_connection(fallen.latest) => Action::Victim,
+            Some(action) => action,
+            None => {
+                let refused = fallen.evidence == Evidence::ReadOnly && fallen.in_transaction && !lent.fresh;
+                let still_open = refused && self.transaction_is_open();
+                let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false, still_open };
+                let action = verdict(fallen.evidence, class, session, incumbent);
+                self.once_per_death(fallen.evidence, action, attempts.made())
+            }
+        };
+        fallen.decided = Some(action);
+        if fallen.in_transaction && matches!(action, Action::Replay | Action::Victim) {
+            // Still open on the server, which refused one statement only. If it cannot be rolled back, it goes with
+            // its connection.
+            if !lent.fresh && !fallen.gone && self.native.query(b"ROLLBACK").is_err() {
+                self.end_connection();
+            }
+            fallen.gone = true;
         }
         if lent.fresh
             && action != Action::SurfaceLossStayLost
-            && let Err(failure) = replay::restore(self)
+            && let Err(failure) = restore(self)
         {
+            if let Some(evidence) = evidence::of_error(failure.number, &failure.text) {
+                self.end_connection();
+                return Attempt::Again(evidence);
+            }
             say!(
                 Warn,
                 "{}: the session could not be restored on {} (error {}); the connection is reported lost",
@@ -171,10 +229,13 @@ impl Guest {
                 found.address,
                 failure.number
             );
-            return self.deliver(&fallen.original, code, true);
+            return Attempt::Over(self.lose(fallen));
         }
         self.state().pulse = endpoint.pulse();
-        match action {
+        if lent.fresh && action != Action::SurfaceLossStayLost {
+            self.learn_spacing();
+        }
+        Attempt::Over(match action {
             Action::RunAgain => {
                 drop(turn);
                 endpoint.after_replays();
@@ -182,12 +243,12 @@ impl Guest {
                 say!(Debug, "{}: runs again on {}: a statement that was not executed", endpoint.name, found.address);
                 Next::Send
             }
-            Action::Replay => self.replay_transaction(&fallen, statement, attempts, turn),
+            Action::Replay => return self.replay_transaction(fallen, statement, attempts, (&mut lent, turn)),
             // What the application does next would take the ids that others are about to claim.
             Action::Victim => {
                 drop(turn);
                 endpoint.after_replays();
-                self.victim(&fallen, "it cannot be replayed")
+                self.victim(fallen, "it cannot be replayed")
             }
             Action::SurfaceLoss => {
                 drop(turn);
@@ -195,8 +256,33 @@ impl Guest {
                 self.surface(fallen, healthy, false)
             }
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
-            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, code, false),
+            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, false),
+        })
+    }
+
+    /// The session cannot be moved.
+    fn stay_pinned(&self, fallen: &Fallen, class: Class, pin: &str) -> Next {
+        let session =
+            Session { in_transaction: fallen.in_transaction, replayable: false, pinned: true, still_open: false };
+        if verdict(fallen.evidence, class, session, Incumbent::Replaced) == Action::PassOn {
+            return self.deliver(&fallen.original, fallen.code, false);
         }
+        COUNTERS.pinned.count();
+        say!(
+            Warn,
+            "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
+             which no other server has",
+            self.endpoint().name,
+            fallen.original.number
+        );
+        self.deliver(&fallen.original, fallen.code, true)
+    }
+
+    /// Is the transaction still open on this connection? Asked of the server, since neither an error nor a failed
+    /// reconnect leaves the flag as it was.
+    fn transaction_is_open(&self) -> bool {
+        self.state().session.on_question();
+        self.native.query(b"DO 0").is_ok() && self.status_in_transaction()
     }
 
     /// A write was refused on an endpoint that was never seen writable: a genuine replica, or a process that started
@@ -212,7 +298,7 @@ impl Guest {
         let mut lent = Lent::new(self, Need::Writer);
         if lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
-            if replay::restore(self).is_err() {
+            if restore(self).is_err() {
                 self.condemn();
             } else if writable {
                 endpoint.seen_writable(elsewhere);
@@ -261,35 +347,14 @@ impl Guest {
 
     /// A read that was cut off by the death of its server may be what killed it: it is run again once, and reaches no third
     /// server.
-    pub(super) fn once_per_death(&self, fallen: &Fallen, action: Action, attempts: u32) -> Action {
-        let cut_off = fallen.evidence == Evidence::Unknown && action == Action::RunAgain;
+    pub(super) fn once_per_death(&self, evidence: Evidence, action: Action, attempts: u32) -> Action {
+        let cut_off = evidence == Evidence::Unknown && action == Action::RunAgain;
         let mut state = self.state();
         if attempts == 1 {
             state.cut_off = false;
         }
         let again = cut_off && std::mem::replace(&mut state.cut_off, true);
         if again { Action::SurfaceLoss } else { action }
-    }
-
-    /// The loss reaches the application; with `lost` the connection stays lost.
-    pub(super) fn surface(&self, fallen: Fallen, healthy: bool, lost: bool) -> Next {
-        COUNTERS.surfaced.count();
-        let number = fallen.original.number;
-        let loss = if evidence::is_loss(number) && number != evidence::TLS_BROKEN {
-            fallen.original
-        } else {
-            // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
-            // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
-            server_lost()
-        };
-        let why = if healthy {
-            "its server is healthy, so the connection was ended on purpose"
-        } else {
-            "whether the statement was executed is unknown, so it is not run again"
-        };
-        say!(Warn, "{}: error {} reaches the application: {why}", self.endpoint().name, loss.number);
-        self.state().session.transaction_gone();
-        self.deliver(&loss, fallen.code, lost)
     }
 
     /// No writer in time: the application gets its original error.
@@ -304,30 +369,47 @@ impl Guest {
             let told = if evidence::is_loss(fallen.original.number) { fallen.original.clone() } else { server_gone() };
             return self.deliver(&told, fallen.code, true);
         }
-        let lost = fallen.takes_its_transaction_along() || lent.fresh && (open || replay::restore(self).is_err());
+        if fallen.gone || open && lent.fresh {
+            return match lent.fresh && restore(self).is_err() {
+                true => self.lose(fallen),
+                false => self.victim(fallen, "there was no writer in time"),
+            };
+        }
+        let lost = fallen.takes_its_transaction_along() || lent.fresh && restore(self).is_err();
         self.deliver(&fallen.original, fallen.code, lost)
     }
 
     /// `turn`: others wait for it.
     pub(super) fn replay_transaction(
         &self,
-        fallen: &Fallen,
+        fallen: &mut Fallen,
         statement: &Statement,
-        attempts: &mut u32,
-        turn: Option<Replaying<'_>>,
-    ) -> Next {
+        attempts: &mut Attempts,
+        (lent, turn): (&mut Lent<'_>, Option<Replaying<'_>>),
+    ) -> Attempt {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
         }
-        let replayed = replay::replay(self, &entries);
+        fallen.gone = true;
+        // It may wait for another transaction's lock, for longer than the application does.
+        let (peer, fd) = ({ self.state().peer }, self.native.fd());
+        let left = self.time_left(attempts);
+        let work = peer.map(|server| self.endpoint().working(server, fd, left));
+        let replayed = match self.spacing_differs(fallen) {
+            true => Err(Unreplayed::Different("ids of several rows would be otherwise apart".to_owned())),
+            false => replay::replay(self, lent, &entries),
+        };
+        drop(work);
         drop(turn);
         // What comes next is a transaction of its own, unless this one goes on.
         self.state().gives_way = true;
-        match replayed {
+        Attempt::Over(match replayed {
             // Its ids were explicit ones, and LAST_INSERT_ID() is of before the transaction.
             Ok(()) if self.misses(statement) => {
-                let _ = self.native.query(b"ROLLBACK");
+                if self.native.query(b"ROLLBACK").is_err() {
+                    self.end_connection();
+                }
                 self.victim(fallen, "it asks for an id that was generated before it")
             }
             Ok(()) => {
@@ -336,51 +418,15 @@ impl Guest {
                 self.give_way(statement);
                 Next::Send
             }
-            // Refused or lost in the middle: nothing of it is left, and it is still ours to replay elsewhere.
-            Err(Unreplayed::Evidence(evidence)) => self.rescue(evidence, statement, attempts, fallen.code),
+            // Nothing of it is left, and it is still ours to replay elsewhere.
+            Err(Unreplayed::Refused(evidence)) => return Attempt::Again(evidence),
             Err(Unreplayed::Different(why)) => self.victim(fallen, &why),
-        }
+        })
     }
 
-    pub(super) fn victim(&self, fallen: &Fallen, why: &str) -> Next {
-        COUNTERS.victims.count();
-        let failure = match config().victim_error {
-            VictimError::Deadlock => Failure::new(
-                evidence::LOCK_DEADLOCK,
-                b"40001",
-                "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
-            ),
-            VictimError::ServerLost => server_lost(),
-            VictimError::Original => fallen.original.clone(),
-        };
-        say!(
-            Warn,
-            "{}: a transaction is gone with its server ({why}); error {} reaches the application",
-            self.endpoint().name,
-            failure.number
-        );
-        self.transaction_gone();
-        let gone = self.native.hung_up();
-        self.deliver(&failure, fallen.code, gone)
-    }
-
-    /// No transaction is open any more, whatever the stale flag says.
-    pub(super) fn transaction_gone(&self) {
-        self.state().session.transaction_gone();
-        self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
-    }
-
-    /// Ends the call with `failure` on the handle; `lost`: the connection is given up with it.
-    pub fn deliver(&self, failure: &Failure, code: c_int, lost: bool) -> Next {
-        if lost {
-            self.condemn();
-        }
-        {
-            let mut state = self.state();
-            state.result = Pending::None;
-            state.sent = None;
-        }
-        self.native.set_failure(failure);
-        Next::Deliver(code)
+    /// Several rows of one statement would have other ids than the application reckons, or may have.
+    fn spacing_differs(&self, fallen: &Fallen) -> bool {
+        let concerned = self.state().session.transaction().is_some_and(|log| log.has_several_ids_at_once());
+        concerned && (fallen.spacing.is_none() || fallen.spacing != self.spacing())
     }
 }

@@ -5,6 +5,7 @@ use std::{ffi::c_int, ptr};
 
 use super::{
     Call,
+    attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
     rescue::Next,
@@ -43,7 +44,7 @@ fn store_closely(
         return first.unwrap_or_else(real);
     };
     let mut result = first.unwrap_or_else(&real);
-    let mut attempts = 0;
+    let mut attempts = Attempts::default();
     loop {
         if !result.is_null() {
             if logged {
@@ -61,7 +62,7 @@ fn store_closely(
 
 impl Guest {
     /// The rows were cut off. None of them has reached the application: a read may be run again whole.
-    fn runs_again(&self, pending: &Pending, attempts: &mut u32) -> bool {
+    fn runs_again(&self, pending: &Pending, attempts: &mut Attempts) -> bool {
         let failure = self.native.failure();
         let Some(evidence) = evidence::of_error(failure.number, &failure.text) else { return false };
         let Pending::Announced { read: true } = pending else {
@@ -140,7 +141,9 @@ impl Guest {
         let in_transaction = self.status_in_transaction();
         if self.state().session.wants_digest() {
             let digest = self.native.digest(result);
-            self.state().session.on_stored(digest, in_transaction);
+            let generated = self.state().session.awaits_generated_rows();
+            let insert_id = if generated { self.native.generated_id(result) } else { 0 };
+            self.state().session.on_stored(digest, insert_id, in_transaction);
         } else if !in_transaction && !self.native.more_results() {
             self.state().session.on_results_over();
         }

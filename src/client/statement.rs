@@ -3,11 +3,12 @@
 use std::{
     ffi::c_int,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::SystemTime,
+    time::Instant,
 };
 
 use super::{
     Call,
+    attempts::Attempts,
     handle::Guest,
     layout::{
         native::{Active, Failure},
@@ -62,7 +63,7 @@ pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_i
 pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
-    let mut attempts = 0;
+    let mut attempts = Attempts::default();
     let exchange = decide(|| sent.alone.then(|| guest.begin_exchange()).flatten()).flatten();
     let mut returned = Returned::from(real(), exchange);
     loop {
@@ -116,7 +117,7 @@ pub(super) static HARMLESS: Statement = Statement::reading();
 /// A call that is never made twice (KILL, list functions): only looked after beforehand.
 pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     let Some(guest) = call.enter(mysql) else { return real() };
-    let _ = decide(|| guest.before(&HARMLESS, &mut 0));
+    let _ = decide(|| guest.before(&HARMLESS, &mut Attempts::default()));
     real()
 }
 
@@ -189,7 +190,7 @@ impl Guest {
         &self,
         statement: &Statement,
         real: impl Fn() -> c_int,
-        judge: impl FnMut(Returned, &mut u32) -> Next,
+        judge: impl FnMut(Returned, &mut Attempts) -> Next,
     ) -> c_int {
         self.attend_closely(|attempts| Look::at(self, statement, attempts), real, judge)
     }
@@ -199,28 +200,28 @@ impl Guest {
     pub(super) fn attend_from(
         &self,
         start: Start,
-        look: impl Fn(u32) -> Look,
+        look: impl Fn(Attempts) -> Look,
         real: impl Fn() -> c_int,
-        mut judge: impl FnMut(Returned, &mut u32) -> Next,
+        mut judge: impl FnMut(Returned, &mut Attempts) -> Next,
     ) -> c_int {
         let Start::AtOnce(exchange) = start else { return self.attend_closely(look, real, judge) };
         let returned = Returned::from(real(), exchange);
         if returned.code == 0 {
             // What succeeded is only noted.
-            glance(|| judge(returned, &mut 0));
+            glance(|| judge(returned, &mut Attempts::default()));
             return 0;
         }
-        self.go_on(returned, 0, look, real, judge)
+        self.go_on(returned, Attempts::default(), look, real, judge)
     }
 
     #[inline(never)]
     pub(super) fn attend_closely(
         &self,
-        look: impl Fn(u32) -> Look,
+        look: impl Fn(Attempts) -> Look,
         real: impl Fn() -> c_int,
-        judge: impl FnMut(Returned, &mut u32) -> Next,
+        judge: impl FnMut(Returned, &mut Attempts) -> Next,
     ) -> c_int {
-        match decide(|| look(0)).map(|first| first.carry_out(&real)) {
+        match decide(|| look(Attempts::default())).map(|first| first.carry_out(&real)) {
             Some(Ok((returned, attempts))) => self.go_on(returned, attempts, look, real, judge),
             Some(Err(code)) => code,
             None => real(),
@@ -231,10 +232,10 @@ impl Guest {
     fn go_on(
         &self,
         mut returned: Returned,
-        mut attempts: u32,
-        look: impl Fn(u32) -> Look,
+        mut attempts: Attempts,
+        look: impl Fn(Attempts) -> Look,
         real: impl Fn() -> c_int,
-        mut judge: impl FnMut(Returned, &mut u32) -> Next,
+        mut judge: impl FnMut(Returned, &mut Attempts) -> Next,
     ) -> c_int {
         loop {
             match decide(|| judge(returned, &mut attempts)) {
@@ -251,7 +252,13 @@ impl Guest {
     }
 
     /// After the answer: what does it mean for the session, and if it is an error, what is to be done?
-    pub(super) fn after(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    pub(super) fn after(
+        &self,
+        text: &[u8],
+        statement: &Statement,
+        returned: Returned,
+        attempts: &mut Attempts,
+    ) -> Next {
         let code = returned.code;
         if code == 0 {
             let mut state = self.state();
@@ -277,7 +284,7 @@ impl Guest {
 
     #[cold]
     #[inline(never)]
-    fn after_failure(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut u32) -> Next {
+    fn after_failure(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut Attempts) -> Next {
         let code = returned.code;
         let failure = self.native.failure();
         match evidence_of(&failure) {
@@ -289,8 +296,8 @@ impl Guest {
             Some(evidence) => self.rescue(evidence, statement, attempts, code),
             None => {
                 let in_transaction = self.in_transaction();
-                let now = SystemTime::now();
-                if self.state().session.on_failure(statement, text, failure.number, in_transaction, now) {
+                let moment = in_transaction.then(Instant::now);
+                if self.state().session.on_failure(statement, text, failure.number, in_transaction, moment) {
                     self.transaction_gone();
                 }
                 Next::Deliver(code)
@@ -350,11 +357,11 @@ impl Guest {
             && !in_transaction
             && self.native.server_status() & SERVER_STATUS_AUTOCOMMIT == 0
         {
-            state.session.on_savepoint_unseen();
+            state.session.on_leading_savepoint(ran);
         }
         let overflowed = state.session.overflowed();
         // Kept with a transaction's statements only.
-        let moment = if in_transaction { SystemTime::now() } else { SystemTime::UNIX_EPOCH };
+        let moment = in_transaction.then(Instant::now);
         state.session.on_success(statement, ran, reply, in_transaction, moment);
         if state.session.overflowed() && !overflowed {
             say_of_overflow(self.endpoint());

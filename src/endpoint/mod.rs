@@ -20,6 +20,7 @@ mod questions;
 pub mod reach;
 pub mod search;
 pub mod silence;
+pub mod spacing;
 pub mod tags;
 pub mod topology;
 pub mod turn;
@@ -74,6 +75,8 @@ pub struct Endpoint {
     /// Names besides its own that DNS is asked for: candidates'. A lock of its own: the names of all endpoints are
     /// looked through while one endpoint's state is locked.
     sought: Mutex<Vec<String>>,
+    /// A lock of its own: nothing else is done while it is held.
+    spacings: Mutex<spacing::Spacings>,
     state: Mutex<State>,
     /// When the topology table may be asked again, as of `raw::about_now`.
     topology_at: AtomicU64,
@@ -147,6 +150,7 @@ impl Endpoint {
             tagged: AtomicU32::new(0),
             wanted: AtomicU8::new(Pace::Idle as u8),
             sought: Mutex::new(configured.hosts()),
+            spacings: Mutex::default(),
             state: Mutex::new(State {
                 life: Life::new(),
                 probing: None,

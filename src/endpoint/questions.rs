@@ -28,6 +28,8 @@ struct Asked {
     until: Instant,
     /// It is a login, which began then.
     login: Option<Instant>,
+    /// Without an answer by then the server is silent.
+    short: bool,
 }
 
 impl Asked {
@@ -54,14 +56,20 @@ pub struct Question<'a> {
 impl Endpoint {
     /// Something is asked of `server`; without an answer its connection is cut after `patience`.
     pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
-        self.stands(Asked { id: 0, server, fd, until: Instant::now() + patience, login: None })
+        self.stands(Asked { id: 0, server, fd, until: Instant::now() + patience, login: None, short: true })
     }
 
     /// A login at `server` begins, for which the application itself would wait so long.
     pub fn logging_in(&self, server: SocketAddr, patience: Option<Duration>) -> Question<'_> {
         let now = Instant::now();
         let until = now + patience.unwrap_or(LOGIN_WITHIN);
-        self.stands(Asked { id: 0, server, fd: None, until, login: Some(now) })
+        self.stands(Asked { id: 0, server, fd: None, until, login: Some(now), short: true })
+    }
+
+    /// Work is done on `server` that has to end after `time`; then its connection is cut. That it took so long says
+    /// nothing of the server: it may wait for a lock.
+    pub fn working(&self, server: SocketAddr, fd: i32, time: Duration) -> Question<'_> {
+        self.stands(Asked { id: 0, server, fd: Some(fd), until: Instant::now() + time, login: None, short: false })
     }
 
     fn stands(&self, asked: Asked) -> Question<'_> {
@@ -95,7 +103,9 @@ impl Endpoint {
         let over = |asked: &Asked| now >= asked.until || unaccepted(asked) || left.contains(&asked.id);
         for asked in state.questions.standing.iter_mut().filter(|asked| over(asked)) {
             if asked.fd.is_some_and(|fd| cut(fd, asked.server)) {
-                state.silence.missed(asked.server);
+                if asked.short {
+                    state.silence.missed(asked.server);
+                }
                 asked.fd = None;
             }
         }
@@ -159,6 +169,16 @@ mod tests {
         end();
         assert_eq!(*cut.borrow(), [(8, server(2))]);
         assert!(endpoint.lock().silence.is_mute(server(2)));
+    }
+
+    #[test]
+    fn work_that_is_cut_off_says_nothing_of_its_server() {
+        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let server = SocketAddr::from(([10, 0, 0, 1], 3306));
+        let _work = endpoint.working(server, 7, Duration::ZERO);
+        let cut = std::cell::Cell::new(false);
+        endpoint.end_overdue_questions(|_| true, |_, _| !cut.replace(true));
+        assert!(cut.get() && !endpoint.lock().silence.is_mute(server));
     }
 
     #[test]

@@ -84,6 +84,12 @@ pub enum Act {
 }
 
 impl Act {
+    pub fn text(&self) -> &[u8] {
+        match self {
+            Act::Text(text) | Act::Execution { text, .. } => text,
+        }
+    }
+
     pub fn size(&self) -> usize {
         match self {
             Act::Text(text) => text.len(),

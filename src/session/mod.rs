@@ -5,6 +5,7 @@
 
 pub mod execution;
 pub mod journal;
+mod leading;
 mod named;
 mod next;
 mod open;
@@ -17,11 +18,12 @@ mod properties;
 mod tests;
 pub mod transaction;
 
-use std::time::SystemTime;
+use std::time::Instant;
 
 use crate::sql::{ASCII_UNSAFE_CHARSETS, Name, Pin, SessionEffect, Statement, TransactionEffect};
 use execution::Ran;
 use journal::{Journal, Refusal, Step, mentions};
+use leading::Leading;
 use named::NamedStatements;
 use next::Next;
 use pins::Pins;
@@ -37,8 +39,8 @@ pub struct Session {
     under_way: bool,
     /// A SET made of a character set what the classifier cannot read bytewise.
     unsafe_charset: bool,
-    /// A savepoint was set without autocommit and before the first statement: no flag tells of it.
-    savepoint_unseen: bool,
+    /// Savepoints that were set without autocommit and before the first statement: no flag tells of them.
+    leading: Leading,
     /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
     /// is open on the server, since an ERR packet carries no status.
     unclear: bool,
@@ -73,7 +75,7 @@ impl Session {
         ran: impl Into<Ran<'a>>,
         reply: Reply,
         in_transaction: bool,
-        moment: SystemTime,
+        moment: Option<Instant>,
     ) {
         if !in_transaction && self.on_ordinary_success(statement, &reply) {
             return;
@@ -83,7 +85,7 @@ impl Session {
         if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
             self.unclear = false;
         }
-        self.savepoint_unseen &= !matches!(statement.transaction, Begin | Commit | Rollback);
+        self.leading.on_success(statement);
         let leaves_something = statement.session.iter().any(|effect| {
             use SessionEffect::{Deallocate, Journal, PrepareSql, Use};
             matches!(effect, Use(_) | Journal | PrepareSql(..) | Deallocate(_))
@@ -193,7 +195,7 @@ impl Session {
         ran: impl Into<Ran<'a>>,
         number: u32,
         in_transaction: bool,
-        moment: SystemTime,
+        moment: Option<Instant>,
     ) -> bool {
         for effect in &statement.session {
             if let SessionEffect::PrepareSql(name, _) = effect {
@@ -353,8 +355,8 @@ impl Session {
         if self.unclear {
             return Some("a transaction of which nobody knows whether it is open");
         }
-        if self.savepoint_unseen {
-            return Some("a savepoint before the first statement of its transaction");
+        if self.leading.are_incomplete() {
+            return Some("savepoints before the first statement of its transaction, more than are kept");
         }
         if self.next_transaction == Next::Unclear {
             return Some("a SET TRANSACTION of which nobody knows whether it was used");
@@ -387,8 +389,16 @@ impl Session {
 
     /// What is to be done to a fresh session, in this order.
     pub fn to_restore(&self) -> impl Iterator<Item = Step> {
-        let next = self.next_transaction.texts().iter().map(|text| Step::Text(text.clone()));
-        self.journal.steps().cloned().chain(next)
+        let next = self.next_transaction.texts().iter().map(Vec::as_slice);
+        // An open transaction begins with them, and is replayed or gone.
+        let savepoints = self.leading.texts().filter(|_| self.transaction.is_none());
+        let last = next.chain(savepoints).map(|text| Step::Text(text.to_vec()));
+        self.journal.steps().cloned().chain(last)
+    }
+
+    /// The application has chosen how far apart its generated ids are, or may have.
+    pub fn sets_spacing(&self) -> bool {
+        self.journal.steps().any(|step| matches!(step, Step::Text(text) if mentions(text, "auto_increment")))
     }
 }
 

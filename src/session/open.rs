@@ -1,10 +1,11 @@
 //! The open transaction, as far as a session can tell: what it has run, and whether there is one at all.
 
-use std::time::SystemTime;
+use std::time::Instant;
 
 use super::{
     Session,
     execution::Ran,
+    leading::Leading,
     next::Next,
     transaction::{Digest, Log, Reply},
 };
@@ -18,7 +19,7 @@ impl Session {
         reply: Reply,
         in_transaction: bool,
         next: Next,
-        moment: SystemTime,
+        moment: Option<Instant>,
     ) {
         match statement.transaction {
             _ if !in_transaction => self.transaction = None,
@@ -34,6 +35,7 @@ impl Session {
                         Next::Unclear => log.begins_unclear(),
                         Next::Default => {}
                     }
+                    self.leading.texts().for_each(|text| log.begins_with_savepoint(text, moment));
                     log
                 });
                 if inherits {
@@ -78,12 +80,11 @@ impl Session {
         ran: Ran<'_>,
         number: u32,
         in_transaction: bool,
-        moment: SystemTime,
+        moment: Option<Instant>,
     ) -> bool {
         // ER_LOCK_DEADLOCK, ER_XA_RBDEADLOCK: the whole transaction was rolled back.
         if matches!(number, 1213 | 1614) {
-            self.transaction = None;
-            self.unclear = false;
+            self.transaction_gone();
             return true;
         }
         let plain = matches!(statement.transaction, TransactionEffect::None | TransactionEffect::Savepoint);
@@ -108,9 +109,9 @@ impl Session {
         self.transaction.get_or_insert_default().spoil("a transaction that began unseen");
     }
 
-    /// SAVEPOINT succeeded without autocommit, and the server knows of no transaction.
-    pub fn on_savepoint_unseen(&mut self) {
-        self.savepoint_unseen = true;
+    /// A statement about savepoints succeeded without autocommit, and the server knows of no transaction.
+    pub fn on_leading_savepoint(&mut self, ran: Ran<'_>) {
+        self.leading.add(ran.whole_text());
     }
 
     /// A replay starts from the session as it is in the end: right only if it did not change on the way.
@@ -121,12 +122,12 @@ impl Session {
     }
 
     /// The application stored the result set of its last statement. `in_transaction` is what the server said behind it.
-    pub fn on_stored(&mut self, digest: Digest, in_transaction: bool) {
+    pub fn on_stored(&mut self, digest: Digest, insert_id: u64, in_transaction: bool) {
         if !in_transaction {
             self.on_results_over();
         }
         if let Some(log) = &mut self.transaction {
-            log.stored(digest);
+            log.stored(digest, insert_id);
         }
     }
 
@@ -157,15 +158,22 @@ impl Session {
         self.transaction.as_ref().is_some_and(|log| !log.entries().is_empty())
     }
 
+    /// The rows that are being stored may say which id was generated.
+    pub fn awaits_generated_rows(&self) -> bool {
+        self.transaction.as_ref().is_some_and(Log::awaits_generated_rows)
+    }
+
     /// The transaction is gone (rolled back, victim).
     pub fn transaction_gone(&mut self) {
         self.transaction = None;
+        self.leading = Leading::default();
         self.unclear = false;
     }
 
     /// The application wants to be rid of a transaction that is gone with its connection: nothing has to be run again.
     pub fn to_be_rolled_back(&mut self) {
         self.transaction = self.transaction.take().map(|_| Log::default());
+        self.leading = Leading::default();
         self.unclear = false;
     }
 

@@ -4,7 +4,7 @@ use super::execution::Act;
 use super::*;
 use crate::sql::{Dialect, OnlyHere, Traits, classify};
 
-const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+const NOW: Option<std::time::Instant> = None;
 const DONE: Reply = Reply::Done { affected: 1, insert_id: 0 };
 
 fn plain(transaction: TransactionEffect, session: Vec<SessionEffect>) -> Statement {
@@ -157,14 +157,38 @@ fn a_transaction_is_logged_from_begin_to_its_end() {
 }
 
 #[test]
-fn a_savepoint_before_the_first_statement_pins_until_the_transaction_is_over() {
+fn savepoints_before_the_first_statement_go_with_the_session_and_into_the_log_of_their_transaction() {
     let mut session = Session::default();
-    session.on_savepoint_unseen();
+    let savepoint = b"SAVEPOINT a";
+    let restored = |session: &Session| session.to_restore().last() == Some(Step::Text(savepoint.to_vec()));
+    session.on_leading_savepoint(savepoint.into());
     run(&mut session, "SET @a = 1");
-    assert!(session.pinned().is_some());
+    assert!(session.pinned().is_none() && restored(&session));
     session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
-    assert!(session.pinned().is_some());
+    let texts: Vec<_> = session.transaction().unwrap().entries().iter().map(|entry| entry.act.text()).collect();
+    assert_eq!(texts, [&savepoint[..], b"INSERT 1"]);
+    assert!(!restored(&session), "the transaction sets it when it is replayed");
     run(&mut session, "ROLLBACK");
+    assert_eq!(session.to_restore().count(), 1);
+}
+
+#[test]
+fn rows_of_no_transaction_leave_the_savepoints_before_it() {
+    let mut session = Session::default();
+    session.on_leading_savepoint(b"SAVEPOINT a".into());
+    session.on_success(&Statement::reading(), b"SELECT 1", Reply::Pending, true, NOW);
+    session.on_stored(transaction::Digesting::default().finish(), 0, false);
+    assert!(session.transaction().is_none() && session.pinned().is_none());
+    session.on_success(&write(), b"INSERT 1", DONE, true, NOW);
+    assert_eq!(session.transaction().unwrap().entries().len(), 2);
+}
+
+#[test]
+fn savepoints_that_cannot_be_set_again_pin() {
+    let mut session = Session::default();
+    session.on_leading_savepoint(Ran::Execution { text: b"SAVEPOINT a", values: None });
+    assert!(session.pinned().is_some());
+    session.transaction_gone();
     assert_eq!(session.pinned(), None);
 }
 
@@ -181,10 +205,10 @@ fn rows_behind_which_the_server_knows_of_no_transaction_were_none() {
     let mut session = Session::default();
     let rows = |session: &mut Session| session.on_success(&write(), b"SELECT 1", Reply::Pending, true, NOW);
     rows(&mut session);
-    session.on_stored(digest(), false);
+    session.on_stored(digest(), 0, false);
     assert!(session.transaction().is_none());
     rows(&mut session);
-    session.on_stored(digest(), true);
+    session.on_stored(digest(), 0, true);
     assert!(session.transaction().is_some());
 }
 
@@ -209,7 +233,7 @@ fn a_set_transaction_that_a_query_seemed_to_use_up_pins_once_there_was_no_transa
         session.on_success(&statement, text.as_bytes(), Reply::Pending, in_transaction, NOW);
     }
     assert!(session.transaction().is_some() && session.pinned().is_none());
-    session.on_stored(transaction::Digesting::default().finish(), false);
+    session.on_stored(transaction::Digesting::default().finish(), 0, false);
     assert!(session.transaction().is_none() && session.pinned().is_some());
 }
 
@@ -237,7 +261,7 @@ fn a_transaction_with_a_write_has_not_only_read_whatever_the_server_replied() {
         for text in texts {
             let statement = crate::sql::classify(text.as_bytes(), crate::sql::Dialect::default());
             session.on_success(&statement, text.as_bytes(), Reply::Pending, true, NOW);
-            session.on_stored(transaction::Digesting::default().finish(), true);
+            session.on_stored(transaction::Digesting::default().finish(), 0, true);
         }
         session.transaction().unwrap().clone()
     };

@@ -5,10 +5,11 @@
 
 use std::{
     hash::{DefaultHasher, Hasher},
-    time::SystemTime,
+    time::Instant,
 };
 
 use super::execution::{Act, Ran};
+use crate::sql::takes_a_chosen_id;
 
 /// Text and values that are kept at most, in bytes.
 const BYTES: usize = 1024 * 1024;
@@ -20,8 +21,12 @@ pub enum Reply {
         affected: u64,
         insert_id: u64,
     },
-    /// A result set, as the application stored it.
-    Rows(Digest),
+    /// A result set, as the application stored it. `insert_id`: what it says of a generated column (INSERT … RETURNING),
+    /// 0 if it says nothing.
+    Rows {
+        digest: Digest,
+        insert_id: u64,
+    },
     /// The application was given this error.
     Failed(u32),
     /// A result set that has not been stored yet.
@@ -31,7 +36,21 @@ pub enum Reply {
 impl Reply {
     /// 0 if there is none.
     pub fn insert_id(&self) -> u64 {
-        if let Reply::Done { insert_id, .. } = *self { insert_id } else { 0 }
+        match *self {
+            Reply::Done { insert_id, .. } | Reply::Rows { insert_id, .. } => insert_id,
+            Reply::Failed(_) | Reply::Pending => 0,
+        }
+    }
+
+    /// The statement made several rows, each with an id of its own, of which the application was told the first one's at
+    /// most.
+    fn has_several_ids(&self) -> bool {
+        let rows = match self {
+            Reply::Done { affected, .. } => *affected,
+            Reply::Rows { digest, .. } => digest.rows,
+            Reply::Failed(_) | Reply::Pending => 0,
+        };
+        self.insert_id() != 0 && rows > 1
     }
 }
 
@@ -73,8 +92,17 @@ impl Digesting {
 pub struct Entry {
     pub act: Act,
     pub reply: Reply,
-    /// When it was run: what NOW() and its kin said.
-    pub moment: SystemTime,
+    /// When it was run, by a clock that runs evenly: how long ago NOW() and its kin said what they said.
+    pub moment: Option<Instant>,
+}
+
+impl Entry {
+    /// The id that the application was told, if the same statement can be made to generate it once more. It may have been
+    /// an explicit one, of which a reply tells as well.
+    pub fn id_to_choose(&self) -> Option<u64> {
+        let id = self.reply.insert_id();
+        (id != 0 && takes_a_chosen_id(self.act.text())).then_some(id)
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,13 +115,21 @@ pub struct Log {
     writes: bool,
     /// SET TRANSACTIONs that it began with.
     settings: usize,
+    /// SAVEPOINTs that it began with.
+    savepoints: usize,
 }
 
 impl Log {
     /// A SET TRANSACTION that held for it.
-    pub fn begins_with(&mut self, text: &[u8], moment: SystemTime) {
+    pub fn begins_with(&mut self, text: &[u8], moment: Option<Instant>) {
         self.push(text, Reply::Done { affected: 0, insert_id: 0 }, moment);
         self.settings += 1;
+    }
+
+    /// A SAVEPOINT that was set before its first statement.
+    pub fn begins_with_savepoint(&mut self, text: &[u8], moment: Option<Instant>) {
+        self.push(text, Reply::Done { affected: 0, insert_id: 0 }, moment);
+        self.savepoints += 1;
     }
 
     /// It may have begun with a SET TRANSACTION or not.
@@ -104,14 +140,14 @@ impl Log {
 
     /// It has one statement at most, besides what it began with.
     pub fn has_one_statement(&self) -> bool {
-        self.entries.len() <= 1 + self.settings
+        self.entries.len() <= 1 + self.settings + self.savepoints
     }
 
     pub fn has_settings(&self) -> bool {
         self.settings > 0
     }
 
-    pub fn push<'a>(&mut self, ran: impl Into<Ran<'a>>, reply: Reply, moment: SystemTime) {
+    pub fn push<'a>(&mut self, ran: impl Into<Ran<'a>>, reply: Reply, moment: Option<Instant>) {
         if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
             self.spoil("a result set that was not stored");
         }
@@ -130,11 +166,11 @@ impl Log {
     }
 
     /// The pending result set of the last statement was stored.
-    pub fn stored(&mut self, digest: Digest) {
+    pub fn stored(&mut self, digest: Digest, insert_id: u64) {
         if let Some(entry) = self.entries.last_mut()
             && entry.reply == Reply::Pending
         {
-            entry.reply = Reply::Rows(digest);
+            entry.reply = Reply::Rows { digest, insert_id };
         }
     }
 
@@ -146,7 +182,17 @@ impl Log {
     }
 
     pub fn claims_ids(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.reply, Reply::Done { insert_id, .. } if insert_id != 0))
+        self.entries.iter().any(|entry| entry.reply.insert_id() != 0)
+    }
+
+    /// Ids in it follow from `auto_increment_increment` and `auto_increment_offset`.
+    pub fn has_several_ids_at_once(&self) -> bool {
+        self.entries.iter().any(|entry| entry.reply.has_several_ids())
+    }
+
+    /// The application waits for the rows of a statement that may have generated an id.
+    pub fn awaits_generated_rows(&self) -> bool {
+        matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, act, .. }) if takes_a_chosen_id(act.text()))
     }
 
     pub fn on_write(&mut self) {
@@ -164,7 +210,8 @@ impl Log {
             text.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word.as_bytes()))
         };
         match self.entries.first().map(|entry| &entry.act) {
-            Some(Act::Text(text) | Act::Execution { text, .. }) => {
+            Some(act) => {
+                let text = act.text();
                 let plain = text.trim_ascii().len() <= "START TRANSACTION".len();
                 plain
                     || ["INSERT", "UPDATE", "DELETE", "REPLACE", "SELECT", "BEGIN"]
@@ -193,7 +240,7 @@ mod tests {
     use super::*;
     use crate::session::execution::{Content, Value};
 
-    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const NOW: Option<Instant> = None;
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 7 };
 
     fn digest(rows: &[&[Option<&[u8]>]]) -> Digest {
@@ -223,7 +270,7 @@ mod tests {
         let mut log = Log::default();
         log.push(b"SELECT 1", Reply::Pending, NOW);
         assert!(log.spoilt().is_some());
-        log.stored(digest(&[&[Some(b"1")]]));
+        log.stored(digest(&[&[Some(b"1")]]), 0);
         assert_eq!(log.spoilt(), None);
         log.push(b"SELECT 2", Reply::Pending, NOW);
         log.push(b"INSERT", DONE, NOW);

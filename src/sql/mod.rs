@@ -7,6 +7,7 @@ mod assignment;
 mod facts;
 mod familiar;
 mod functions;
+mod insert;
 mod lexer;
 mod named;
 mod plain;
@@ -23,6 +24,7 @@ use std::ops::{Deref, DerefMut};
 
 pub use assignment::{Assignment, Value, Variable, sole_assignment};
 pub use familiar::Familiar;
+pub use insert::takes_a_chosen_id;
 use lexer::Reading;
 use plain::Plain;
 

@@ -23,6 +23,8 @@ def connect(account, port=None):
         db="shop",
         autocommit=True,
     )
+    if "PUPPET_INIT_COMMAND" in os.environ:
+        options["init_command"] = os.environ["PUPPET_INIT_COMMAND"]
     if "LAB_TLS_OPTIONS" in os.environ:
         options["read_default_file"] = os.environ["LAB_TLS_OPTIONS"]
     return MySQLdb.connect(**options)

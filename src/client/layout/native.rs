@@ -344,7 +344,7 @@ impl Native {
     }
 
     /// Walks all rows of a result just stored and puts its cursor back to the first row.
-    fn each_row(&self, result: *mut MYSQL_RES, mut row_seen: impl FnMut(&[Option<&[u8]>])) {
+    pub(super) fn each_row(&self, result: *mut MYSQL_RES, mut row_seen: impl FnMut(&[Option<&[u8]>])) {
         let api = &self.managed.api;
         // SAFETY: the result is valid and complete; a row has as many values and lengths as the result has fields, and
         // both are valid until the next row is fetched.

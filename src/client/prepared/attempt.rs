@@ -1,10 +1,11 @@
 //! One call on a prepared statement: looked at before it is made, judged after it was answered, as for a text; and the
 //! statement prepared anew where the handle has come to.
 
-use std::{ffi::c_int, time::SystemTime};
+use std::{ffi::c_int, time::Instant};
 
 use super::{
     super::{
+        attempts::Attempts,
         handle::Guest,
         layout::{
             native::{ActiveStatement, Failure},
@@ -33,7 +34,7 @@ impl Guest {
         class: &Statement,
         before: impl Fn(),
         real: impl Fn() -> c_int,
-        judge: impl FnMut(Returned, &mut u32) -> Next,
+        judge: impl FnMut(Returned, &mut Attempts) -> Next,
     ) -> c_int {
         self.attend_closely(|attempts| self.look_at(statement, class, &before, attempts), real, judge)
     }
@@ -43,7 +44,7 @@ impl Guest {
         statement: ActiveStatement,
         class: &Statement,
         before: &impl Fn(),
-        mut attempts: u32,
+        mut attempts: Attempts,
     ) -> Look {
         let ready = match self.before(class, &mut attempts) {
             // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
@@ -61,7 +62,12 @@ impl Guest {
     }
 
     /// Before an execution.
-    pub(super) fn look_at_execution(&self, statement: ActiveStatement, known: &Preparation, attempts: u32) -> Look {
+    pub(super) fn look_at_execution(
+        &self,
+        statement: ActiveStatement,
+        known: &Preparation,
+        attempts: Attempts,
+    ) -> Look {
         let look = self.look_at(statement, &known.statement, &|| self.send_used_up_data(statement), attempts);
         if look.ready.is_err() {
             self.state().executing = None;
@@ -85,7 +91,7 @@ impl Guest {
         statement: ActiveStatement,
         class: &Statement,
         returned: Returned,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
     ) -> Next {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return Next::Deliver(returned.code) };
         self.native.set_failure(&failure);
@@ -112,7 +118,7 @@ impl Guest {
         statement: ActiveStatement,
         begun: &Begun,
         returned: Returned,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
     ) -> Next {
         if returned.code != 0 {
             return self.execution_failed((statement, begun), returned, attempts);
@@ -152,7 +158,7 @@ impl Guest {
         &self,
         (statement, Begun { known, kept, .. }): (ActiveStatement, &Begun),
         returned: Returned,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
     ) -> Next {
         let class = &known.statement;
         let in_transaction = self.in_transaction();
@@ -163,7 +169,7 @@ impl Guest {
             let mut state = self.state();
             let values = std::mem::take(&mut state.values);
             let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
-            let gone = state.session.on_failure(class, ran, own, in_transaction, SystemTime::now());
+            let gone = state.session.on_failure(class, ran, own, in_transaction, in_transaction.then(Instant::now));
             state.values = values;
             drop(state);
             if gone {

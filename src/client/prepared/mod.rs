@@ -8,6 +8,7 @@ use std::{ffi::c_int, sync::Arc};
 
 use super::{
     Call,
+    attempts::Attempts,
     handle::Guest,
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
     look::Start,
@@ -96,7 +97,7 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         return code;
     };
     let look = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
-    let judge = |returned, attempts: &mut u32| guest.executed(statement, &begun, returned, attempts);
+    let judge = |returned, attempts: &mut Attempts| guest.executed(statement, &begun, returned, attempts);
     guest.attend_from(start, look, real, judge)
 }
 

@@ -4,7 +4,8 @@ use std::{cell::Cell, ffi::c_int};
 
 use super::{
     super::{
-        Call, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending, statement::evidence_of,
+        Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
+        statement::evidence_of,
     },
     entered, entered_and,
     values::any_long_data,
@@ -46,7 +47,7 @@ fn store_closely(call: Call, statement: ActiveStatement, first: Option<c_int>, r
     let announced = |guest: &Guest| guest.rows_announced(statement);
     let Some((guest, mut rows)) = entered_and(call, statement, announced) else { return first.unwrap_or_else(real) };
     let mut code = first.unwrap_or_else(&real);
-    let mut attempts = 0;
+    let mut attempts = Attempts::default();
     loop {
         if code == 0 {
             let stored = || guest.rows_stored(statement, rows.logged);
@@ -117,13 +118,15 @@ impl Guest {
         let mut state = self.state();
         if logged {
             let digest = self.native.digest_statement(statement);
-            state.session.on_stored(digest, self.status_in_transaction());
+            let generated = state.session.awaits_generated_rows();
+            let insert_id = if generated { self.native.generated_id_of_statement(statement) } else { 0 };
+            state.session.on_stored(digest, insert_id, self.status_in_transaction());
         }
         state.finished(statement);
     }
 
     /// A statement that only reads is executed again, if none of its rows has reached the application.
-    fn executes_again(&self, statement: ActiveStatement, read: bool, attempts: &mut u32) -> bool {
+    fn executes_again(&self, statement: ActiveStatement, read: bool, attempts: &mut Attempts) -> bool {
         let Some((evidence, failure)) = self.evidence_on(statement) else { return false };
         self.finished(statement);
         // Some rows may have been fetched as they came, before the rest of them was to be stored.
@@ -147,7 +150,7 @@ impl Guest {
         statement: ActiveStatement,
         (known, values): (&Preparation, &[Value]),
         mut evidence: Evidence,
-        attempts: &mut u32,
+        attempts: &mut Attempts,
     ) -> bool {
         loop {
             if let Next::Deliver(_) = self.rescue(evidence, &known.statement, attempts, 1) {

@@ -1,0 +1,52 @@
+//! Asking a server how far apart it generates ids.
+
+use std::net::SocketAddr;
+
+use super::{
+    handle::Guest,
+    layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
+};
+use crate::endpoint::spacing::Spacing;
+
+impl Guest {
+    /// What holds in this session. It has a connection, and nothing is under way on it.
+    pub(super) fn spacing(&self) -> Option<Spacing> {
+        // Without autocommit the library believes that any result set opens a transaction; this one does not.
+        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS;
+        self.state().session.on_question();
+        let answer = self.native.query(b"SELECT @@auto_increment_increment, @@auto_increment_offset");
+        if in_transaction == 0 {
+            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
+        }
+        let Ok(Reply::Rows(rows)) = answer else { return None };
+        let number = |at: usize| std::str::from_utf8(rows.first()?.get(at)?.as_deref()?).ok()?.parse().ok();
+        Some(Spacing { increment: number(0)?, offset: number(1)? })
+    }
+
+    /// Remembers what holds on the writer that this connection has just come to, for when it is lost.
+    pub(super) fn learn_spacing(&self) {
+        let peer = self.state().peer;
+        let Some(server) = peer.filter(|server| self.endpoint().misses_spacing(*server)) else { return };
+        if self.sets_spacing() || self.state().session.awaits_transaction() {
+            return;
+        }
+        if let Some(spacing) = self.spacing() {
+            self.endpoint().learn_spacing(server, spacing);
+        }
+    }
+
+    /// What held when the open transaction ran on `server`, to which this handle was connected. `refused`: it still is.
+    pub(super) fn spacing_before(&self, server: Option<SocketAddr>, refused: bool) -> Option<Spacing> {
+        let concerned = self.state().session.transaction().is_some_and(|log| log.has_several_ids_at_once());
+        match () {
+            () if !concerned => None,
+            () if refused => self.spacing(),
+            () if self.sets_spacing() => None,
+            () => self.endpoint().spacing(server?),
+        }
+    }
+
+    fn sets_spacing(&self) -> bool {
+        self.state().session.sets_spacing()
+    }
+}
