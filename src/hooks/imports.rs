@@ -93,7 +93,8 @@ imports! {
     // The global scope, in which a program may have an allocator of its own.
     "": __cxa_thread_atexit_impl __xpg_strerror_r abort bind calloc
         dladdr dladdr1 dlclose epoll_create1 epoll_ctl eventfd free getauxval getcwd getenv
-        gethostname getpeername getpid getrandom getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64 pause
+        gethostname getpeername getpid getrandom getsockname getsockopt ioctl lseek64 madvise malloc mmap mmap64 mprotect munmap open open64
+        pause
         posix_memalign pthread_attr_destroy pthread_attr_getguardsize pthread_attr_getstack pthread_attr_init
         pthread_attr_setstacksize pthread_create pthread_detach pthread_getattr_np pthread_join pthread_key_create
         pthread_key_delete pthread_self pthread_setcancelstate pthread_setname_np pthread_setspecific pthread_sigmask
