@@ -17,6 +17,7 @@ use crate::{
     },
     endpoint::{
         Endpoint, Role,
+        inheritance::Writer,
         name::Name,
         silence::Traffic,
         tags::{Tag, Tags},
@@ -196,7 +197,7 @@ impl Process {
     }
 
     /// Where the writer of that name was when this process was forked, as far as its parents knew.
-    fn parents_writer(&self, name: &Name) -> Option<SocketAddr> {
+    fn parents_writer(&self, name: &Name) -> Option<Writer> {
         let parents = self.parents?;
         let known = parents.endpoints.iter().map_while(OnceBox::get).find(|endpoint| endpoint.name == *name);
         known.and_then(Endpoint::writer_at_fork).or_else(|| parents.parents_writer(name))

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},
-    process::{ChildStdin, Stdio},
+    process::{ChildStdin, Command, Stdio},
     sync::mpsc::{self, Receiver, Sender},
     thread,
     time::Duration,
@@ -30,10 +30,19 @@ impl Puppet {
         Self::start_as(lab, Preload::Preloaded, variables)
     }
 
+    /// The same program without the library, to compare with.
+    pub fn bare(lab: &Lab) -> Puppet {
+        Self::start_as(lab, Preload::Bare, &[])
+    }
+
     /// With the library, or as without us.
     pub fn start_as(lab: &Lab, preload: Preload, variables: &[(&str, &str)]) -> Puppet {
+        Self::of(lab, mysqldb_program(lab, "puppet.py", preload), variables)
+    }
+
+    /// Driven through this command, which runs `puppet.py`.
+    pub fn of(lab: &Lab, mut command: Command, variables: &[(&str, &str)]) -> Puppet {
         let stderr = lab.directory().join(format!("puppet-{}.stderr", pointsman_lab::monotonic_us()));
-        let mut command = mysqldb_program(lab, "puppet.py", preload);
         command
             .envs(variables.iter().copied())
             .stdin(Stdio::piped())
@@ -70,6 +79,16 @@ impl Puppet {
     pub fn ask(&mut self, name: &'static str, operation: &str, argument: &str) -> String {
         self.begin(name, operation, argument);
         self.answer(name)
+    }
+
+    /// What a pool does: runs the statement on the connection, and after an error once more on a new one.
+    pub fn pooled(&mut self, name: &'static str, text: &str) -> String {
+        let first = self.query(name, text);
+        if first.starts_with("ok") {
+            return first;
+        }
+        let connected = self.ask(name, "connect", "-");
+        if connected.starts_with("ok") { self.query(name, text) } else { connected }
     }
 
     /// Sends an order without waiting for the answer.

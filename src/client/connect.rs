@@ -78,7 +78,7 @@ pub fn real_connect(
         // A contended lock changes `errno`.
         decide(|| drop(turn));
         if !connected.is_null() {
-            decide(|| plan.connected(call, mysql, login));
+            decide(|| plan.connected(call, mysql, login, to));
             return connected;
         }
         match decide(|| plan.next_attempt(call, mysql, began, to, &mut recall)).flatten() {
@@ -116,7 +116,8 @@ impl Plan {
         self.endpoint.has_a_writer() && config().mode != Mode::Observe
     }
 
-    fn connected(&self, call: Call, mysql: Active, login: [Option<&[u8]>; 2]) {
+    /// `to`: where it was steered; otherwise it went where the name leads.
+    fn connected(&self, call: Call, mysql: Active, login: [Option<&[u8]>; 2], to: Option<SocketAddr>) {
         let Some(native) = call.native(mysql) else { return };
         let Some(peer) = native.peer() else {
             // A Unix socket after all (protocol option, connection plugin).
@@ -127,6 +128,14 @@ impl Plan {
         if !self.process.tags.is_tagged(native.fd()) {
             // Its lookup, or its connect, did not come by our doors.
             self.process.tag(native.fd(), self.position, peer);
+        }
+        if to.is_none() {
+            let mut led: Vec<_> = steer::where_led().map(|address| address.ip()).collect();
+            if led.is_empty() {
+                // Looked up past our door.
+                led.push(peer.ip());
+            }
+            self.endpoint.on_resolved(led);
         }
         let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
         handle.logs_in_as(login);
@@ -159,7 +168,17 @@ impl Plan {
 
     fn redirect(&self, guest: &Guest) {
         let pulse = self.endpoint.pulse();
-        let here = self.endpoint.incumbent() == guest.state().peer;
+        let peer = { guest.state().peer };
+        let here = self.endpoint.incumbent() == peer;
+        // Where getaddrinfo led to a writable server, the connection would stay without this library.
+        let led = !here
+            && probe::ask(guest) == Writability::Writable
+            && peer.is_some_and(|peer| self.endpoint.adopt_where_led(peer));
+        if led {
+            self.endpoint.after_replays();
+            guest.state().pulse = self.endpoint.pulse();
+            return;
+        }
         if pulse.circuit_open() || !here || self.endpoint.asks_before_sending() {
             let mut lent = Lent::new(guest, Need::Reads);
             let deadline = self.deadline(&guest.native, Instant::now());
@@ -215,6 +234,9 @@ impl Plan {
             Trouble::GoingAway if to.is_none() && !self.endpoint.is_where_dns_leads() => Trouble::Nobody,
             trouble => trouble,
         };
+        if to.is_none() {
+            self.endpoint.on_resolved(steer::where_led().map(|address| address.ip()).collect());
+        }
         if to.is_none()
             && trouble == Trouble::Nobody
             && let Some(incumbent) = self.endpoint.writer_beside_dns(began.elapsed() < AT_ONCE)

@@ -171,6 +171,9 @@ impl Guest {
         if self.in_transaction() || self.state().session.pinned().is_some() || statement.uses_previous {
             return Next::Send;
         }
+        if self.stays_where_it_is() {
+            return Next::Send;
+        }
         // With the circuit open nothing waits: it is one look, at most once a second.
         let must_ask = pulse.circuit_open() || pulse.unsettled() && endpoint.asks_before_sending();
         // One lock after the other: the endpoint's comes before a handle's.
@@ -219,7 +222,7 @@ impl Guest {
         let endpoint = self.endpoint();
         let process = identity();
         let mut lent = Lent::new(self, need);
-        let target = endpoint.incumbent().filter(|_| !ask);
+        let target = endpoint.incumbent_to_dial().filter(|_| !ask);
         let there = match target {
             Some(target) if lent.dial_in_turn(target, self.deadline(attempts)).is_ok() => true,
             // An answer about this login, or about the room for it, says nothing of the writer.

@@ -26,6 +26,7 @@ pub mod session_calls;
 mod spacing;
 mod state;
 pub mod statement;
+mod stay;
 mod writability;
 
 pub use call::Call;

@@ -1,7 +1,7 @@
 //! A guest's connection as the search for the writer borrows it.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -24,7 +24,7 @@ use crate::{
         prober::{Need, Prober, Undialled, Writability},
         topology::{self, Topology},
     },
-    hooks::{current, ending, steer},
+    hooks::{current, ending, resolver, steer},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -38,11 +38,25 @@ pub struct Lent<'a> {
     need: Need,
     /// Which server refused its login, and how.
     refused: Option<(SocketAddr, Undialled)>,
+    /// Where it led when it was lent.
+    origin: Origin,
+}
+
+struct Origin {
+    server: Option<SocketAddr>,
+    /// The server's id of the connection.
+    thread: u64,
+    since: Instant,
 }
 
 impl<'a> Lent<'a> {
     pub fn new(guest: &'a Guest, need: Need) -> Self {
-        Lent { guest, fresh: false, restarted: false, need, refused: None }
+        let (server, since) = {
+            let state = guest.state();
+            (state.peer, state.since)
+        };
+        let origin = Origin { server, thread: guest.native.thread_id(), since };
+        Lent { guest, fresh: false, restarted: false, need, refused: None, origin }
     }
 
     /// Which server refused its login, or has no room for it, and how.
@@ -99,6 +113,14 @@ impl Prober for Lent<'_> {
         outcome
     }
 
+    fn resolve(&mut self) -> Vec<IpAddr> {
+        resolver::ask(&self.guest.endpoint().name.host)
+    }
+
+    fn has_restarted(&self) -> bool {
+        self.restarted
+    }
+
     fn read_topology(&mut self) -> Option<Topology> {
         read_topology(self.guest)
     }
@@ -111,7 +133,7 @@ impl Prober for Lent<'_> {
 impl Lent<'_> {
     fn log_in(&mut self, to: SocketAddr, until: Instant) -> Result<(), Undialled> {
         let native = &self.guest.native;
-        let before = (self.guest.state().peer, native.thread_id());
+        let thread = native.thread_id();
         let endpoint = self.guest.endpoint();
         let question = endpoint.logging_in(to, native.connect_patience());
         let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
@@ -122,7 +144,7 @@ impl Lent<'_> {
         drop(steered);
         drop(question);
         // A login that succeeded and was lost right after has replaced the session all the same.
-        if outcome.is_ok() || native.thread_id() != before.1 {
+        if outcome.is_ok() || native.thread_id() != thread {
             COUNTERS.moves.count();
             self.fresh = true;
             self.guest.handle.on_reconnected(native);
@@ -135,12 +157,13 @@ impl Lent<'_> {
             state.pulse = Pulse::default();
         }
         outcome.map_err(|failure| dialled::why(failure.number, &failure.text, ending::has_free_descriptor()))?;
-        let connected_for = std::mem::replace(&mut self.guest.state().since, Instant::now()).elapsed();
+        self.guest.state().since = Instant::now();
         let id = native.thread_id();
-        if before.0 == Some(to) && !self.restarted {
+        if self.origin.server == Some(to) && !self.restarted {
             // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()); after a busy start they may
             // have grown past ours, so it is asked how long it has been up.
-            self.restarted = id < before.1 || uptime(self.guest).is_some_and(|up| up + UPTIME_STEP < connected_for);
+            let age = self.origin.since.elapsed();
+            self.restarted = id < self.origin.thread || uptime(self.guest).is_some_and(|up| up + UPTIME_STEP < age);
         }
         Ok(())
     }

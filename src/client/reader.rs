@@ -1,7 +1,7 @@
 //! Readers are never held, and never led to a writer. But when a replica is gone, another one that DNS names under the
 //! same name takes its place.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Instant};
 
 use super::{
     attempts::Attempts,
@@ -15,7 +15,7 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
-    endpoint::prober::Need,
+    endpoint::{life::Caller, prober::Need},
     evidence,
     session::transaction::Log,
     sql::Statement,
@@ -43,8 +43,9 @@ impl Guest {
             let state = self.state();
             (state.peer, state.since)
         };
-        let servers = in_order(endpoint.replicas(), own, fallen.evidence);
         let mut lent = Lent::new(self, Need::Reads);
+        endpoint.ask_resolver(&mut lent, Caller::Dials, Instant::now());
+        let servers = in_order(endpoint.replicas(), own, fallen.evidence);
         let deadline = self.deadline(attempts);
         let mut dials = |servers: &[SocketAddr]| {
             servers.iter().copied().find(|server| lent.dial_in_turn(*server, deadline).is_ok())

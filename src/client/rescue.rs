@@ -161,6 +161,9 @@ impl Guest {
         };
         if fallen.latest == Evidence::ReadOnly {
             endpoint.on_refused_write(generation);
+            if let Some(server) = peer.0 {
+                endpoint.on_asked(server, false);
+            }
         }
         endpoint.suspect(generation);
 

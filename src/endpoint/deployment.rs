@@ -28,6 +28,7 @@ impl Endpoint {
 
     /// From time to time, on the watcher's thread.
     pub fn look_at_the_clock(&self) {
+        self.expire_kept();
         if raw::about_now() >= self.topology_at.load(Relaxed) {
             self.topology_due.store(true, Relaxed);
         }

@@ -9,9 +9,17 @@ use std::{
 use super::{Endpoint, Role};
 use crate::control::log::{Level::*, say};
 
+/// Where the writer was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writer {
+    pub address: SocketAddr,
+    /// It was adopted although DNS named others: by the topology table, or as a configured candidate.
+    pub against_dns: bool,
+}
+
 impl Endpoint {
     /// The process that forked this one knew where its writer was.
-    pub fn inheriting(self, writer: Option<SocketAddr>) -> Self {
+    pub fn inheriting(self, writer: Option<Writer>) -> Self {
         let inherited = writer.filter(|_| self.role() == Role::Unknown);
         Endpoint { inherited, ..self }
     }
@@ -27,15 +35,15 @@ impl Endpoint {
         let Some(inherited) = self.inherited.filter(|_| self.role() == Role::Unknown) else { return };
         let mut state = self.lock();
         if state.life.incumbent().is_none() {
-            state.life.inherit(inherited);
+            state.life.inherit(inherited.address, inherited.against_dns);
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
-            say!(Info, "{}: protected, writer was {inherited} when this process was forked", self.name);
+            say!(Info, "{}: protected, writer was {} when this process was forked", self.name, inherited.address);
         }
     }
 
     /// Read in a child, of its parent's: a lock that was held at that moment will never be free.
-    pub fn writer_at_fork(&self) -> Option<SocketAddr> {
+    pub fn writer_at_fork(&self) -> Option<Writer> {
         self.known.get().or(self.inherited)
     }
 }
@@ -48,7 +56,7 @@ pub(super) struct Known {
     current: AtomicUsize,
 }
 
-/// An address as IPv6, in two halves, and its port above one bit which says that there is one.
+/// An address as IPv6, in two halves, and its port above two bits: DNS named others, and there is one.
 #[derive(Debug, Default)]
 struct Slot {
     high: AtomicU64,
@@ -58,8 +66,9 @@ struct Slot {
 
 impl Known {
     /// By one thread at a time.
-    pub fn set(&self, server: Option<SocketAddr>) {
-        if self.get() == server {
+    pub fn set(&self, server: Option<SocketAddr>, against_dns: bool) {
+        let writer = server.map(|address| Writer { address, against_dns });
+        if self.get() == writer {
             return;
         }
         let other = 1 - self.current.load(Acquire);
@@ -72,15 +81,19 @@ impl Known {
             slot.high.store((bits >> 64) as u64, Relaxed);
             slot.low.store(bits as u64, Relaxed);
         }
-        slot.port.store(server.map_or(0, |server| u32::from(server.port()) << 1 | 1), Relaxed);
+        let port = server.map_or(0, |server| u32::from(server.port()) << 2 | u32::from(against_dns) << 1 | 1);
+        slot.port.store(port, Relaxed);
         self.current.store(other, Release);
     }
 
-    pub fn get(&self) -> Option<SocketAddr> {
+    pub fn get(&self) -> Option<Writer> {
         let slot = &self.slots[self.current.load(Acquire)];
         let port = slot.port.load(Relaxed);
         let bits = u128::from(slot.high.load(Relaxed)) << 64 | u128::from(slot.low.load(Relaxed));
-        (port & 1 == 1).then(|| SocketAddr::new(Ipv6Addr::from_bits(bits).to_canonical(), (port >> 1) as u16))
+        (port & 1 == 1).then(|| Writer {
+            address: SocketAddr::new(Ipv6Addr::from_bits(bits).to_canonical(), (port >> 2) as u16),
+            against_dns: port & 2 != 0,
+        })
     }
 }
 
@@ -93,11 +106,13 @@ mod tests {
         let known = Known::default();
         assert_eq!(known.get(), None);
         for server in ["10.0.0.1:3306", "[2001:db8::1]:3307", "255.255.255.255:65535", "[::1]:1"] {
-            let server = server.parse().unwrap();
-            known.set(Some(server));
-            assert_eq!(known.get(), Some(server));
+            let address = server.parse().unwrap();
+            for against_dns in [false, true] {
+                known.set(Some(address), against_dns);
+                assert_eq!(known.get(), Some(Writer { address, against_dns }));
+            }
         }
-        known.set(None);
+        known.set(None, false);
         assert_eq!(known.get(), None);
     }
 
@@ -107,6 +122,6 @@ mod tests {
         let writer = "10.0.0.1:3306".parse().unwrap();
         endpoint.seen_writable(writer);
         let _held = endpoint.lock();
-        assert_eq!(endpoint.writer_at_fork(), Some(writer));
+        assert_eq!(endpoint.writer_at_fork().map(|known| known.address), Some(writer));
     }
 }

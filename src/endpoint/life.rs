@@ -7,10 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    kept::{Kept, Stay},
+    names::Names,
+};
+
 /// While DNS leaves out a writable incumbent, how often the incumbent is asked again before a statement is sent.
 const RECHECK: Duration = Duration::from_secs(1);
 /// The watcher asks at least every 5 s: answers further apart than this were not steady.
 const DNS_GAP: Duration = Duration::from_secs(12);
+/// A watcher that knows the name, and has had no answer for so long since the trouble began, is blind. A resolver waits 5 s for
+/// a name server by default.
+const BLIND_AFTER: Duration = Duration::from_secs(6);
 /// While the circuit is open, how often one caller may look for a writer.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
 
@@ -22,6 +30,15 @@ pub enum Phase {
     Suspect,
     /// The incumbent is known not to be the writer; statements and connects are held.
     Switching,
+}
+
+/// How the connection that looks for the writer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// It is open, and leads to the incumbent.
+    Stays,
+    /// It was lost, or is new, or leads to another server: without this library it would be opened where the name leads.
+    Dials,
 }
 
 #[derive(Debug)]
@@ -36,8 +53,10 @@ pub struct Life {
     switching_since: Option<Instant>,
     circuit_open: bool,
     last_pass: Option<Instant>,
-    /// The addresses of the last DNS answer.
-    named: Vec<IpAddr>,
+    /// What the name means now.
+    names: Names,
+    /// Former incumbents whose open connections may stay for a while.
+    kept: Kept,
     left_out_since: Option<Instant>,
     /// When DNS answered last.
     answered_at: Option<Instant>,
@@ -59,7 +78,8 @@ impl Life {
             switching_since: None,
             circuit_open: false,
             last_pass: None,
-            named: Vec::new(),
+            names: Names::new(),
+            kept: Kept::new(),
             left_out_since: None,
             answered_at: None,
             asked_at: None,
@@ -80,8 +100,35 @@ impl Life {
         self.generation
     }
 
+    /// Every address that the name means now, by the watcher or by getaddrinfo.
     pub fn named(&self) -> &[IpAddr] {
-        &self.named
+        self.names.all()
+    }
+
+    /// The watcher's answer.
+    pub fn watched(&self) -> &[IpAddr] {
+        self.names.watcher()
+    }
+
+    /// The addresses that may become the writer because the name leads there.
+    pub fn where_led(&self) -> impl Iterator<Item = IpAddr> {
+        self.names.all().iter().copied().filter(|address| self.names.leads_to(*address))
+    }
+
+    /// The operator chose the name servers that the watcher asks.
+    pub fn trust_the_watcher(&mut self) {
+        self.names.trust_the_watcher();
+    }
+
+    /// Does one answer name both servers? Then each of them is where the name leads (a load balancer, Galera).
+    pub fn are_alike(&self, one: SocketAddr, other: SocketAddr) -> bool {
+        self.names.in_one_answer(one.ip(), other.ip())
+    }
+
+    /// Does the name mean other servers now? An incumbent that was adopted without DNS is left out only by an answer that
+    /// was not there before.
+    pub fn leaves_out_incumbent(&self) -> bool {
+        self.left_out_since.is_some()
     }
 
     pub fn circuit_open(&self) -> bool {
@@ -90,7 +137,7 @@ impl Life {
 
     /// A statement or connect may be made to wait, or its connection be checked, before it is sent.
     pub fn unsettled(&self) -> bool {
-        self.phase != Phase::Steady && !self.circuit_open
+        (self.phase != Phase::Steady || self.kept.is_watched()) && !self.circuit_open
     }
 
     /// Was the incumbent verified, or DNS asked for it, within the last moments, and does DNS not name another steadily?
@@ -121,27 +168,55 @@ impl Life {
         news
     }
 
-    /// A fresh DNS answer. Returns whether the set of addresses changed.
-    pub fn on_answer(&mut self, mut addresses: Vec<IpAddr>, now: Instant) -> bool {
-        addresses.sort_unstable();
+    /// Would a connect without this library go to other servers than the incumbent now?
+    pub fn leads_elsewhere(&self) -> bool {
+        let led = self.names.latest();
+        let elsewhere = self.incumbent.is_some_and(|incumbent| !led.contains(&incumbent.ip()));
+        !led.is_empty() && elsewhere && self.adopted_against.as_ref().is_none_or(|then| then != led)
+    }
+
+    /// Does an answer name the incumbent that the watcher has had since `began`? An older one may be out of date.
+    pub fn still_names_incumbent(&self, began: Instant) -> bool {
+        !self.leaves_out_incumbent() && self.names.watched_at().is_some_and(|at| at >= began)
+    }
+
+    /// A fresh answer of the watcher. Returns whether it is another one than before, or the name means something else now.
+    pub fn on_answer(&mut self, addresses: Vec<IpAddr>, now: Instant) -> bool {
         let gap = |before: &Instant| now.duration_since(*before) > DNS_GAP;
         // Steadily means without a gap: DNS may have named anything meanwhile.
         if self.answered_at.replace(now).as_ref().is_some_and(gap) {
             self.left_out_since = None;
         }
-        // Nobody asked, since nobody was connected: the name may have moved just after it was asked for last.
+        // The watcher did not ask, since no connection was open: the name may have moved just after it was asked for last.
         let blind_since = self.asked_at.replace(now).filter(gap);
-        addresses.dedup();
-        let changed = self.named != addresses;
-        self.named = addresses;
+        let before = self.names.watcher().to_vec();
+        let changed = self.names.on_watcher(addresses, now);
+        self.on_names(changed, blind_since, now);
+        changed || before != self.names.watcher()
+    }
+
+    /// getaddrinfo has just led this process to these addresses. Returns whether the name means something else now.
+    pub fn on_resolved(&mut self, addresses: Vec<IpAddr>, now: Instant) -> bool {
+        // While no connection was open, the watcher did not ask: what it knew is old.
+        if self.answered_at.is_some_and(|at| now.duration_since(at) > DNS_GAP) {
+            self.names.forget_the_watcher();
+        }
+        let changed = self.names.on_resolver(addresses, now);
+        self.on_names(changed, None, now);
+        changed
+    }
+
+    fn on_names(&mut self, changed: bool, blind_since: Option<Instant>, now: Instant) {
         if changed {
             self.last_pass = None;
         }
-        if self.adopted_against.as_ref().is_some_and(|then| *then != self.named) {
+        let named = self.names.all();
+        if self.adopted_against.as_ref().is_some_and(|then| then != named) {
             self.adopted_against = None;
         }
+        self.kept.on_names(named, now);
         match self.incumbent {
-            Some(incumbent) if !self.named.contains(&incumbent.ip()) && self.adopted_against.is_none() => {
+            Some(incumbent) if !named.contains(&incumbent.ip()) && self.adopted_against.is_none() => {
                 if changed || self.left_out_since.is_none() {
                     self.recheck_at = Some(now);
                 }
@@ -159,7 +234,6 @@ impl Life {
                 }
             }
         }
-        changed
     }
 
     /// DNS was asked and did not answer.
@@ -167,14 +241,64 @@ impl Life {
         self.asked_at = Some(now);
     }
 
-    /// A new connection led to another address than the incumbent's. If DNS has not been asked for as long as `settle`
-    /// (no connection was open), the name has moved for good as far as anybody here can tell.
-    pub fn on_connect_elsewhere(&mut self, address: IpAddr, now: Instant, settle: Duration) {
-        let silent = self.answered_at.is_none_or(|at| now.duration_since(at) >= settle.max(DNS_GAP));
-        if silent && self.phase != Phase::Switching && self.incumbent.is_some() {
-            self.on_answer(vec![address], now);
-            self.left_out_since = now.checked_sub(settle).or(self.left_out_since);
+    /// Is the application's own resolver to be asked now, by a connection that looks for the writer since `began`? It is if
+    /// the watcher does not know the name, or has no answer. A connection that has to be dialled goes where getaddrinfo
+    /// leads at this moment; and no connection leaves a server that may be writable on the watcher's word alone.
+    pub fn asks_resolver(&self, caller: Caller, began: Instant, now: Instant, settle: Duration) -> bool {
+        if !self.names.resolver_is_due(now) {
+            return false;
         }
+        let answered = self.names.watched_at();
+        let waited = now.saturating_duration_since(began) >= BLIND_AFTER;
+        let blind = !self.names.watcher_knows() || waited && answered.is_none_or(|at| at < began);
+        let unfit = self.phase == Phase::Switching;
+        match caller {
+            Caller::Stays => blind && unfit || self.name_has_moved(now, settle),
+            Caller::Dials if blind => true,
+            Caller::Dials => {
+                let old = answered.is_none_or(|at| at < began);
+                // A name server that has just failed the watcher would keep this thread waiting as well.
+                let failed = self.asked_at > self.answered_at;
+                !unfit && (self.leads_elsewhere() || old && !failed)
+            }
+        }
+    }
+
+    /// May getaddrinfo be asked again?
+    pub fn resolver_is_due(&self, now: Instant) -> bool {
+        self.names.resolver_is_due(now)
+    }
+
+    /// getaddrinfo is asked now, whatever it will answer.
+    pub fn on_resolver_asked(&mut self, now: Instant) {
+        self.names.on_resolver_asked(now);
+    }
+
+    /// What a connection does that is open to `address`, which the name has left out; `None`: nothing lets it stay there.
+    pub fn stay(&mut self, address: SocketAddr, now: Instant, settle: Duration) -> Option<Stay> {
+        if Some(address) != self.incumbent {
+            return self.kept.stay(address, now, settle);
+        }
+        if self.phase != Phase::Suspect || !self.leaves_out_incumbent() || self.name_has_moved(now, settle) {
+            return None;
+        }
+        if !self.asks_before_sending(now) {
+            return Some(Stay::Sends);
+        }
+        self.recheck_at = Some(now + RECHECK);
+        Some(Stay::Asks)
+    }
+
+    /// A former incumbent is no writer any more.
+    pub fn on_kept_unfit(&mut self, address: SocketAddr) {
+        self.kept.forget(address);
+    }
+
+    /// Former incumbents that no connection asks for are forgotten. Returns whether that ends a watch.
+    pub fn expire_kept(&mut self, now: Instant, settle: Duration) -> bool {
+        let before = self.kept.is_watched();
+        self.kept.expire(now, settle);
+        before != self.kept.is_watched()
     }
 
     /// A connection failed, or was refused a write, at the incumbent of `generation`.
@@ -220,15 +344,30 @@ impl Life {
 
     /// Whether `address`, verified, may become the incumbent. `incumbent_writable` is what the incumbent said last.
     /// Split brain is the one unforgivable mistake: writable alone is never enough.
-    pub fn may_adopt(&self, address: SocketAddr, incumbent_writable: bool, now: Instant, settle: Duration) -> bool {
+    pub fn may_adopt(
+        &self,
+        address: SocketAddr,
+        incumbent_writable: bool,
+        caller: Caller,
+        now: Instant,
+        settle: Duration,
+    ) -> bool {
         if Some(address) == self.incumbent {
             return true;
         }
-        let named = self.named.contains(&address.ip());
-        // The name has moved for good, even though the old server still accepts writes.
         // Switching: the incumbent itself said, or showed, that it is not the writer. Not having heard of it is no proof.
         let unfit = self.phase == Phase::Switching && !incumbent_writable;
-        named && (unfit || self.name_has_moved(now, settle))
+        // Without this library the connection would be opened on a server that is named, whatever the incumbent says. Only
+        // a connection that is open would have stayed.
+        let led = caller == Caller::Dials && self.may_adopt_led(address);
+        // The name has moved for good, even though the old server still accepts writes.
+        self.names.leads_to(address.ip()) && (unfit || led || self.name_has_moved(now, settle))
+    }
+
+    /// Whether `address`, verified, may become the incumbent because a connect without this library would go there now, and
+    /// not to the incumbent.
+    pub fn may_adopt_led(&self, address: SocketAddr) -> bool {
+        self.leads_elsewhere() && self.names.latest().contains(&address.ip())
     }
 
     /// Whether a configured candidate, verified, may become the incumbent although DNS does not name it: the incumbent
@@ -246,6 +385,11 @@ impl Life {
     /// A verified writer.
     pub fn adopt(&mut self, address: SocketAddr, now: Instant) {
         if self.incumbent != Some(address) {
+            if let Some(before) = self.incumbent.filter(|_| self.phase != Phase::Switching) {
+                let named = self.names.all().contains(&before.ip());
+                self.kept.keep(before, (!named).then(|| self.left_out_since.unwrap_or(now)), now);
+            }
+            self.kept.forget(address);
             self.incumbent = Some(address);
             self.generation += 1;
         }
@@ -256,11 +400,18 @@ impl Life {
         self.phase = Phase::Steady;
         self.left_out_since = None;
         self.recheck_at = None;
-        self.adopted_against = (!self.named.contains(&address.ip())).then(|| self.named.clone());
+        self.adopted_against = (!self.names.all().contains(&address.ip())).then(|| self.names.all().to_vec());
     }
 
-    /// The writer that another process knew; it has to be asked.
-    pub fn inherit(&mut self, address: SocketAddr) {
+    /// Was the incumbent adopted without DNS, which still says what it said then?
+    pub fn is_adopted_against_dns(&self) -> bool {
+        self.adopted_against.is_some()
+    }
+
+    /// The writer that another process knew; it has to be asked. If that process had adopted it without DNS, what DNS says
+    /// now does not speak against it.
+    pub fn inherit(&mut self, address: SocketAddr, against_dns: bool) {
+        self.adopted_against = against_dns.then(|| self.names.all().to_vec());
         self.incumbent = Some(address);
         self.generation += 1;
         self.on_failure(self.generation);

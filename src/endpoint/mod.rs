@@ -8,11 +8,13 @@ mod candidates;
 pub mod connects;
 mod deployment;
 pub mod handshakes;
-mod inheritance;
+pub mod inheritance;
+pub mod kept;
 pub mod life;
 pub mod logins;
 mod meanwhile;
 pub mod name;
+pub mod names;
 mod own;
 mod pool;
 pub mod prober;
@@ -21,6 +23,7 @@ pub mod reach;
 pub mod search;
 pub mod silence;
 pub mod spacing;
+mod stay;
 pub mod tags;
 pub mod topology;
 pub mod turn;
@@ -63,7 +66,7 @@ pub struct Endpoint {
     /// The first connect to it asks whether it is writable; nobody else does.
     learning: AtomicU8,
     /// Where the writer was in the process that forked this one: so there is one.
-    inherited: Option<SocketAddr>,
+    inherited: Option<inheritance::Writer>,
     /// The incumbent, for a child that cannot take the lock.
     known: Known,
     /// Generation × 4, plus 1 while a statement has to look before it is sent, plus 2 while the circuit is open.
@@ -140,6 +143,10 @@ impl Endpoint {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
         let configured = candidates::Configured::of(&name, &config().candidates);
+        let mut life = Life::new();
+        if !config().nameservers.is_empty() {
+            life.trust_the_watcher();
+        }
         Endpoint {
             name,
             role: AtomicU8::new(role as u8),
@@ -152,7 +159,7 @@ impl Endpoint {
             sought: Mutex::new(configured.hosts()),
             spacings: Mutex::default(),
             state: Mutex::new(State {
-                life: Life::new(),
+                life,
                 probing: None,
                 next_pass: Instant::now(),
                 replaying: 0,
@@ -221,23 +228,18 @@ impl Endpoint {
         self.lock().life.incumbent()
     }
 
-    /// A new connection led to `peer`. If nobody has asked DNS for long, what we knew of the writer is old, and the name
-    /// may have moved for good meanwhile. Returns whether `peer` is as good as the incumbent where it is.
+    /// A new connection led to `peer`. Returns whether `peer` is as good as the incumbent where it is.
     pub fn on_connect(&self, peer: SocketAddr) -> bool {
-        let mut state = self.lock();
+        let state = self.lock();
         let incumbent = state.life.incumbent();
-        if incumbent == Some(peer) {
-            return true;
-        }
-        state.life.on_connect_elsewhere(peer.ip(), Instant::now(), config().settle);
-        self.publish(&state);
-        let named = state.life.named();
         // One name for several servers (a load balancer, Galera): each is where DNS leads.
-        named.contains(&peer.ip()) && incumbent.is_none_or(|incumbent| named.contains(&incumbent.ip()))
+        incumbent.is_none_or(|incumbent| incumbent == peer || state.life.are_alike(peer, incumbent))
     }
 
-    /// The writer, for a connect that DNS led to nobody: DNS may be wrong, or silent. Not known to lead there either, or
-    /// `cheap` to try; and somebody must have watched it lately, since the name may have moved meanwhile.
+    /// The writer, for a connect that DNS led to a dead server or to none: DNS may be wrong, or silent. It is offered if DNS
+    /// is not known to lead there, or if it is `cheap` to try. While the name means other servers, only a connection that is
+    /// open there shows that the writer is still where it was: without one it may be a server that crashed and came back
+    /// when another one was the writer. Otherwise the writer must have been watched lately.
     pub fn writer_beside_dns(&self, cheap: bool) -> Option<SocketAddr> {
         let (incumbent, watched) = {
             let state = self.lock();
@@ -246,7 +248,8 @@ impl Endpoint {
             if !worth || state.silence.is_mute(incumbent) {
                 return None;
             }
-            (incumbent, state.life.is_watched(Instant::now(), config().settle))
+            let watched = state.life.is_watched(Instant::now(), config().settle);
+            (incumbent, watched && !state.life.leads_elsewhere())
         };
         (watched || crate::process::traffic(self, incumbent).heard.is_some()).then_some(incumbent)
     }
@@ -289,14 +292,19 @@ impl Endpoint {
         let before = state.life.phase();
         state.pool.on_answer(&addresses, Instant::now());
         if state.life.on_answer(addresses, Instant::now()) {
-            say!(Info, "{}: DNS answers {:?}", self.name, state.life.named());
-            if before == Phase::Steady && state.life.phase() == Phase::Suspect {
-                say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
-            }
-            state.next_pass = Instant::now();
-            self.changed.tell_all();
+            say!(Info, "{}: DNS answers {:?}", self.name, state.life.watched());
+            self.name_means_another(&mut state, before);
         }
         self.publish(&state);
+    }
+
+    /// What the name means has changed. `before`: the phase until now.
+    fn name_means_another(&self, state: &mut State, before: Phase) {
+        if before == Phase::Steady && state.life.phase() == Phase::Suspect {
+            say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
+        }
+        state.next_pass = Instant::now();
+        self.changed.tell_all();
     }
 
     /// The DNS watcher asked in vain.
@@ -313,7 +321,8 @@ impl Endpoint {
         if self.role() == Role::Writer && state.life.unsettled() {
             let held = state.held.is_some_and(|(_, last)| last.elapsed() < config().hold_max);
             let sought = held || state.life.incumbent().is_some_and(|incumbent| state.silence.is_mute(incumbent));
-            if sought && state.life.phase() == Phase::Switching { Pace::Urgent } else { Pace::Steady }
+            let unknown = state.life.phase() == Phase::Switching || state.life.leads_elsewhere();
+            if sought && unknown { Pace::Urgent } else { Pace::Steady }
         } else if state.pool.is_sought() {
             Pace::Urgent
         } else if self.tagged.load(Relaxed) > 0 {
@@ -386,7 +395,7 @@ impl Endpoint {
     fn publish(&self, state: &State) {
         let life = &state.life;
         let pulse = life.generation() << 2 | u64::from(life.circuit_open()) << 1 | u64::from(life.unsettled());
-        self.known.set(life.incumbent());
+        self.known.set(life.incumbent(), life.is_adopted_against_dns());
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {
             self.changed.tell_all();

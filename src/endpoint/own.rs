@@ -42,7 +42,7 @@ impl Endpoint {
                 if state.life.phase() == Phase::Switching {
                     say!(Warn, "{}: {incumbent} accepts writes again", self.name);
                 }
-                self.stay(&mut state);
+                self.stay_with_incumbent(&mut state);
                 Some(Found { address: incumbent, generation, writable: true })
             }
             Writability::ReadOnly => {

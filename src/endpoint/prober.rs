@@ -1,7 +1,10 @@
 //! What the search for the writer borrows from a front end: a connection that can be pointed at another server, and how
 //! its questions can end.
 
-use std::{fmt, net::SocketAddr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::topology::Topology;
 
@@ -17,6 +20,14 @@ pub trait Prober {
     fn ask(&mut self) -> Writability;
     /// What the connected server's topology table says, if the application's user may read it.
     fn read_topology(&mut self) -> Option<Topology>;
+    /// Where the application's own resolver leads a connect to the endpoint's name now; nowhere if it fails.
+    fn resolve(&mut self) -> Vec<IpAddr> {
+        Vec::new()
+    }
+    /// Has the server restarted to which this connection led when it was lent?
+    fn has_restarted(&self) -> bool {
+        false
+    }
     /// Is some other connection of this process to that server alive?
     fn others_are_alive_at(&self, server: SocketAddr) -> bool;
     /// What it is to be used for next.

@@ -12,7 +12,7 @@ use rustix_futex_sync::MutexGuard;
 
 use super::{
     Endpoint, State,
-    life::Phase,
+    life::{Caller, Phase},
     prober::{Prober, Undialled, Writability},
     silence::GAP,
 };
@@ -53,6 +53,17 @@ const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served, or that can open none.
 const UNABLE_ALONE: Duration = Duration::from_secs(2);
 
+/// What one search keeps from look to look.
+struct Search {
+    /// When the caller began to look.
+    began: Instant,
+    /// When the incumbent is asked again.
+    ask_incumbent_at: Option<Instant>,
+    /// The incumbent to which the caller's connection was open when the search began. The search may have dialled away from
+    /// there; without this library the connection would still be open, so it may go back unless that server is gone.
+    home: Option<SocketAddr>,
+}
+
 /// What one look brought.
 #[derive(Clone, Copy, PartialEq)]
 enum Look {
@@ -66,7 +77,7 @@ impl Endpoint {
     /// whichever is earlier. `None`: fail open, the caller gets its original error.
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
-        let mut ask_incumbent_at: Option<Instant> = None;
+        let mut search = Search { began, ask_incumbent_at: None, home: None };
         let mut unable_since: Option<(Instant, &str)> = None;
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
@@ -75,13 +86,18 @@ impl Endpoint {
             return Some(found);
         }
         let mut state = self.lock();
+        search.home = prober.address().filter(|server| Some(*server) == state.life.incumbent());
         let found = loop {
             if identity() != process {
                 // Forked by a signal handler: the connection is the parent's.
                 break None;
             }
             let now = Instant::now();
-            if state.life.verified_since(began) {
+            // What an open connection heard from an incumbent that the name leaves out lets that connection stay there. A
+            // connection that has to be dialled asks the named servers first.
+            let stays =
+                !state.life.leaves_out_incumbent() || Self::caller_at(&state, prober.address()) == Caller::Stays;
+            if stays && state.life.verified_since(began) {
                 // The next hold is another one, however soon it comes.
                 state.held = None;
                 let generation = state.life.generation();
@@ -130,7 +146,7 @@ impl Endpoint {
             state.probing = Some(now);
             let slot = Slot(self, now);
             let look;
-            (state, look) = self.pass(state, prober, &mut ask_incumbent_at);
+            (state, look) = self.pass(state, prober, &mut search);
             let unable = if let Look::NoAnswer(why) = look { Some(why) } else { None };
             let every = if unable.is_some() { 3 * PROBE_EVERY } else { PROBE_EVERY };
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
@@ -178,15 +194,20 @@ impl Endpoint {
         &'a self,
         state: MutexGuard<'a, State>,
         prober: &mut dyn Prober,
-        ask_incumbent_at: &mut Option<Instant>,
+        search: &mut Search,
     ) -> (MutexGuard<'a, State>, Look) {
+        drop(state);
+        let standing = prober.address();
+        let caller = Self::caller_at(&self.lock(), standing);
+        self.ask_resolver(prober, caller, search.began);
+        let state = self.lock();
         let now = Instant::now();
         let settle = config().settle;
         let (incumbent, generation) = (state.life.incumbent(), state.life.generation());
         let switching = state.life.phase() == Phase::Switching;
         let moved_away = state.life.name_has_moved(now, settle);
         let port = incumbent.map_or(self.name.port, |incumbent| incumbent.port());
-        let named = state.life.named().iter().map(|ip| (SocketAddr::new(*ip, port), false));
+        let named = state.life.where_led().map(|ip| (SocketAddr::new(ip, port), false));
         // Of these the operator says that they may be the writer without DNS naming them.
         let configured = state.configured.addresses(port).into_iter().map(|server| (server, true));
         let mut others: Vec<_> = named.chain(configured).collect();
@@ -194,51 +215,22 @@ impl Endpoint {
         let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         // Another one of this process has just waited for it in vain.
         let known_mute = incumbent.is_some_and(|incumbent| state.silence.missed_lately(incumbent));
+        // The name means other servers, which the caller would reach without this library: they are asked first.
+        let left_out = state.life.leads_elsewhere() && caller == Caller::Dials;
         drop(state);
 
         let mut incumbent_writable = false;
         let mut incumbent_unreached = None;
-        if let Some(incumbent) = incumbent {
+        if let Some(incumbent) = incumbent.filter(|_| !left_out) {
             let connected = prober.address() == Some(incumbent);
-            let due = !switching || ask_incumbent_at.map_or(!known_mute, |at| now >= at);
+            let due = !switching || search.ask_incumbent_at.map_or(!known_mute, |at| now >= at);
             let alone = others.is_empty() && green.is_empty();
-            // Whoever is still connected to it asks: nobody is left for another one on somebody else's word.
+            // A prober that is still connected to the incumbent asks itself: no connection leaves a server on another
+            // connection's word.
             if due || alone || connected {
-                let answer = self.try_server(prober, incumbent);
-                let took = now.elapsed();
-                *ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
-                const REFUSED: &str = "this login is refused, others are served";
-                let no_proof = match &answer {
-                    Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
-                    Err(Undialled::Refused(_)) => Some(REFUSED),
-                    // What was known of it before stays true.
-                    Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
-                    Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
-                    Err(Undialled::Unreachable(_)) => {
-                        crate::process::traffic(self, incumbent).alive().then_some("others hear from its server")
-                    }
-                    Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
-                };
-                let mut state = self.lock();
-                if state.life.generation() != generation {
-                    // This look took long, and somebody else has found a writer meanwhile.
-                    return (state, Look::Done);
-                }
-                if let Some(why) = no_proof {
-                    return (state, Look::NoAnswer(why));
-                }
-                incumbent_writable = answer == Ok(Writability::Writable);
-                if incumbent_writable && !moved_away {
-                    if state.life.phase() == Phase::Switching {
-                        say!(Warn, "{}: {incumbent} accepts writes again", self.name);
-                    }
-                    self.stay(&mut state);
-                    return (state, Look::Done);
-                }
-                if !incumbent_writable {
-                    incumbent_unreached = answer.is_err().then_some(incumbent);
-                    let why = if answer == Ok(Writability::Unfit) { Some(not_ready()) } else { answer.err() };
-                    self.incumbent_unfit(&mut state, incumbent, why);
+                match self.ask_incumbent(prober, incumbent, generation, moved_away, search) {
+                    Ok(word) => (incumbent_writable, incumbent_unreached) = word,
+                    Err(end) => return end,
                 }
             }
         }
@@ -251,7 +243,7 @@ impl Endpoint {
                         return (state, Look::Done);
                     }
                     let vouched = vouched && !self.may_be_a_gap(&state);
-                    if state.life.may_adopt(candidate, incumbent_writable, now, settle)
+                    if state.life.may_adopt(candidate, incumbent_writable, caller, now, settle)
                         || vouched && state.life.may_adopt_configured(incumbent_writable)
                     {
                         self.adopt(&mut state, candidate, incumbent_unreached);
@@ -281,11 +273,98 @@ impl Endpoint {
                 return (state, Look::Done);
             }
         }
+        if let Some(incumbent) = incumbent.filter(|_| left_out) {
+            return self.fall_back_on_incumbent(prober, incumbent, generation, search);
+        }
         let mut state = self.lock();
         if incumbent_writable && state.life.generation() == generation {
-            self.stay(&mut state);
+            self.stay_with_incumbent(&mut state);
         }
         (state, Look::Done)
+    }
+
+    /// The name means other servers, and none of them was verified. An incumbent that the name leaves out may be a server that
+    /// crashed and came back when another one was the writer. Only a connection that has been open there all the time speaks
+    /// against that: another one of this process, or the caller's own, from which the search dialled away. Without one
+    /// the caller is held until the name means a server that is writable. Where getaddrinfo and the watcher disagree, a fresh
+    /// answer of the watcher decides: one of them is out of date.
+    fn fall_back_on_incumbent<'a>(
+        &'a self,
+        prober: &mut dyn Prober,
+        incumbent: SocketAddr,
+        generation: u64,
+        search: &mut Search,
+    ) -> (MutexGuard<'a, State>, Look) {
+        let named = self.lock().life.still_names_incumbent(search.began);
+        let vouched = named || search.home == Some(incumbent) || prober.others_are_alive_at(incumbent);
+        let due = search.ask_incumbent_at.is_none_or(|at| Instant::now() >= at);
+        if vouched && due {
+            return match self.ask_incumbent(prober, incumbent, generation, false, search) {
+                Ok(_) => (self.lock(), Look::Done),
+                Err(end) => end,
+            };
+        }
+        let mut state = self.lock();
+        if !vouched && state.life.generation() == generation && state.life.leaves_out_incumbent() {
+            self.unfit(&mut state, incumbent, "is left out by DNS, and no connection to it is left");
+        }
+        (state, Look::Done)
+    }
+
+    /// Asks the incumbent: whether it is writable, and whether it could not be reached. `Err`: the look ends with that.
+    fn ask_incumbent<'a>(
+        &'a self,
+        prober: &mut dyn Prober,
+        incumbent: SocketAddr,
+        generation: u64,
+        moved_away: bool,
+        search: &mut Search,
+    ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
+        let began = Instant::now();
+        let mut answer = self.try_server(prober, incumbent);
+        let took = began.elapsed();
+        search.ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
+        const REFUSED: &str = "this login is refused, others are served";
+        let switching = self.is_switching();
+        let no_proof = match &answer {
+            Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
+            Err(Undialled::Refused(_)) => Some(REFUSED),
+            // What was known of it before stays true.
+            Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
+            Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
+            Err(Undialled::Unreachable(_)) => {
+                crate::process::traffic(self, incumbent).alive().then_some("others hear from its server")
+            }
+            Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
+        };
+        let mut state = self.lock();
+        if state.life.generation() != generation {
+            // This look took long, and another thread has found a writer meanwhile.
+            return Err((state, Look::Done));
+        }
+        if let Some(why) = no_proof {
+            return Err((state, Look::NoAnswer(why)));
+        }
+        if matches!(answer, Err(Undialled::Unreachable(_))) {
+            search.home = None;
+        }
+        if answer.is_ok() && state.life.leads_elsewhere() && prober.has_restarted() {
+            answer = Err(Undialled::Unreachable("it has restarted, and DNS leaves it out".to_owned()));
+        }
+        let writable = answer == Ok(Writability::Writable);
+        if writable && !moved_away {
+            if state.life.phase() == Phase::Switching {
+                say!(Warn, "{}: {incumbent} accepts writes again", self.name);
+            }
+            self.stay_with_incumbent(&mut state);
+            return Err((state, Look::Done));
+        }
+        let unreached = answer.is_err().then_some(incumbent);
+        if !writable {
+            let why = if answer == Ok(Writability::Unfit) { Some(not_ready()) } else { answer.err() };
+            self.incumbent_unfit(&mut state, incumbent, why);
+        }
+        Ok((writable, unreached))
     }
 
     /// The incumbent is silent, and not for long: a gap in the network would look the same.
@@ -295,7 +374,7 @@ impl Endpoint {
     }
 
     /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
-    fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
+    pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = Instant::now();
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
         let since = state.life.switching_since().unwrap_or(now);
@@ -316,7 +395,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn stay(&self, state: &mut State) {
+    pub(super) fn stay_with_incumbent(&self, state: &mut State) {
         state.life.on_incumbent_writable(Instant::now());
         state.meanwhile.is_over();
         state.held = None;
@@ -330,6 +409,11 @@ impl Endpoint {
             state.silence.unreached(incumbent);
         }
         let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
+        self.unfit(state, incumbent, &why);
+    }
+
+    /// The incumbent is not the writer, for that reason.
+    fn unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
         if state.life.on_incumbent_unfit(Instant::now()) {
             COUNTERS.suspects.count();
             say!(

@@ -32,6 +32,7 @@ pub mod pages;
 pub mod raw;
 pub mod recall;
 pub mod recent;
+pub mod resolver;
 pub mod steer;
 pub mod ticks;
 #[cfg(all(feature = "doors", not(test)))]

@@ -46,6 +46,12 @@ pub fn led_to(mut addresses: impl Iterator<Item = SocketAddr>) {
     let _ = LED_TO.try_with(|cell| cell.set(std::array::from_fn(|_| addresses.next())));
 }
 
+/// Where the lookup of the endpoint's name led the connect that this thread has just made; nowhere if it was steered, or if
+/// the name was looked up past our door.
+pub fn where_led() -> impl Iterator<Item = SocketAddr> {
+    LED_TO.try_with(Cell::get).unwrap_or_default().into_iter().flatten()
+}
+
 /// Meanwhile this thread connects to no endpoint: a signal handler that interrupts `work` may connect, too, and has to be
 /// left alone then, since locks are held.
 pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {

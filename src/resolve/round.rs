@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::task::{Id, JoinSet};
@@ -36,6 +36,8 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
     let mut servers = None;
     let mut lookups = JoinSet::new();
     let mut questions = HashMap::<Id, Question>::new();
+    // Lookups that wait as long as the application's resolver would, with their name and their beginning.
+    let mut patient = HashMap::<Id, (String, Instant)>::new();
     loop {
         let due = shared.take_due();
         if !due.is_empty() {
@@ -49,6 +51,11 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             }
             match &servers {
                 Some(Ok(servers)) => {
+                    if question.failed_before && !patient.values().any(|(name, _)| *name == question.name) {
+                        let (servers, name) = (Arc::clone(servers), question.name.clone());
+                        let lookup = lookups.spawn(async move { servers.ask_patiently(&name).await });
+                        patient.insert(lookup.id(), (question.name.clone(), Instant::now()));
+                    }
                     let (servers, asked) = (Arc::clone(servers), question.clone());
                     let lookup =
                         lookups.spawn(async move { servers.ask(&asked.name, asked.pace, asked.families).await });
@@ -67,7 +74,11 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
             Ok(Some(Ok((id, result)))) => (id, result),
             Ok(Some(Err(error))) => (error.id(), Err(Failure::Other("the lookup broke off".to_owned()))),
         };
-        if let Some(question) = questions.remove(&id) {
+        if let Some((name, begun)) = patient.remove(&id) {
+            if let Ok(found) = result {
+                shared.deliver_late(&name, found, begun);
+            }
+        } else if let Some(question) = questions.remove(&id) {
             shared.deliver(&question, result);
         }
     }

@@ -15,6 +15,8 @@ pub(super) struct Question {
     pub name: String,
     pub pace: Pace,
     pub families: Families,
+    /// The lookup before brought nothing: it may have been given up too early.
+    pub failed_before: bool,
     /// Tells the latest question about a name from an older one that is still on its way.
     id: u64,
 }
@@ -95,7 +97,13 @@ impl Schedule {
             if watched.due().is_some_and(|at| at <= now) {
                 self.questions += 1;
                 let families = Families::to_ask(watched.pace, watched.families);
-                let question = Question { name: name.clone(), pace: watched.pace, families, id: self.questions };
+                let question = Question {
+                    name: name.clone(),
+                    pace: watched.pace,
+                    families,
+                    failed_before: watched.failures > 0,
+                    id: self.questions,
+                };
                 watched.asked = Some(question.clone());
                 due.push(question);
             }
@@ -132,6 +140,23 @@ impl Schedule {
         let wait = next_query(watched.pace, quiet, watched.last.as_ref(), watched.failures, &mut self.jitter);
         watched.due = now + wait.unwrap_or_default();
         Some(result)
+    }
+
+    /// Takes the answer to a patient lookup that was begun at `begun`. None if a newer answer has come meanwhile, or the name
+    /// is no longer watched.
+    pub fn settle_late(&mut self, name: &str, found: Found, begun: Instant, now: Instant) -> Option<Answer> {
+        let watched = self.watched.get_mut(name)?;
+        if watched.last.as_ref().is_some_and(|last| last.received >= begun) {
+            return None;
+        }
+        self.answers += 1;
+        watched.families = found.families;
+        let answer = Answer { addresses: found.addresses, ttl: found.ttl, received: now, serial: self.answers };
+        if !watched.last.as_ref().is_some_and(|last| last.agrees_with(&answer)) {
+            watched.stirred = now;
+        }
+        watched.last = Some(answer.clone());
+        Some(answer)
     }
 
     /// Every question on its way: those that a broken round leaves behind.
@@ -245,6 +270,22 @@ mod tests {
         assert_eq!(families(Pace::Urgent, Err(Failure::Timeout), 20), Families::Ipv4);
         assert_eq!(families(Pace::Urgent, found(5), 30), Families::Ipv4);
         assert_eq!(families(Pace::Steady, found(5), 40), Families::Both);
+    }
+
+    #[test]
+    fn after_a_failure_a_late_answer_counts_unless_a_newer_one_has_come() {
+        let (mut schedule, now) = schedule();
+        let later = |millis| now + Duration::from_millis(millis);
+        schedule.set_pace("a", Pace::Urgent, now);
+        let question = schedule.take_due(now).remove(0);
+        assert!(!question.failed_before);
+        schedule.settle(&question, Err(Failure::Timeout), later(1000));
+        let question = schedule.take_due(later(2000)).remove(0);
+        assert!(question.failed_before);
+        let late = |schedule: &mut Schedule, begun| schedule.settle_late("a", found(5).unwrap(), begun, later(4000));
+        assert_eq!(late(&mut schedule, later(2000)).unwrap().serial, 1);
+        assert_eq!(late(&mut schedule, later(3000)), None, "it was begun before the answer that is there");
+        assert_eq!(schedule.settle_late("b", found(5).unwrap(), now, now), None);
     }
 
     #[test]

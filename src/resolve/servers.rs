@@ -48,7 +48,17 @@ impl Servers {
 
     /// Asks for `name`, as long as `pace` has patience.
     pub async fn ask(&self, name: &str, pace: Pace, families: Families) -> Result<Found, Failure> {
-        let deadline = Instant::now() + pace.patience();
+        self.ask_until(Instant::now() + pace.patience(), name, pace, families).await
+    }
+
+    /// Asks for `name` as long as the application's resolver would wait: a name server that answers late is slow, not silent.
+    pub async fn ask_patiently(&self, name: &str) -> Result<Found, Failure> {
+        let servers = u32::try_from(self.pools.len()).unwrap_or(1);
+        let deadline = Instant::now() + self.resolution.timeout * servers;
+        self.ask_until(deadline, name, Pace::Steady, Families::Both).await
+    }
+
+    async fn ask_until(&self, deadline: Instant, name: &str, pace: Pace, families: Families) -> Result<Found, Failure> {
         let all_at_once = pace == Pace::Urgent && self.resolution.configured && self.pools.len() > 1;
         let full_names = full_names(name, &self.resolution.search, self.resolution.ndots);
         let mut denied = Failure::BadName;
@@ -164,7 +174,7 @@ fn pool(server: SocketAddr) -> Result<Pool, NetError> {
     let config = NameServerConfig::new(server.ip(), true, connections.into());
     let mut options = ResolverOpts::default();
     // Our own share of the patience ends a question; this is only what hickory must not undercut.
-    options.timeout = Duration::from_secs(10);
+    options.timeout = Duration::from_secs(60);
     options.num_concurrent_reqs = 1;
     let context = Arc::new(PoolContext::new(options, TlsConfig::new()?));
     Ok(NameServerPool::from_config([config], context, TokioRuntimeProvider::default()))

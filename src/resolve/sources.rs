@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_resolver::proto::rr::Name;
 use resolv_conf::{Config, ScopedIp};
@@ -20,6 +21,8 @@ pub(super) struct Resolution {
     pub configured: bool,
     pub search: Vec<Name>,
     pub ndots: usize,
+    /// How long the application's resolver waits for one server: option `timeout`, 5 s by default (resolv.conf(5)).
+    pub timeout: Duration,
     pub edns0: bool,
     /// Option `no-aaaa`: IPv6 addresses are not asked for.
     pub no_aaaa: bool,
@@ -93,8 +96,8 @@ impl Sources {
 
 const BLIND: &str = "DNS changes are not seen until it names one";
 
-/// Reads resolv.conf(5); lines that are not understood are skipped, as glibc does. `timeout`, `attempts`, `rotate` and
-/// `use-vc` are left out on purpose: the watcher has its own patience, and wants the same server's view each time.
+/// Reads resolv.conf(5); lines that are not understood are skipped, as glibc does. `attempts`, `rotate` and `use-vc` are
+/// left out on purpose: the watcher asks again by itself, and wants the same server's view each time.
 fn read(content: &str, nameservers: &[SocketAddr]) -> Resolution {
     let (mut config, _) = Config::parse_with_errors(content.as_bytes());
     config.glibc_normalize();
@@ -119,6 +122,8 @@ fn read(content: &str, nameservers: &[SocketAddr]) -> Resolution {
             .filter(|name| !name.is_root())
             .collect(),
         ndots: config.ndots as usize,
+        // RES_MAXRETRANS of glibc.
+        timeout: Duration::from_secs(config.timeout.clamp(1, 30).into()),
         edns0: config.edns0,
         no_aaaa: config.no_aaaa,
     }
@@ -131,11 +136,12 @@ mod tests {
     #[test]
     fn servers_search_list_and_options_are_read_in_order() {
         let read = read(
-            "# x\nnameserver 10.0.0.2\nnameserver fd00::53\nsearch a.example b.example\noptions ndots:5 edns0 no-aaaa\n",
+            "# x\nnameserver 10.0.0.2\nnameserver fd00::53\nsearch a.example b.example\noptions ndots:5 edns0 no-aaaa timeout:7\n",
             &[],
         );
         assert_eq!(read.servers, ["10.0.0.2:53".parse().unwrap(), "[fd00::53]:53".parse().unwrap()]);
         assert_eq!(read.search.iter().map(Name::to_ascii).collect::<Vec<_>>(), ["a.example", "b.example"]);
+        assert_eq!(read.timeout, Duration::from_secs(7));
         assert_eq!((read.ndots, read.edns0, read.no_aaaa, read.configured), (5, true, true, false));
     }
 

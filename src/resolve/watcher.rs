@@ -204,7 +204,20 @@ impl Shared {
                 say!(Level::Debug, "DNS: {}: {failure}", question.name);
             }
         }
-        let outcome = catch_unwind(AssertUnwindSafe(|| (self.on_answer)(&question.name, result)));
+        self.tell(&question.name, result);
+    }
+
+    /// Notes the answer to a patient lookup that was begun at `begun`, and tells the callback unless there is a newer one.
+    pub fn deliver_late(&self, name: &str, found: Found, begun: Instant) {
+        let settled = self.lock().settle_late(name, found, begun, Instant::now());
+        if let Some(answer) = settled {
+            COUNTERS.dns_answers.count();
+            self.tell(name, Ok(answer));
+        }
+    }
+
+    fn tell(&self, name: &str, result: Result<Answer, Failure>) {
+        let outcome = catch_unwind(AssertUnwindSafe(|| (self.on_answer)(name, result)));
         self.heard(outcome, "the receiver of an answer");
     }
 

@@ -1,0 +1,46 @@
+//! An open connection whose server the name has left out: it may stay there for a while.
+
+use super::{
+    handle::Guest,
+    probe::{self, Lent},
+};
+use crate::endpoint::{
+    kept::Stay,
+    prober::{Need, Writability},
+};
+
+impl Guest {
+    /// Before a statement is sent: does the name mean other servers, and does this open connection stay where it is all the
+    /// same? It asks its own server, so that it waits for no other connection.
+    pub(super) fn stays_where_it_is(&self) -> bool {
+        let endpoint = self.endpoint();
+        let peer = { self.state().peer };
+        let Some(peer) = peer else { return false };
+        let stays = match endpoint.stay(peer) {
+            None => false,
+            Some(Stay::Sends) => true,
+            Some(Stay::Asks) => match probe::ask(self) {
+                Writability::Writable => {
+                    endpoint.on_asked(peer, true);
+                    true
+                }
+                Writability::ReadOnly | Writability::Unfit | Writability::Lost => {
+                    endpoint.on_asked(peer, false);
+                    false
+                }
+                // No proof of anything: it is asked again a second later.
+                Writability::Unclear => true,
+            },
+            // The last word is with the application's own resolver: it may still name this server.
+            Some(Stay::Leaves) => {
+                endpoint.ask_resolver_before_leaving(&mut Lent::new(self, Need::Reads));
+                matches!(endpoint.stay(peer), Some(Stay::Sends | Stay::Asks))
+            }
+        };
+        let pulse = endpoint.pulse();
+        if stays && !pulse.unsettled() && !pulse.circuit_open() {
+            self.state().pulse = pulse;
+        }
+        stays
+    }
+}
