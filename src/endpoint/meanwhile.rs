@@ -101,7 +101,7 @@ mod tests {
         endpoint.on_refused_write(1);
         assert!(!endpoint.goes_on(Some(blue()), Need::Attempt));
         assert!(endpoint.goes_on(Some(blue()), Need::Reads));
-        endpoint.stay(&mut endpoint.lock());
+        endpoint.stay_with_incumbent(&mut endpoint.lock());
         endpoint.incumbent_unfit(&mut endpoint.lock(), blue(), None);
         assert!(endpoint.goes_on(Some(blue()), Need::Attempt), "another time, another reason");
     }
