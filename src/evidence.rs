@@ -17,6 +17,8 @@ pub const SERVER_GONE: u32 = 2006;
 pub const SERVER_LOST: u32 = 2013;
 /// CR_SSL_CONNECTION_ERROR: libmariadb's word for a connection under TLS that ended in the middle.
 pub const TLS_BROKEN: u32 = 2026;
+/// ER_CLIENT_INTERACTION_TIMEOUT of MySQL 8.0.24 and newer; on MariaDB ER_REFERENCED_TRG_DOES_NOT_EXIST.
+const CLIENT_INTERACTION_TIMEOUT: u32 = 4031;
 /// CR_SERVER_LOST_EXTENDED.
 pub const SERVER_LOST_EXTENDED: u32 = 2055;
 
@@ -25,9 +27,13 @@ pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
     match number {
         OPTION_PREVENTS_STATEMENT if names_read_only(text) => Some(Evidence::ReadOnly),
         READ_ONLY_MODE => Some(Evidence::ReadOnly),
-        // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_SHUTDOWN_COMPLETE, ER_SERVER_OFFLINE_MODE,
-        // ER_CLIENT_INTERACTION_TIMEOUT (8.0.24).
-        1053 | 1077 | 1079 | 3032 | 4031 => Some(Evidence::GoingAway),
+        // ER_SERVER_SHUTDOWN, ER_NORMAL_SHUTDOWN, ER_SHUTDOWN_COMPLETE, ER_SERVER_OFFLINE_MODE.
+        1053 | 1077 | 1079 | 3032 => Some(Evidence::GoingAway),
+        // MySQL says it to a connection that asked for nothing in time, and so before the statement. (MariaDB's error of
+        // that number speaks of a trigger.)
+        CLIENT_INTERACTION_TIMEOUT if holds(text, b"wait_timeout") && holds(text, b"interactive_timeout") => {
+            Some(Evidence::NotSent)
+        }
         SERVER_GONE => Some(Evidence::NotSent),
         // 1927 is MariaDB's ER_CONNECTION_KILLED: the statement may have got anywhere.
         SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927 => Some(Evidence::Unknown),
@@ -44,7 +50,11 @@ pub fn is_loss(number: u32) -> bool {
 /// version, a cipher). libmariadb 3.3 gives `strerror` and the number, both libraries OpenSSL's own words.
 pub fn is_cut_handshake(number: u32, text: &[u8]) -> bool {
     const CUT: [&[u8]; 5] = [b"(32)", b"(104)", b"unexpected eof", b"reset by peer", b"roken pipe"];
-    number == TLS_BROKEN && CUT.iter().any(|words| text.windows(words.len()).any(|window| window == *words))
+    number == TLS_BROKEN && CUT.iter().any(|words| holds(text, words))
+}
+
+fn holds(text: &[u8], words: &[u8]) -> bool {
+    text.windows(words.len()).any(|window| window == words)
 }
 
 /// After this error the connection is of no use any more.
@@ -114,6 +124,18 @@ mod tests {
     #[test]
     fn the_applications_own_read_only_transaction_is_not_a_switchover() {
         assert_eq!(of_error(1792, b"Cannot execute statement in a READ ONLY transaction."), None);
+    }
+
+    #[test]
+    fn number_4031_is_a_time_out_on_mysql_and_speaks_of_a_trigger_on_mariadb() {
+        let mysql = "The client was disconnected by the server because of inactivity. See wait_timeout and \
+                     interactive_timeout for configuring this behavior.";
+        assert_eq!(of_error(4031, mysql.as_bytes()), Some(Evidence::NotSent));
+        for trigger in ["nosuch", "wait_timeout"] {
+            let text =
+                format!("Referenced trigger '{trigger}' for the given action time and event type does not exist");
+            assert_eq!(of_error(4031, text.as_bytes()), None);
+        }
     }
 
     #[test]

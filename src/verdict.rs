@@ -10,7 +10,8 @@ use crate::sql::{Statement, TransactionEffect};
 pub enum Evidence {
     /// The server answered ERR because it is read-only (1290 with a read-only text, 1836).
     ReadOnly,
-    /// The server answered ERR because it is going away (1053, 1077, 1079, 3032, 4031).
+    /// The server answered ERR because it is going away (1053, 1077, 1079, 3032), perhaps in the middle of the statement:
+    /// it rolls back what a transaction covers, and a table without transactions keeps the rows that were changed by then.
     GoingAway,
     /// The connection was dead before we sent, or the command was not accepted in full, or its end never left this host.
     NotSent,
@@ -116,7 +117,10 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
         // another matter, since a server rolls back what it does not commit.
         (ReadOnly, true) if session.still_open && !class.commits => Action::RunAgain,
         (ReadOnly, true) => replay_or_victim,
-        (GoingAway | NotSent, false) => Action::RunAgain,
+        (NotSent, false) => Action::RunAgain,
+        // A COMMIT with nothing open has nothing to do.
+        (GoingAway, false) if class.only_reads || class.vouched || class.is_commit => Action::RunAgain,
+        (GoingAway, false) => Action::SurfaceLoss,
         (Unknown, false) => match incumbent {
             // A DBA's KILL stays a KILL.
             Incumbent::Healthy => Action::SurfaceLoss,
@@ -125,7 +129,8 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
         },
         // COMMIT may have happened. Never replayed.
         (Unknown, true) if class.is_commit => Action::SurfaceLoss,
-        (Unknown, true) if class.commits => Action::SurfaceLossStayLost,
+        // The same of all that commits first what was open.
+        (GoingAway | Unknown, true) if class.commits && !class.is_commit => Action::SurfaceLossStayLost,
         (GoingAway | NotSent | Unknown, true) => match incumbent {
             Incumbent::Healthy => Action::SurfaceLossStayLost,
             Incumbent::Replaced => replay_or_victim,
@@ -190,8 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn a_server_going_away_is_treated_as_read_only() {
-        row(E::GoingAway, WRITE, Replaced, [RunAgain, Replay, Victim]);
+    fn what_a_server_gave_up_going_away_may_be_half_done_outside_a_transaction_and_is_rolled_back_inside() {
+        row(E::GoingAway, WRITE, Replaced, [SurfaceLoss, Replay, Victim]);
+        row(E::GoingAway, COMMIT, Replaced, [RunAgain, Replay, Victim]);
+        for class in [READ, VOUCHED] {
+            row(E::GoingAway, class, Replaced, [RunAgain, Replay, Victim]);
+            row(E::GoingAway, class, Healthy, [RunAgain, SurfaceLossStayLost, SurfaceLossStayLost]);
+        }
+    }
+
+    #[test]
+    fn what_commits_first_may_have_committed_what_was_open_before_the_server_went_away() {
+        for incumbent in [Healthy, Replaced] {
+            row(E::GoingAway, DDL, incumbent, [SurfaceLoss, SurfaceLossStayLost, SurfaceLossStayLost]);
+        }
     }
 
     #[test]

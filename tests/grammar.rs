@@ -170,7 +170,11 @@ impl Draft<'_> {
             return self.call("set_names", name, Mark::Fragile);
         }
         let text = self.pick(phrases::SETTINGS, 9);
-        let mark = if text.to_ascii_lowercase().contains("timestamp") { Mark::Pins } else { Mark::Fragile };
+        let mark = if ["timestamp", "auto_is_null"].iter().any(|word| text.to_ascii_lowercase().contains(word)) {
+            Mark::Pins
+        } else {
+            Mark::Fragile
+        };
         self.query(text, mark);
     }
 

@@ -7,6 +7,7 @@ pub mod dialogue;
 pub mod everywhere;
 pub mod fastcgi;
 pub mod grammar;
+pub mod many;
 pub mod offspring;
 pub mod phrases;
 pub mod proxy;

@@ -26,6 +26,9 @@ fn set_up(lab: &Lab) {
         Flavor::MySql => "SESSION_VARIABLES_ADMIN, SYSTEM_VARIABLES_ADMIN, RESOURCE_GROUP_ADMIN, RESOURCE_GROUP_USER",
     };
     let globals = if lab.blue().flavor() == Flavor::MariaDb { ", CONNECTION ADMIN" } else { "" };
+    if lab.blue().flavor() == Flavor::MariaDb {
+        lab.blue().sql("CREATE SEQUENCE shop.s").unwrap();
+    }
     lab.blue()
         .sql(&format!(
             "CREATE TABLE shop.mark (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99)); \
@@ -211,7 +214,8 @@ impl Program {
 fn documented() -> Vec<[String; 3]> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/session.md");
     let text = std::fs::read_to_string(path).expect("the manual's page");
-    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let states = text.split("\n## ").next().expect("the first section");
+    let rows = states.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     let rows = rows.filter_map(|row| <[&str; 3]>::try_from(row.split(" | ").collect::<Vec<_>>()).ok());
     rows.map(|row| row.map(str::to_owned)).skip(1).collect()
 }

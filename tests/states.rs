@@ -125,6 +125,8 @@ pub const STATES: &[State] = &[
     pinned("user variables from data, the statement failed half-way",
         &["fails SELECT n INTO @a FROM (SELECT 7 AS n UNION SELECT 8) AS two"], "query SELECT @a"),
     pinned("`SET timestamp`", &["query SET timestamp = 1000000000"], "query SELECT NOW()"),
+    pinned("`SET sql_auto_is_null = 1`", &["query SET sql_auto_is_null = 1", "query INSERT INTO mark (v) VALUES ('null')"],
+        "query SELECT id > 0 FROM mark WHERE id IS NULL"),
     pinned("`SET insert_id`", &["query SET insert_id = 77"], "query SELECT 7 FROM seed WHERE @@insert_id = 77"),
     State { fate: Fate::Left, ..restored("`SET GLOBAL`", &["query SET GLOBAL max_connect_errors = 4711"], "query SELECT @@global.max_connect_errors") },
     State { fate: Fate::Left, ..restored("`SET PERSIST`", &["query SET PERSIST max_connect_errors = 4712"], "query SELECT @@global.max_connect_errors") }
@@ -171,6 +173,9 @@ pub const STATES: &[State] = &[
     asked("`LAST_INSERT_ID()` behind a prepared statement", &["prepare_on INSERT INTO mark (v) VALUES ('id')", "run"], "query SELECT LAST_INSERT_ID() > 0"),
     asked("`ROW_COUNT()`", &["query INSERT INTO mark (v) VALUES ('a'), ('b'), ('c')"], "query SELECT ROW_COUNT()"),
     asked("`FOUND_ROWS()`", &["query SELECT SQL_CALC_FOUND_ROWS n FROM (SELECT 1 AS n UNION SELECT 2) AS two LIMIT 1"], "query SELECT FOUND_ROWS()"),
+    asked("`LASTVAL(s)`", &["query SELECT NEXTVAL(s)"], "query SELECT LASTVAL(s) > 0").only(Flavor::MariaDb),
+    asked("`PREVIOUS VALUE FOR s`", &["query DO NEXTVAL(shop.s)"], "query SELECT PREVIOUS VALUE FOR `shop`.s > 0").only(Flavor::MariaDb),
+    asked("`@@last_gtid`", &["query INSERT INTO mark (v) VALUES ('gtid')"], "query SELECT @@last_gtid <> ''").only(Flavor::MariaDb),
     asked("`SHOW WARNINGS`", &["query SELECT 1 / 0"], "query SHOW WARNINGS"),
 
     // What only this server has.

@@ -6,7 +6,7 @@ use pointsman::sql::{Dialect, classify};
 
 fuzz_target!(|sql: &[u8]| {
     for bits in 0..4 {
-        let dialect = Dialect { no_backslash_escapes: bits & 1 != 0, ascii_unsafe_charset: bits & 2 != 0 };
+        let dialect = Dialect { no_backslash_escapes: bits & 1 != 0, ascii_unsafe_charset: bits & 2 != 0, ..Dialect::default() };
         let class = classify(sql, dialect);
         assert!(class.session.len() <= 24);
         if dialect.ascii_unsafe_charset && !sql.is_ascii() {

@@ -123,7 +123,7 @@ impl Guest {
         if config().mode == Mode::Observe || !self.idle() {
             return false;
         }
-        if self.state().session.misses(statement) {
+        if self.state().session.misses(statement, self.native.warning_count()) {
             return true;
         }
         if endpoint.role() != Role::Writer {

@@ -281,6 +281,7 @@ impl Guest {
         Dialect {
             no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
             ascii_unsafe_charset: session.unsafe_charset() || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
+            server: self.native.server(),
         }
     }
 

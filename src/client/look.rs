@@ -111,7 +111,7 @@ fn need(statement: &Statement) -> Need {
 
 /// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
 /// can be asked another time.
-fn is_command(statement: &Statement) -> bool {
+pub(super) fn is_command(statement: &Statement) -> bool {
     std::ptr::eq(statement, &HARMLESS)
 }
 
@@ -205,7 +205,10 @@ impl Guest {
         if self.state().session.misses_id(statement) && probe::has_insert_id(self) {
             self.state().session.on_id();
         }
-        self.state().session.misses(statement)
+        let in_doubt = self.state().session.in_doubt(statement);
+        let warnings = self.native.warning_count();
+        self.state().session.misses(statement, warnings)
+            || in_doubt.iter().any(|question| !question.as_ref().is_some_and(|it| probe::was_left(self, it)))
     }
 
     /// The statement is sent next.

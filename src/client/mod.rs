@@ -27,6 +27,7 @@ mod spacing;
 mod state;
 pub mod statement;
 mod stay;
+mod views;
 mod writability;
 
 pub use call::Call;

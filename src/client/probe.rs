@@ -226,6 +226,17 @@ pub fn has_insert_id(guest: &Guest) -> bool {
     }
 }
 
+/// Does the question have an answer here, and not NULL or nothing?
+pub fn was_left(guest: &Guest, question: &[u8]) -> bool {
+    guest.state().session.on_question();
+    match guest.native.query(question) {
+        Ok(Reply::Rows(rows)) => {
+            matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [Some(value)] if !value.is_empty()))
+        }
+        _ => false,
+    }
+}
+
 /// Asks the connected server whether it accepts writes, and whether it serves at all.
 pub fn ask(guest: &Guest) -> Writability {
     // Without autocommit the library believes that any result set opens a transaction; this one does not.

@@ -81,6 +81,9 @@ impl Guest {
             say!(Info, "{}: a connection moved to {found}, another replica", endpoint.name);
         }
         Attempt::Over(match action {
+            Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
+                self.surface(fallen, healthy, false)
+            }
             Action::RunAgain => {
                 COUNTERS.reruns.count();
                 Next::Send

@@ -239,6 +239,11 @@ impl Guest {
             self.learn_spacing();
         }
         Attempt::Over(match action {
+            Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
+                drop(turn);
+                endpoint.after_replays();
+                self.surface(fallen, healthy, false)
+            }
             Action::RunAgain => {
                 drop(turn);
                 endpoint.after_replays();

@@ -72,6 +72,7 @@ impl Guest {
         };
         let Read { text, statement } = std::mem::take(&mut self.state().read);
         loop {
+            self.state().failing = Some(text.clone());
             match self.rescue(evidence, &statement, attempts, 1) {
                 Next::Deliver(_) => return false,
                 Next::Send if self.native.run(&text) == 0 => {

@@ -37,6 +37,8 @@ pub struct State {
     pub statements: BTreeMap<usize, Live>,
     /// The last plain text, for those like it.
     pub familiar: Familiar,
+    /// The text of the statement that is about to be rescued; a command has none.
+    pub failing: Option<Vec<u8>>,
     /// The last statement that only reads, outside of a transaction.
     pub read: Read,
     /// Sent by `mysql_send_query`, not read yet.
@@ -138,6 +140,7 @@ impl State {
             session: Session::default(),
             sent: None,
             result: Pending::None,
+            failing: None,
             read: Read::default(),
             familiar: Familiar::default(),
             statements: BTreeMap::new(),

@@ -178,7 +178,7 @@ impl Guest {
         // What it leaves behind has no text of its own that could be run again; names mean what they mean here.
         let here = session.named_here(name);
         let leaves = |effect: &SessionEffect| match effect {
-            SessionEffect::Pin(_) | SessionEffect::Unpin(_) => false,
+            SessionEffect::Pin(_) | SessionEffect::Unpin(_) | SessionEffect::Asks(_) => false,
             SessionEffect::Hold(..) | SessionEffect::Release(..) => !here,
             _ => true,
         };
@@ -287,6 +287,7 @@ impl Guest {
     fn after_failure(&self, text: &[u8], statement: &Statement, returned: Returned, attempts: &mut Attempts) -> Next {
         let code = returned.code;
         let failure = self.native.failure();
+        self.state().failing = Some(text.to_vec());
         match evidence_of(&failure) {
             // No server executes a command that it does not have to its last byte. (It may execute one whose file it
             // does not have to its last byte.)

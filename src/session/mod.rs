@@ -135,7 +135,10 @@ impl Session {
                 }
                 None => self.pins.pin(Pin::Unclear),
             },
-            SessionEffect::Autocommit(_) | SessionEffect::NextTransaction | SessionEffect::Execute(_) => {}
+            SessionEffect::Autocommit(_)
+            | SessionEffect::NextTransaction
+            | SessionEffect::Execute(_)
+            | SessionEffect::Asks(_) => {}
             SessionEffect::PrepareSql(name, text) => {
                 let database = self.database.as_deref();
                 let kept = ran.whole_text().is_some_and(|prepare| {
@@ -204,7 +207,7 @@ impl Session {
             }
         }
         self.on_failed_effects(statement, number);
-        self.previous.on_failure(statement);
+        self.previous.on_failure(statement, number);
         if !in_transaction {
             self.next_transaction.on_failure();
         }
@@ -292,14 +295,22 @@ impl Session {
         self.previous.on_question();
     }
 
-    /// The statement asks for what another connection or statement left.
-    pub fn misses(&self, statement: &Statement) -> bool {
+    /// The statement asks for what another connection or statement left. `warnings`: how many the very last statement on this
+    /// connection left.
+    pub fn misses(&mut self, statement: &Statement, warnings: u32) -> bool {
+        self.previous.on_warnings(warnings);
         statement.uses_previous && self.previous.is_missed_by(statement)
     }
 
     /// Of that: an id, unless one was generated on this connection.
     pub fn misses_id(&self, statement: &Statement) -> bool {
         self.previous.misses_id(statement)
+    }
+
+    /// What shows whether other values that the statement asks for were left on this connection, if they were left on
+    /// another one.
+    pub fn in_doubt(&self, statement: &Statement) -> Vec<Option<Vec<u8>>> {
+        self.previous.in_doubt(statement)
     }
 
     /// LAST_INSERT_ID() was generated on this connection.

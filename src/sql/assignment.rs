@@ -33,7 +33,7 @@ pub fn sole_assignment(text: &[u8]) -> Option<Assignment> {
     if !text.is_ascii() || text.iter().any(|byte| matches!(byte, b'\\' | b'"' | b'`' | b'(')) {
         return None;
     }
-    let mut lexer = Lexer::new(text, Reading { backslash: true, backslash_in_double_quotes: true, conditional: true });
+    let mut lexer = Lexer::new(text, Reading::USUAL);
     if !lexer.next().is_word("SET") {
         return None;
     }

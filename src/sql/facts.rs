@@ -4,12 +4,12 @@
 //! One walk over the tokens, up to the `;` that ends the statement. What the findings amount to is decided in
 //! `statement` and `set`.
 
-use super::functions::{Function, lookup};
+use super::functions::{Function, is_another_behind_space, lookup};
 use super::lexer::Lexer;
 use super::token::{Kind, Token};
-use super::{Pin, SessionEffect};
+use super::{Pin, Server, SessionEffect};
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// Calls a function that changes something, or may.
     pub unsure: bool,
@@ -25,6 +25,11 @@ pub(super) struct Facts {
     pub uses_insert_id: bool,
     /// LAST_INSERT_ID(value)
     pub sets_insert_id: bool,
+    /// Values that earlier statements left on the connection, as they can be asked for: LASTVAL(s), PREVIOUS VALUE FOR s,
+    /// `@@last_gtid`.
+    pub left: Vec<Option<Vec<u8>>>,
+    /// `PREVIOUS VALUE` was read, and its FOR comes next.
+    previous_value: bool,
     /// A function that somebody stored or loaded.
     pub stored_function: bool,
     /// `:=`
@@ -79,7 +84,7 @@ impl Facts {
     }
 
     pub fn uses_previous(&self) -> bool {
-        self.uses_outcome || self.uses_insert_id
+        self.uses_outcome || self.uses_insert_id || !self.left.is_empty()
     }
 
     /// A query with these findings changes nothing.
@@ -96,6 +101,7 @@ impl Facts {
         if self.get_lock {
             session.push(SessionEffect::Pin(Pin::UserLock));
         }
+        session.extend(self.left.iter().cloned().map(SessionEffect::Asks));
         session
     }
 
@@ -126,12 +132,20 @@ impl Facts {
                         head = Head::None;
                     }
                     self.keyword(before, token, next);
+                    if token.is_word("VALUE") && before.is_word("PREVIOUS") && next.is_word("FOR") {
+                        self.previous_value = true;
+                        self.varies = true;
+                        self.left.push(last_value_of(*lexer));
+                    }
                     self.from |= depth == 0 && token.is_word("FROM") && !next.is_word("DUAL");
                 }
                 Kind::Word if token.is_word("NEXTVAL") || token.is_word("CURRVAL") => {
                     // MariaDB's Oracle mode: `sequence.NEXTVAL`.
                     self.unsure = true;
                     self.varies = true;
+                    if token.is_word("CURRVAL") {
+                        self.left.push(None);
+                    }
                 }
                 _ => {}
             }
@@ -141,7 +155,8 @@ impl Facts {
                 && !names_columns(before, token)
                 && !(head == Head::With && depth == 0 && before.is(b','))
             {
-                self.call(before, token, lexer.peek());
+                let gap = next.start > token.start + token.text.len();
+                self.call(before, token, lexer, gap);
             }
             if !token.is(b';') {
                 self.closes_block = token.is_word("END") || before.is_word("END") && token.is_name();
@@ -158,8 +173,8 @@ impl Facts {
         match token.text[0].to_ascii_uppercase() {
             b'F' if is("FOR") && (next.is_word("UPDATE") || next.is_word("SHARE")) => self.locks_rows = true,
             b'F' if is("FOR") && before.is_word("VALUE") => {
-                // NEXT VALUE FOR, PREVIOUS VALUE FOR
-                self.unsure = true;
+                // NEXT VALUE FOR; PREVIOUS VALUE FOR changes nothing.
+                self.unsure |= !std::mem::take(&mut self.previous_value);
                 self.varies = true;
             }
             b'L' if is("LOCK") && next.is_word("IN") => self.locks_rows = true,
@@ -179,13 +194,16 @@ impl Facts {
         }
     }
 
-    fn call(&mut self, before: Token, name: Token, first_argument: Token) {
+    /// `inside` stands behind the parenthesis; `gap`: there is something between it and the name.
+    fn call(&mut self, before: Token, name: Token, inside: &Lexer, gap: bool) {
+        let (first_argument, server) = (inside.peek(), inside.server());
         let function = match name.kind {
             Kind::Word if before.is(b'.') => Function::Unknown,
             Kind::Word if is_keyword_here(before, name, first_argument) => Function::Keyword,
+            Kind::Word if gap && is_another_behind_space(name.text) && !first_argument.is(b'*') => Function::Unknown,
             // A quoted name is a stored function's, unless the server finds a built-in one first.
-            Kind::Word => lookup(name.text),
-            _ => match lookup(name.inner()) {
+            Kind::Word => lookup(name.text, server),
+            _ => match lookup(name.inner(), server) {
                 Function::GetLock => Function::GetLock,
                 _ => Function::Unknown,
             },
@@ -202,6 +220,10 @@ impl Facts {
             Function::LastInsertId => {
                 self.unsure = true;
                 self.sets_insert_id = true;
+            }
+            Function::LastValue => {
+                self.varies = true;
+                self.left.push(last_value_of(*inside));
             }
             Function::SideEffect | Function::Unknown | Function::GetLock => {
                 self.unsure = true;
@@ -222,6 +244,9 @@ impl Facts {
         self.uses_insert_id |= ["last_insert_id", "identity"].into_iter().any(is);
         self.uses_outcome |= ["insert_id", "warning_count", "error_count"].into_iter().any(is);
         self.uses_diagnostics |= ["warning_count", "error_count"].into_iter().any(is);
+        if is("last_gtid") {
+            self.left.push(Some(b"SELECT @@last_gtid".to_vec()));
+        }
         let of_session = ["", "session", "local"].iter().any(|word| scope.eq_ignore_ascii_case(word.as_bytes()));
         if !of_session || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
             self.server_variable = true;
@@ -317,7 +342,7 @@ fn names_columns(before: Token, token: Token) -> bool {
 }
 
 fn is_keyword(token: Token) -> bool {
-    token.kind == Kind::Word && lookup(token.text) == Function::Keyword
+    token.kind == Kind::Word && lookup(token.text, Server::Unknown) == Function::Keyword
 }
 
 /// Keywords of some servers only: they count as such where no function could be called.
@@ -326,7 +351,32 @@ fn is_keyword_here(before: Token, name: Token, inside: Token) -> bool {
     name.is_word("OVER") && before.is_word("NULLS")
         || name.is_word("OF") && before.is_word("MEMBER")
         || name.is_word("LATERAL") && (before.is_word("JOIN") || before.is_word("FROM"))
+        || ["AGAINST", "COLUMNS", "ESCAPE"].iter().any(|word| name.is_word(word))
+            && (before.is(b')') || matches!(before.kind, Kind::Text | Kind::Quoted | Kind::Number | Kind::DoubleQuoted))
         || (between("EXCEPT") || between("INTERSECT")) && !before.is_word("SELECT") && inside.is_word("SELECT")
+}
+
+/// The question for what LASTVAL or PREVIOUS VALUE FOR says of the sequence whose name comes next.
+fn last_value_of(mut lexer: Lexer) -> Option<Vec<u8>> {
+    let mut question = b"SELECT LASTVAL(".to_vec();
+    loop {
+        let name = lexer.next();
+        if !name.is_name() {
+            return None;
+        }
+        question.push(b'`');
+        name.name()
+            .iter()
+            .for_each(|byte| question.extend(if *byte == b'`' { &b"``"[..] } else { std::slice::from_ref(byte) }));
+        question.push(b'`');
+        if !lexer.peek().is(b'.') {
+            break;
+        }
+        lexer.next();
+        question.push(b'.');
+    }
+    question.push(b')');
+    Some(question)
 }
 
 /// The table's name in `INSERT [modifiers] [INTO] [db.]table`: where its token starts.

@@ -1,7 +1,11 @@
 //! What the built-in functions do: a table, since a statement that calls one of them may be as harmless as a
 //! plain SELECT, and one that calls anything else may do whatever its author thought of.
 //!
-//! It knows names only. How the lexer finds that a name is being called is the business of `facts`.
+//! A name that is not built into the server at hand is free there for a stored function, which may do anything: the other
+//! family's functions are what people store under these names. How the lexer finds that a name is being called is the
+//! business of `facts`.
+
+use super::server::{NEVER, Server};
 
 /// What calling a function means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +22,8 @@ pub(super) enum Function {
     Previous,
     /// LAST_INSERT_ID: `Previous` without an argument, a side effect with one.
     LastInsertId,
+    /// LASTVAL: what NEXTVAL left for this session.
+    LastValue,
     GetLock,
     SideEffect,
     /// A stored or loaded function, or one that we never heard of.
@@ -27,8 +33,8 @@ pub(super) enum Function {
 /// Longer names are in no table.
 const LONGEST: usize = 40;
 
-/// Looks the name up, in any case of letters.
-pub(super) fn lookup(name: &[u8]) -> Function {
+/// What calling the name means on that server, in any case of letters.
+pub(super) fn lookup(name: &[u8], server: Server) -> Function {
     let mut buffer = [0; LONGEST];
     let Some(upper) = buffer.get_mut(..name.len()) else { return Function::Unknown };
     upper.copy_from_slice(name);
@@ -36,28 +42,54 @@ pub(super) fn lookup(name: &[u8]) -> Function {
     let found = |table: &[&str]| table.binary_search_by(|entry| entry.as_bytes().cmp(upper)).is_ok();
     match &*upper {
         _ if found(KEYWORDS) => Function::Keyword,
+        _ if !is_built_in(upper, server) => Function::Unknown,
         _ if found(PURE) => Function::Pure,
         _ if found(MOMENT) => Function::Moment,
         _ if found(VARYING) => Function::Varying,
         b"ROW_COUNT" | b"FOUND_ROWS" => Function::Previous,
         b"LAST_INSERT_ID" => Function::LastInsertId,
+        b"LASTVAL" => Function::LastValue,
         b"GET_LOCK" => Function::GetLock,
         _ if found(SIDE_EFFECTS) => Function::SideEffect,
         _ => Function::Unknown,
     }
 }
 
+fn is_built_in(upper: &[u8], server: Server) -> bool {
+    match NOT_EVERYWHERE.binary_search_by(|entry| entry.0.as_bytes().cmp(upper)) {
+        Ok(at) => server.has(NOT_EVERYWHERE[at].1, NOT_EVERYWHERE[at].2),
+        Err(_) => true,
+    }
+}
+
+/// With space before its parenthesis the name is a stored function's, unless IGNORE_SPACE is set (MySQL manual 11.2.5;
+/// measured on MariaDB 10.11 and MySQL 9.7, taken together).
+pub(super) fn is_another_behind_space(name: &[u8]) -> bool {
+    let mut buffer = [0; LONGEST];
+    let Some(upper) = buffer.get_mut(..name.len()) else { return false };
+    upper.copy_from_slice(name);
+    upper.make_ascii_uppercase();
+    ANOTHER_BEHIND_SPACE.binary_search_by(|entry| entry.as_bytes().cmp(upper)).is_ok()
+}
+
 /// Keywords of every server alive: none of them can name a stored function without quotes or a qualifier.
 #[rustfmt::skip]
 static KEYWORDS: &[&str] = &[
-    "AGAINST", "ALL", "AND", "ANY", "AS", "BETWEEN", "BIGINT", "BINARY", "BIT", "BLOB", "BY", "CASE", "CHARACTER",
-    "CHECK", "COLUMNS", "CROSS", "DATETIME", "DEC", "DECIMAL", "DISTINCT", "DISTINCTROW", "DIV", "DOUBLE", "ELSE",
-    "ENUM", "ESCAPE", "EXISTS", "FIXED", "FLOAT", "FOR", "FORCE", "FROM", "GROUP", "HAVING", "IGNORE", "IN",
+    "ALL", "AND", "ANY", "AS", "BETWEEN", "BIGINT", "BINARY", "BIT", "BLOB", "BY", "CASE", "CHARACTER",
+    "CHECK", "CROSS", "DATETIME", "DEC", "DECIMAL", "DISTINCT", "DISTINCTROW", "DIV", "DOUBLE", "ELSE",
+    "ENUM", "EXISTS", "FIXED", "FLOAT", "FOR", "FORCE", "FROM", "GROUP", "HAVING", "IGNORE", "IN",
     "INDEX", "INNER", "INT", "INTEGER", "INTO", "IS", "JOIN", "KEY", "LIKE", "LIMIT", "MATCH", "MEDIUMINT",
     "NATIONAL", "NCHAR", "NOT", "NUMERIC", "NVARCHAR", "ON", "OR", "PARTITION", "REAL", "REGEXP", "RLIKE",
     "SELECT", "SET", "SIGNED", "SMALLINT", "SOME", "STRAIGHT_JOIN", "TEXT", "THEN", "TINYINT", "UNION", "UNIQUE",
     "UNSIGNED", "USE", "USING", "VALUE", "VALUES", "VARBINARY", "VARCHAR", "WHEN", "WHERE", "WITH", "XOR",
 ];
+
+/// Every name that is told from a stored function's.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    let others = ["ROW_COUNT", "FOUND_ROWS", "LAST_INSERT_ID", "LASTVAL", "GET_LOCK"];
+    [KEYWORDS, PURE, MOMENT, VARYING, SIDE_EFFECTS].into_iter().flatten().copied().chain(others)
+}
 
 /// [`Function::Pure`]
 #[rustfmt::skip]
@@ -135,6 +167,137 @@ static SIDE_EFFECTS: &[&str] = &[
     "WAIT_FOR_EXECUTED_GTID_SET", "WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS",
 ];
 
+/// Names of the above that are not built into every server since MySQL 5.7 and MariaDB 10.2: since which version of MySQL,
+/// until which, and since which version of MariaDB. Older servers count as those.
+#[rustfmt::skip]
+static NOT_EVERYWHERE: &[(&str, (u32, u32), u32)] = &[
+    ("ANY_VALUE", (50700, NEVER), NEVER),
+    ("BINLOG_GTID_POS", (NEVER, NEVER), 0),
+    ("BIN_TO_UUID", (80000, NEVER), NEVER),
+    ("COLUMN_ADD", (NEVER, NEVER), 0),
+    ("COLUMN_CHECK", (NEVER, NEVER), 0),
+    ("COLUMN_CREATE", (NEVER, NEVER), 0),
+    ("COLUMN_DELETE", (NEVER, NEVER), 0),
+    ("COLUMN_EXISTS", (NEVER, NEVER), 0),
+    ("COLUMN_GET", (NEVER, NEVER), 0),
+    ("COLUMN_JSON", (NEVER, NEVER), 0),
+    ("COLUMN_LIST", (NEVER, NEVER), 0),
+    ("CRC32C", (NEVER, NEVER), 100800),
+    ("CUME_DIST", (80004, NEVER), 0),
+    ("CURRENT_ROLE", (80004, NEVER), 0),
+    ("DENSE_RANK", (80004, NEVER), 0),
+    ("ENCRYPT", (0, 80003), 0),
+    ("FIRST_VALUE", (80004, NEVER), 0),
+    ("FORMAT_BYTES", (80016, NEVER), NEVER),
+    ("FORMAT_PICO_TIME", (80016, NEVER), NEVER),
+    ("GEOMCOLLECTION", (80000, NEVER), NEVER),
+    ("GROUPING", (80004, NEVER), NEVER),
+    ("GTID_SUBSET", (50700, NEVER), NEVER),
+    ("GTID_SUBTRACT", (50700, NEVER), NEVER),
+    ("ICU_VERSION", (80004, NEVER), NEVER),
+    ("IS_UUID", (80000, NEVER), NEVER),
+    ("JSON_ARRAYAGG", (50722, NEVER), 100500),
+    ("JSON_COMPACT", (NEVER, NEVER), 0),
+    ("JSON_DETAILED", (NEVER, NEVER), 0),
+    ("JSON_EQUALS", (NEVER, NEVER), 100700),
+    ("JSON_EXISTS", (NEVER, NEVER), 0),
+    ("JSON_LOOSE", (NEVER, NEVER), 0),
+    ("JSON_MERGE_PATCH", (50722, NEVER), 100405),
+    ("JSON_MERGE_PRESERVE", (50722, NEVER), 100405),
+    ("JSON_NORMALIZE", (NEVER, NEVER), 100700),
+    ("JSON_OBJECTAGG", (50722, NEVER), 100500),
+    ("JSON_OVERLAPS", (80017, NEVER), 100900),
+    ("JSON_PRETTY", (50722, NEVER), 101000),
+    ("JSON_QUERY", (NEVER, NEVER), 0),
+    ("JSON_SCHEMA_VALID", (80017, NEVER), 110101),
+    ("JSON_SCHEMA_VALIDATION_REPORT", (80017, NEVER), NEVER),
+    ("JSON_STORAGE_FREE", (80000, NEVER), NEVER),
+    ("JSON_STORAGE_SIZE", (80000, NEVER), NEVER),
+    ("JSON_TABLE", (80004, NEVER), 100600),
+    ("JSON_VALUE", (80021, NEVER), 0),
+    ("LAG", (80004, NEVER), 0),
+    ("LASTVAL", (NEVER, NEVER), 100303),
+    ("LAST_VALUE", (80004, NEVER), 0),
+    ("LEAD", (80004, NEVER), 0),
+    ("MASTER_GTID_WAIT", (NEVER, NEVER), 0),
+    ("MBRCOVEREDBY", (50700, NEVER), NEVER),
+    ("MBRCOVERS", (50700, NEVER), NEVER),
+    ("MD5", (0, 90600), 0),
+    ("MEDIAN", (NEVER, NEVER), 100303),
+    ("NATURAL_SORT_KEY", (NEVER, NEVER), 100700),
+    ("NEXTVAL", (NEVER, NEVER), 100303),
+    ("NTH_VALUE", (80004, NEVER), 0),
+    ("NTILE", (80004, NEVER), 0),
+    ("NVL", (NEVER, NEVER), 100303),
+    ("NVL2", (NEVER, NEVER), 100303),
+    ("PERCENTILE_CONT", (NEVER, NEVER), 100303),
+    ("PERCENTILE_DISC", (NEVER, NEVER), 100303),
+    ("PERCENT_RANK", (80004, NEVER), 0),
+    ("PS_CURRENT_THREAD_ID", (80016, NEVER), NEVER),
+    ("PS_THREAD_ID", (80016, NEVER), NEVER),
+    ("RANDOM_BYTES", (50700, NEVER), 101000),
+    ("RANK", (80004, NEVER), 0),
+    ("REGEXP_INSTR", (80004, NEVER), 0),
+    ("REGEXP_LIKE", (80004, NEVER), NEVER),
+    ("REGEXP_REPLACE", (80004, NEVER), 0),
+    ("REGEXP_SUBSTR", (80004, NEVER), 0),
+    ("RELEASE_ALL_LOCKS", (50705, NEVER), 100502),
+    ("ROW_NUMBER", (80004, NEVER), 0),
+    ("SETVAL", (NEVER, NEVER), 100303),
+    ("SFORMAT", (NEVER, NEVER), 100700),
+    ("SHA", (0, 90600), 0),
+    ("SHA1", (0, 90600), 0),
+    ("SOURCE_POS_WAIT", (80026, NEVER), NEVER),
+    ("STATEMENT_DIGEST", (80004, NEVER), NEVER),
+    ("STATEMENT_DIGEST_TEXT", (80004, NEVER), NEVER),
+    ("STRING_TO_VECTOR", (90000, NEVER), NEVER),
+    ("ST_BUFFER_STRATEGY", (50700, NEVER), NEVER),
+    ("ST_COLLECT", (80024, NEVER), NEVER),
+    ("ST_DISTANCE_SPHERE", (50700, NEVER), 100509),
+    ("ST_FRECHETDISTANCE", (80024, NEVER), NEVER),
+    ("ST_GEOHASH", (50700, NEVER), NEVER),
+    ("ST_HAUSDORFFDISTANCE", (80024, NEVER), NEVER),
+    ("ST_ISVALID", (50700, NEVER), NEVER),
+    ("ST_LATFROMGEOHASH", (50700, NEVER), NEVER),
+    ("ST_LATITUDE", (80013, NEVER), NEVER),
+    ("ST_LINEINTERPOLATEPOINT", (80024, NEVER), NEVER),
+    ("ST_LINEINTERPOLATEPOINTS", (80024, NEVER), NEVER),
+    ("ST_LONGFROMGEOHASH", (50700, NEVER), NEVER),
+    ("ST_LONGITUDE", (80013, NEVER), NEVER),
+    ("ST_MAKEENVELOPE", (50700, NEVER), NEVER),
+    ("ST_NUMINTERIORRING", (50700, NEVER), NEVER),
+    ("ST_POINTATDISTANCE", (80024, NEVER), NEVER),
+    ("ST_POINTFROMGEOHASH", (50700, NEVER), NEVER),
+    ("ST_SIMPLIFY", (50700, NEVER), NEVER),
+    ("ST_SWAPXY", (80013, NEVER), NEVER),
+    ("ST_TRANSFORM", (80013, NEVER), NEVER),
+    ("ST_VALIDATE", (50700, NEVER), NEVER),
+    ("SYS_GUID", (NEVER, NEVER), 100601),
+    ("UUID_TO_BIN", (80000, NEVER), NEVER),
+    ("UUID_V4", (NEVER, NEVER), 110701),
+    ("UUID_V7", (NEVER, NEVER), 110701),
+    ("VALIDATE_PASSWORD_STRENGTH", (50700, NEVER), NEVER),
+    ("VECTOR_DIM", (90000, NEVER), NEVER),
+    ("VECTOR_TO_STRING", (90000, NEVER), NEVER),
+    ("VEC_DISTANCE", (NEVER, NEVER), 110701),
+    ("VEC_DISTANCE_COSINE", (NEVER, NEVER), 110701),
+    ("VEC_DISTANCE_EUCLIDEAN", (NEVER, NEVER), 110701),
+    ("VEC_FROMTEXT", (NEVER, NEVER), 110701),
+    ("VEC_TOTEXT", (NEVER, NEVER), 110701),
+    ("WAIT_FOR_EXECUTED_GTID_SET", (50700, NEVER), NEVER),
+    ("WAIT_UNTIL_SQL_THREAD_AFTER_GTIDS", (50700, 80400), NEVER),
+];
+
+#[rustfmt::skip]
+static ANOTHER_BEHIND_SPACE: &[&str] = &[
+    "ADDDATE", "BIT_AND", "BIT_OR", "BIT_XOR", "CAST", "COUNT", "CUME_DIST", "CURDATE", "CURTIME", "DATE_ADD",
+    "DATE_SUB", "DENSE_RANK", "EXTRACT", "FIRST_VALUE", "GROUP_CONCAT", "JSON_ARRAYAGG", "JSON_OBJECTAGG",
+    "JSON_TABLE", "LAG", "LEAD", "MAX", "MEDIAN", "MID", "MIN", "NOW", "NTH_VALUE", "NTILE", "PERCENTILE_CONT",
+    "PERCENTILE_DISC", "PERCENT_RANK", "POSITION", "RANK", "SESSION_USER", "STD", "STDDEV", "STDDEV_POP",
+    "STDDEV_SAMP", "ST_COLLECT", "SUBDATE", "SUBSTR", "SUBSTRING", "SUM", "SYSDATE", "SYSTEM_USER", "TRIM",
+    "VARIANCE", "VAR_POP", "VAR_SAMP",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,16 +312,39 @@ mod tests {
         all.dedup();
         assert_eq!(all.len(), count);
         assert!(all.iter().all(|name| name.len() <= LONGEST && *name == name.to_ascii_uppercase()));
+        assert!(NOT_EVERYWHERE.is_sorted() && ANOTHER_BEHIND_SPACE.is_sorted());
+        assert!(NOT_EVERYWHERE.iter().all(|entry| names().any(|name| name == entry.0)));
+        assert!(ANOTHER_BEHIND_SPACE.iter().all(|space| names().any(|name| name == *space)));
+    }
+
+    #[test]
+    fn the_other_familys_functions_and_those_of_later_versions_are_unknown() {
+        use Server::{MariaDb, MySql};
+        for (name, knows, does_not) in [
+            ("uuid_to_bin", MySql(80036), MariaDb(110800)),
+            ("UUID_TO_BIN", MySql(80000), MySql(50744)),
+            ("natural_sort_key", MariaDb(101106), MySql(90700)),
+            ("json_overlaps", MariaDb(101106), MariaDb(100600)),
+            ("md5", MySql(80036), MySql(90600)),
+            ("nextval", MariaDb(100600), MySql(80036)),
+            ("sys_guid", MariaDb(101106), MySql(80036)),
+            ("rank", MySql(80036), MySql(50744)),
+        ] {
+            assert_ne!(lookup(name.as_bytes(), knows), Function::Unknown, "{name}");
+            for server in [does_not, Server::Unknown] {
+                assert_eq!(lookup(name.as_bytes(), server), Function::Unknown, "{name}");
+            }
+        }
     }
 
     #[test]
     fn names_are_found_in_any_case_and_long_ones_are_unknown() {
-        assert_eq!(lookup(b"ConCat"), Function::Pure);
-        assert_eq!(lookup(b"now"), Function::Moment);
-        assert_eq!(lookup(b"sleep"), Function::Varying);
-        assert_eq!(lookup(b"Get_Lock"), Function::GetLock);
-        assert_eq!(lookup(b"transfer_money"), Function::Unknown);
-        assert_eq!(lookup(&[b'A'; 500]), Function::Unknown);
-        assert_eq!(lookup(b""), Function::Unknown);
+        assert_eq!(lookup(b"ConCat", Server::Unknown), Function::Pure);
+        assert_eq!(lookup(b"now", Server::Unknown), Function::Moment);
+        assert_eq!(lookup(b"sleep", Server::Unknown), Function::Varying);
+        assert_eq!(lookup(b"Get_Lock", Server::Unknown), Function::GetLock);
+        assert_eq!(lookup(b"transfer_money", Server::Unknown), Function::Unknown);
+        assert_eq!(lookup(&[b'A'; 500], Server::Unknown), Function::Unknown);
+        assert_eq!(lookup(b"", Server::Unknown), Function::Unknown);
     }
 }

@@ -9,7 +9,7 @@ use super::{
 /// id already would be updated instead of the one that is meant.
 pub fn takes_a_chosen_id(sql: &[u8]) -> bool {
     const ODKU: &[u8] = b"duplicate";
-    let mut lexer = Lexer::new(sql, Reading { backslash: true, backslash_in_double_quotes: true, conditional: true });
+    let mut lexer = Lexer::new(sql, Reading::USUAL);
     let verb = lexer.next();
     let inserts = verb.kind == Kind::Word && (verb.is_word("INSERT") || verb.is_word("REPLACE"));
     inserts && !lexer.depends_on_conditional() && !sql.windows(ODKU.len()).any(|part| part.eq_ignore_ascii_case(ODKU))

@@ -5,7 +5,10 @@
 //! mattered ([`Lexer::depends_on_conditional`], [`Lexer::depends_on_quotes`]). Where it cannot follow the server
 //! at all, it says so too ([`Lexer::doubtful`]).
 
-use super::token::{Kind, Token};
+use super::{
+    Server,
+    token::{Kind, Token},
+};
 
 /// The questions whose answer only the server knows, or the connection.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +19,13 @@ pub(super) struct Reading {
     pub backslash_in_double_quotes: bool,
     /// The server executes what stands in `/*! … */`.
     pub conditional: bool,
+    pub server: Server,
+}
+
+impl Reading {
+    /// What most servers do.
+    pub const USUAL: Self =
+        Reading { backslash: true, backslash_in_double_quotes: true, conditional: true, server: Server::Unknown };
 }
 
 /// Which servers execute a conditional comment. Texts with comments of two sorts are beyond us.
@@ -59,6 +69,10 @@ impl<'a> Lexer<'a> {
             doubtful: false,
             depends_on_quotes: false,
         }
+    }
+
+    pub fn server(&self) -> Server {
+        self.reading.server
     }
 
     /// A plain comment so far said `pointsman:idempotent`.

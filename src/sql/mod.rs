@@ -10,9 +10,11 @@ mod functions;
 mod insert;
 mod lexer;
 mod named;
+mod names;
 mod plain;
 #[cfg(test)]
 mod properties;
+mod server;
 mod set;
 mod statement;
 #[cfg(test)]
@@ -26,7 +28,9 @@ pub use assignment::{Assignment, Value, Variable, sole_assignment};
 pub use familiar::Familiar;
 pub use insert::takes_a_chosen_id;
 use lexer::Reading;
+pub use names::names_in;
 use plain::Plain;
+pub use server::Server;
 
 /// Character sets in which a byte of ASCII can be the second half of a letter (MySQL manual, "Supported Character Sets").
 pub const ASCII_UNSAFE_CHARSETS: [&str; 5] = ["sjis", "cp932", "big5", "gbk", "gb18030"];
@@ -39,6 +43,8 @@ pub struct Dialect {
     /// The connection's character set can hold ASCII bytes inside a multi-byte character
     /// ([`ASCII_UNSAFE_CHARSETS`]): a text with bytes >= 0x80 cannot be lexed bytewise.
     pub ascii_unsafe_charset: bool,
+    /// Which functions are built in.
+    pub server: Server,
 }
 
 /// What the text does to the transaction that is open, or opens one.
@@ -109,6 +115,9 @@ pub enum SessionEffect {
     Release(Pin, Name),
     /// What is held of this kind may go by another name now (ALTER TABLE … RENAME, RENAME TABLE).
     Rename(Pin),
+    /// Nothing is left, but it asks for what an earlier statement left on the very connection, like this question, whose
+    /// answer is NULL or empty where nothing was left. `None`: it cannot be asked for.
+    Asks(Option<Vec<u8>>),
 }
 
 /// What a thing goes by: bytes that are equal mean the same thing, while others may, too.
@@ -230,7 +239,8 @@ fn classify_in_doubt(plain: Option<Plain>, sql: &[u8], dialect: impl FnOnce() ->
 
 fn classify_closely(sql: &[u8], dialect: Dialect) -> Statement {
     let backslash = !dialect.no_backslash_escapes;
-    let reading = Reading { backslash, backslash_in_double_quotes: backslash, conditional: true };
+    let reading =
+        Reading { backslash, backslash_in_double_quotes: backslash, conditional: true, server: dialect.server };
     let first = text::read(sql, reading);
     let mut all = first.statement;
     // What only the server knows is read both ways, and the worse of the two counts.

@@ -4,8 +4,8 @@
 //! below are those that the classifier looks at. That both agree is a property over soups of tokens (`properties`).
 
 use super::{
-    Traits,
-    functions::{Function, lookup},
+    Server, Traits,
+    functions::{Function, is_another_behind_space, lookup},
 };
 
 /// What a byte can be outside of quotes.
@@ -121,7 +121,12 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
                 }
             }
             Class::Open => {
-                let keyword = || matches!(lookup(name), Function::Keyword | Function::Pure);
+                // What is built in on some servers only is no plain function, nor is one behind whose name there is space.
+                let keyword = || match lookup(name, Server::Unknown) {
+                    Function::Keyword => true,
+                    Function::Pure => sql[at - 1] == name[name.len() - 1] || !is_another_behind_space(name),
+                    _ => false,
+                };
                 if !(std::mem::take(&mut target) || name.is_empty() || keyword()) {
                     return None;
                 }

@@ -53,10 +53,10 @@ const TOKENS: &[&str] = &[
 const GAPS: &[&str] = &[" ", "\n", "\t ", "/* a */", " /**/ ", "-- it's\n", "# \"\n", "/*+ hint */"];
 
 const DIALECTS: [Dialect; 4] = [
-    Dialect { no_backslash_escapes: false, ascii_unsafe_charset: false },
-    Dialect { no_backslash_escapes: true, ascii_unsafe_charset: false },
-    Dialect { no_backslash_escapes: false, ascii_unsafe_charset: true },
-    Dialect { no_backslash_escapes: true, ascii_unsafe_charset: true },
+    Dialect { no_backslash_escapes: false, ascii_unsafe_charset: false, server: Server::Unknown },
+    Dialect { no_backslash_escapes: true, ascii_unsafe_charset: false, server: Server::MariaDb(101106) },
+    Dialect { no_backslash_escapes: false, ascii_unsafe_charset: true, server: Server::MySql(90700) },
+    Dialect { no_backslash_escapes: true, ascii_unsafe_charset: true, server: Server::Unknown },
 ];
 
 fn soup() -> impl Strategy<Value = String> {

@@ -155,6 +155,13 @@ impl Assignments {
         const NOT_REPEATABLE: [&str; 7] =
             ["insert_id", "last_insert_id", "identity", "rand_seed1", "rand_seed2", "pseudo_thread_id", "timestamp"];
         self.unclear |= NOT_REPEATABLE.into_iter().any(is) || starts("gtid_") || starts("debug");
+        if is("sql_auto_is_null") {
+            // With it, `id IS NULL` asks for the row that was inserted last on the connection.
+            let mut ahead = *lexer;
+            let (value, end) = (ahead.next(), ahead.next());
+            let off = ["0", "OFF", "FALSE"].iter().any(|word| value.inner().eq_ignore_ascii_case(word.as_bytes()));
+            self.unclear |= !(off && (end.is(b',') || end.ends()));
+        }
         if !is("autocommit") {
             return skip_expression(lexer);
         }

@@ -104,7 +104,9 @@ fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
             (statement.queries, statement.names_table) = (true, facts.from);
             statement
         }
-        b"SELECT" | b"(" | b"TABLE" | b"VALUES" => query(facts),
+        b"SELECT" => query(facts),
+        b"(" | b"TABLE" | b"VALUES" => queried(facts),
+        b"WITH" if facts.query_verb && !facts.write_verb => queried(facts),
         b"WITH" if facts.query_verb => query(facts),
         b"WITH" => Statement::writing(),
         b"SHOW" => {
@@ -236,6 +238,13 @@ fn query(facts: &Facts) -> Statement {
     if facts.into_variable {
         statement.leave(SessionEffect::Pin(Pin::UserVariable));
     }
+    statement
+}
+
+/// The same, and it certainly leaves a FOUND_ROWS() of its own.
+fn queried(facts: &Facts) -> Statement {
+    let mut statement = query(facts);
+    statement.queries = !facts.into;
     statement
 }
 

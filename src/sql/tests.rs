@@ -8,7 +8,11 @@ use super::TransactionEffect as Tx;
 use super::*;
 
 fn class(sql: &str) -> Statement {
-    classify(sql.as_bytes(), Dialect::default())
+    on(Server::MySql(80036), sql)
+}
+
+fn on(server: Server, sql: &str) -> Statement {
+    classify(sql.as_bytes(), Dialect { server, ..Dialect::default() })
 }
 
 fn each(texts: &[&str], holds: impl Fn(&Statement) -> bool) {
@@ -473,6 +477,49 @@ fn state_that_cannot_be_rebuilt_pins() {
     leaves(&["UNLOCK TABLES"], &[Unpin(TableLock), Unpin(GlobalLock)]);
     leaves(&["HANDLER t READ FIRST", "XA RECOVER"], &[]);
     each(&["CALL p()", "EXECUTE s"], |it| !it.atomic && !it.only_reads);
+}
+
+#[test]
+fn a_name_that_is_built_into_other_servers_only_is_a_stored_functions() {
+    let (mariadb, mysql) = (Server::MariaDb(101106), Server::MySql(90700));
+    for (text, built_in, stored) in [
+        ("SELECT UUID_TO_BIN('x')", mysql, mariadb),
+        ("SELECT a FROM t WHERE bin_to_uuid(id) = 'x'", mysql, mariadb),
+        ("SELECT JSON_STORAGE_SIZE(a) FROM t", mysql, mariadb),
+        ("SELECT NATURAL_SORT_KEY(a) FROM t", mariadb, mysql),
+        ("SELECT sformat('{}', a) FROM t", mariadb, mysql),
+        ("SELECT MD5(a) FROM t", mariadb, mysql),
+        ("SELECT VEC_TOTEXT(a) FROM t", Server::MariaDb(110800), mariadb),
+    ] {
+        let pins = |statement: &Statement| statement.session.contains(&Leaves::Pin(Call));
+        let (here, there) = (on(built_in, text), on(stored, text));
+        assert!(here.only_reads && !pins(&here), "{text}");
+        assert!(!there.only_reads && there.varies && pins(&there), "{text}");
+        assert!(!on(Server::Unknown, text).only_reads, "{text}");
+    }
+    for text in ["SELECT shop.uuid_to_bin('x')", "SELECT `uuid_to_bin`('x')", "SELECT shop . md5 (a) FROM t"] {
+        assert!(!on(mysql, text).only_reads && !on(mariadb, text).only_reads, "{text}");
+    }
+}
+
+#[test]
+fn with_space_before_the_parenthesis_some_names_may_be_a_stored_functions() {
+    each(
+        &["SELECT MAX (a) FROM t", "SELECT now /* */ ()", "SELECT Substr\n('a', 1)", "UPDATE t SET a = trim (a)"],
+        |it| !it.only_reads && it.session.contains(&Leaves::Pin(Call)),
+    );
+    each(
+        &[
+            "SELECT MAX(a) FROM t",
+            "SELECT COUNT (*) FROM t",
+            "SELECT CONCAT (a, b) FROM t",
+            "SELECT a FROM t WHERE b IN (1)",
+        ],
+        |it| it.only_reads && it.session.is_empty(),
+    );
+    // A keyword of MySQL; on MariaDB the name is free.
+    each(&["SELECT escape(1)", "SELECT a, columns(1)"], |it| !it.only_reads);
+    each(&["SELECT * FROM t WHERE a LIKE 'x' ESCAPE ('!')"], |it| it.only_reads);
 }
 
 #[test]

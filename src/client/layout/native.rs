@@ -21,6 +21,7 @@ use crate::{
     control::{config, option::Mode},
     hooks::{current::identity, ending, exchange::Waits, floor, raw},
     session::transaction::{Digest, Digesting},
+    sql::Server,
 };
 
 /// An error as the library keeps it on the handle.
@@ -155,6 +156,11 @@ impl Native {
         on_handle!(self.mysql_field_count())
     }
 
+    /// Of the last statement on the connection, once its rows are read.
+    pub fn warning_count(&self) -> u32 {
+        on_handle!(self.mysql_warning_count())
+    }
+
     pub fn more_results(&self) -> bool {
         // What mysql_more_results() looks at, in every version of both libraries.
         self.server_status() & SERVER_MORE_RESULTS_EXIST != 0
@@ -180,6 +186,17 @@ impl Native {
         // SAFETY: a NUL-terminated name that the library owns, or null.
         let name = unsafe { text(name) };
         names.iter().any(|other| other.as_bytes() == name)
+    }
+
+    /// Which server it is, as far as it says.
+    pub fn server(&self) -> Server {
+        if !self.connected() {
+            // libmysqlclient would make an error of the question.
+            return Server::Unknown;
+        }
+        let info = on_handle!(self.mysql_get_server_info());
+        // SAFETY: a NUL-terminated text that the library owns, or null.
+        Server::of(unsafe { text(info) })
     }
 
     pub fn failure(&self) -> Failure {

@@ -164,6 +164,7 @@ impl Guest {
         let in_transaction = self.in_transaction();
         let own = self.native.statement_failure(statement).number;
         let applications = self.evidence_on(statement).is_none();
+        self.state().failing = Some(known.text.to_vec());
         let next = self.judge(statement, class, returned, attempts);
         if applications {
             let mut state = self.state();

@@ -153,6 +153,7 @@ impl Guest {
         attempts: &mut Attempts,
     ) -> bool {
         loop {
+            self.state().failing = Some(known.text.to_vec());
             if let Next::Deliver(_) = self.rescue(evidence, &known.statement, attempts, 1) {
                 self.tell(statement);
                 return false;
