@@ -8,9 +8,10 @@ use once_cell::race::OnceBox;
 static SALT: OnceBox<RandomState> = OnceBox::new();
 
 /// A number for what a connect was called with; `None` stands for what the client library takes from an option file or from
-/// its defaults. Never zero, which means that nothing is known.
-pub fn number(login: [Option<&[u8]>; 2]) -> u64 {
-    SALT.get_or_init(|| Box::new(RandomState::new())).hash_one(login).max(1)
+/// its defaults. `plaintext`: without TLS, where a server may answer the same account otherwise (`REQUIRE SSL`, with the
+/// error of a wrong password). Never zero, which means that nothing is known.
+pub fn number(login: [Option<&[u8]>; 2], plaintext: bool) -> u64 {
+    SALT.get_or_init(|| Box::new(RandomState::new())).hash_one((login, plaintext)).max(1)
 }
 
 #[cfg(test)]
@@ -28,7 +29,8 @@ mod tests {
         ];
         for (at, one) in logins.iter().enumerate() {
             for (other_at, other) in logins.iter().enumerate() {
-                assert_eq!(number(*one) == number(*other), at == other_at);
+                assert_eq!(number(*one, true) == number(*other, true), at == other_at);
+                assert_ne!(number(*one, true), number(*other, false), "under TLS it is another login");
             }
         }
     }

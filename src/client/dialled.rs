@@ -4,7 +4,10 @@
 //! Pure. The numbers are those of the MySQL and the MariaDB server error references and of the client error reference.
 
 use crate::{
-    endpoint::{prober::Undialled, reach},
+    endpoint::{
+        prober::{Refusal, Undialled, Whose},
+        reach,
+    },
     evidence,
 };
 
@@ -21,10 +24,24 @@ pub fn why(number: u32, text: &[u8], has_means: bool) -> Undialled {
         // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_HANDSHAKE_ERR, and a connection that was lost.
         2002 | 2003 | 2005 | 2012 => Undialled::Unreachable(told),
         evidence::TLS_BROKEN if evidence::is_cut_handshake(number, text) => Undialled::Unreachable(told),
-        evidence::TLS_BROKEN => Undialled::Refused(told),
+        evidence::TLS_BROKEN => refused(number, told),
         _ if evidence::is_loss(number) => Undialled::Unreachable(told),
         _ if is_for_now(number, text) => Undialled::NotNow(told),
-        _ => Undialled::Refused(told),
+        _ => refused(number, told),
+    }
+}
+
+fn refused(number: u32, why: String) -> Undialled {
+    Undialled::Refused(Refusal { whose: whose(number), why })
+}
+
+/// What the client library could not do depends on the options of a handle. So do ER_NOT_SUPPORTED_AUTH_MODE (an
+/// authentication plugin) and ER_SECURE_TRANSPORT_REQUIRED (TLS); ER_DBACCESS_DENIED_ERROR and ER_BAD_DB_ERROR are about a
+/// database, and come when the password was right. No server counts any of these.
+fn whose(number: u32) -> Whose {
+    match number {
+        2000..=2999 | 5000..=5999 | 1044 | 1049 | 1251 | 3159 => Whose::Handle,
+        _ => Whose::Account,
     }
 }
 
@@ -67,20 +84,31 @@ mod tests {
 
     #[test]
     fn an_answer_about_the_login_is_told_from_a_server_that_takes_no_more_for_now() {
-        for number in [1044, 1045, 1049, 1129, 1130, 1142, 1251, 1524, 1698, 1820, 1862, 3159, 3955, 4150] {
-            is(number, "no", Undialled::Refused);
+        for number in [1045, 1129, 1130, 1142, 1524, 1698, 1820, 1862, 3955, 4150] {
+            is(number, "no", |why| Undialled::Refused(Refusal { whose: Whose::Account, why }));
         }
         for number in [1040, 1047, 1053, 1158, 1203, 1226, 1836, 3032, 3118, 4151] {
             is(number, "not now", Undialled::NotNow);
         }
     }
 
+    fn of_the_handle(why: String) -> Undialled {
+        Undialled::Refused(Refusal { whose: Whose::Handle, why })
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_and_tls_that_is_wanted_speak_for_no_other_handle_of_the_account() {
+        for number in [1044, 1049, 1251, 3159] {
+            is(number, "no", of_the_handle);
+        }
+    }
+
     #[test]
     fn what_this_client_cannot_do_says_nothing_of_the_server() {
-        is(2026, "SSL connection error: SSL_CTX_set_default_verify_paths failed", Undialled::Refused);
-        is(2026, "TLS/SSL error: certificate verify failed", Undialled::Refused);
+        is(2026, "SSL connection error: SSL_CTX_set_default_verify_paths failed", of_the_handle);
+        is(2026, "TLS/SSL error: certificate verify failed", of_the_handle);
         for number in [2054, 2059, 2061] {
-            is(number, "Authentication plugin", Undialled::Refused);
+            is(number, "Authentication plugin", of_the_handle);
         }
         is(2004, "Can't create TCP/IP socket (24)", Undialled::NotTried);
         is(2003, "Can't connect to server on 'db.shop.example' (99)", Undialled::NotTried);

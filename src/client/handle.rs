@@ -102,7 +102,7 @@ impl Handle {
 
     /// What the application has logged in with.
     pub fn logs_in_as(&self, login: [Option<&[u8]>; 2]) {
-        self.login.store(account::number(login), Relaxed);
+        self.login.store(account::number(login, self.plaintext.load(Relaxed)), Relaxed);
     }
 
     /// What stands for its login; 0 if nothing is known of it.

@@ -21,7 +21,7 @@ use crate::{
     },
     endpoint::{
         Pulse,
-        prober::{Need, Prober, Undialled, Writability},
+        prober::{Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
     hooks::{current, ending, resolver, steer},
@@ -101,7 +101,9 @@ impl Prober for Lent<'_> {
             let outcome = self.log_in(to, until);
             attempt.ends(&outcome);
             if let Err(why @ Undialled::Refused(_)) = &outcome {
-                say!(Warn, "{}: {to} {why}: not tried again there with this login", self.guest.endpoint().name);
+                let all = matches!(why, Undialled::Refused(Refusal { whose: Whose::Account, .. }));
+                let rest = if all { ": not tried again there with this login" } else { "" };
+                say!(Warn, "{}: {to} {why}{rest}", self.guest.endpoint().name);
             }
             outcome
         });

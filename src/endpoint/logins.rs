@@ -2,14 +2,18 @@
 //!
 //! A server counts wrong passwords, and locks the account of everybody after a few (`FAILED_LOGIN_ATTEMPTS`,
 //! `max_password_errors`). So a login that a server has refused is not tried there again, and a login that has not lately
-//! succeeded there is tried by one connection first, while the others with the same login wait for the outcome.
+//! succeeded there is tried by one connection first, while the others with the same login wait for the outcome. What a login
+//! failed for besides its account, its database for example, is not remembered: another handle may have another one.
 
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, prober::Undialled};
+use super::{
+    Endpoint,
+    prober::{Refusal, Undialled, Whose},
+};
 use crate::hooks::recall::Recall;
 
 /// An account may have been unlocked, or made, meanwhile. Servers do not forget failed logins by themselves.
@@ -88,7 +92,7 @@ impl Endpoint {
             }
             match state.logins.at(server, login) {
                 Some(Known { standing: Standing::Refused(why), since, .. }) if since.elapsed() < REMEMBERED => {
-                    return Err(Undialled::Refused(why.clone()));
+                    return Err(Undialled::Refused(Refusal { whose: Whose::Account, why: why.clone() }));
                 }
                 Some(Known { standing: Standing::Accepted, since, .. }) if since.elapsed() < LATELY => {
                     return attempt(false);
@@ -125,7 +129,7 @@ impl Attempt<'_> {
         }
         match outcome {
             Ok(()) if login != 0 => state.logins.note(server, login, Standing::Accepted),
-            Err(Undialled::Refused(why)) if login != 0 => {
+            Err(Undialled::Refused(Refusal { whose: Whose::Account, why })) if login != 0 => {
                 state.logins.note(server, login, Standing::Refused(why.clone()));
             }
             Err(Undialled::NotNow(why)) => state.logins.full.push((server, Instant::now(), why.clone())),
@@ -176,7 +180,7 @@ mod tests {
     }
 
     fn refused() -> Result<(), Undialled> {
-        Err(Undialled::Refused("error 1045: no".to_owned()))
+        Err(Undialled::Refused(Refusal { whose: Whose::Account, why: "error 1045: no".to_owned() }))
     }
 
     fn soon() -> Instant {
@@ -210,6 +214,17 @@ mod tests {
         endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
         let attempts: Vec<_> = (0..16).map(|_| endpoint.may_log_in(server(1), 7, Instant::now()).is_ok()).collect();
         assert!(attempts.into_iter().all(|may| may));
+    }
+
+    #[test]
+    fn what_one_handle_is_refused_for_its_own_options_is_tried_by_the_next_handle_of_the_account() {
+        let endpoint = endpoint();
+        for why in ["error 1049: Unknown database 'old'", "error 2026: SSL connection error: no CA file"] {
+            let attempt = endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}"));
+            attempt.ends(&Err(Undialled::Refused(Refusal { whose: Whose::Handle, why: why.to_owned() })));
+        }
+        let attempt = endpoint.may_log_in(server(1), 7, Instant::now());
+        attempt.unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
     }
 
     #[test]

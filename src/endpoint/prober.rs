@@ -72,9 +72,26 @@ pub enum Undialled {
     NotNow(String),
     /// An answer about this login, or something that this client itself cannot do: a wrong password, a locked account, a
     /// certificate. The same login would be answered in the same way. It says nothing of the server's role.
-    Refused(String),
+    Refused(Refusal),
     /// This process could not even try (no descriptor, no port, no memory left). It says nothing of the server.
     NotTried(String),
+}
+
+/// A login that came to nothing, for whom that is known, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub whose: Whose,
+    pub why: String,
+}
+
+/// Which other logins a refusal speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// Each with the same account and password: the server may count them, and lock the account.
+    Account,
+    /// None but that of the same handle: it is about its database or its options (TLS, plugins), which another handle of the
+    /// same account need not share.
+    Handle,
 }
 
 impl fmt::Display for Undialled {
@@ -82,7 +99,7 @@ impl fmt::Display for Undialled {
         match self {
             Undialled::Unreachable(why) => write!(f, "cannot be reached ({why})"),
             Undialled::NotNow(why) => write!(f, "takes no login just now ({why})"),
-            Undialled::Refused(why) => write!(f, "refuses this login ({why})"),
+            Undialled::Refused(Refusal { why, .. }) => write!(f, "refuses this login ({why})"),
             Undialled::NotTried(why) => write!(f, "cannot be tried ({why})"),
         }
     }
