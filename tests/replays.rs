@@ -23,7 +23,6 @@ on_both! { with_table;
     a_chosen_id_does_not_outlive_a_replay_that_failed
     a_chosen_id_that_an_explicit_one_made_useless_does_not_outlive_the_replay
     a_replay_costs_in_proportion_to_its_transaction
-    rows_are_dated_by_the_servers_clock
     the_applications_own_timestamp_holds_before_during_and_after_a_replay
     a_replay_that_waits_for_a_lock_ends_with_its_calls_time
     a_savepoint_before_the_first_statement_is_carried_over
@@ -55,9 +54,13 @@ fn insert(puppet: &mut Puppet, value: &str) -> String {
 
 /// An id is used up on blue that green never hears of, so that the next one is another one there.
 fn use_up_an_id(puppet: &mut Puppet) {
-    fine(puppet.query("a", "BEGIN"));
-    fine(insert(puppet, "never"));
-    fine(puppet.query("a", "ROLLBACK"));
+    use_up_an_id_on(puppet, "a");
+}
+
+fn use_up_an_id_on(puppet: &mut Puppet, name: &'static str) {
+    fine(puppet.query(name, "BEGIN"));
+    fine(puppet.query(name, "INSERT INTO t (v) VALUES ('never')"));
+    fine(puppet.query(name, "ROLLBACK"));
 }
 
 fn statements(server: &Server) -> u64 {
@@ -112,6 +115,7 @@ mod proofs {
     pub fn a_replay_costs_in_proportion_to_its_transaction(lab: &Lab) {
         let mut puppet = Puppet::start(lab, &[]);
         puppet.connect("a");
+        puppet.connect("b");
         let mut costs = Vec::new();
         for (length, (from, to)) in [50, 100, 200].into_iter().zip([
             (lab.blue(), lab.green()),
@@ -122,6 +126,8 @@ mod proofs {
             fine(puppet.query("a", "BEGIN"));
             for row in 0..length {
                 fine(insert(&mut puppet, &row.to_string()));
+                // No two ids of it follow each other.
+                use_up_an_id_on(&mut puppet, "b");
             }
             to.wait_caught_up(from, Duration::from_secs(20)).unwrap();
             from.set_read_only(true).unwrap();
@@ -138,25 +144,6 @@ mod proofs {
         for (length, cost) in costs {
             assert!(cost <= 3 * length + 60, "{length} statements cost {cost}");
         }
-    }
-
-    pub fn rows_are_dated_by_the_servers_clock(lab: &Lab) {
-        lab.blue().sql("ALTER TABLE shop.t ADD at DATETIME(6) DEFAULT NOW(6)").unwrap();
-        // This client's clock is an hour fast; what it measures runs evenly.
-        let preload = format!("{}:{}", pointsman_tests::library().display(), FAKETIME);
-        let variables = [("LD_PRELOAD", preload.as_str()), ("FAKETIME", "+1h"), ("DONT_FAKE_MONOTONIC", "1")];
-        let mut puppet = Puppet::start(lab, &variables);
-        puppet.connect("a");
-        fine(puppet.query("a", "BEGIN"));
-        fine(insert(&mut puppet, "before"));
-        switch(lab);
-        fine(insert(&mut puppet, "after"));
-        fine(puppet.query("a", "COMMIT"));
-        let apart = "SELECT MAX(ABS(TIMESTAMPDIFF(SECOND, at, NOW(6)))) FROM shop.t";
-        let apart: u64 = lab.green().sql(apart).unwrap().trim().parse().unwrap();
-        assert!(apart < 60, "a row is dated {apart} s away from its server's time");
-        let now = puppet.query("a", "SELECT ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) < 60");
-        assert_eq!(now, "ok ((1,),)", "the session's clock runs again");
     }
 
     pub fn the_applications_own_timestamp_holds_before_during_and_after_a_replay(lab: &Lab) {
@@ -347,8 +334,6 @@ fn promote_and_cut(lab: &Lab) {
     kill_all(lab);
 }
 
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
-
 /// The server's own client program as root, fed line by line.
 struct Session {
     child: std::process::Child,
@@ -469,6 +454,27 @@ fn a_transaction_refused_again_and_again_is_whole_or_known_to_be_gone_for_a_prog
 }
 
 #[test]
+fn replayed_rows_are_dated_by_the_clock_of_the_server_that_stores_them() {
+    for flavor in [Flavor::MariaDb, Flavor::MySql] {
+        let Ok(lab) = Lab::builder().both(flavor).green_ahead(Duration::from_secs(3600)).start() else { return };
+        with_table(&lab);
+        lab.blue().sql("ALTER TABLE shop.t ADD at DATETIME(6) DEFAULT NOW(6)").unwrap();
+        let mut puppet = Puppet::start(&lab, &[]);
+        puppet.connect("a");
+        fine(puppet.query("a", "BEGIN"));
+        fine(insert(&mut puppet, "before"));
+        switch(&lab);
+        fine(insert(&mut puppet, "after"));
+        fine(puppet.query("a", "COMMIT"));
+        let apart = "SELECT MAX(ABS(TIMESTAMPDIFF(SECOND, at, NOW(6)))) FROM shop.t";
+        let apart: u64 = lab.green().sql(apart).unwrap().trim().parse().unwrap();
+        assert!(apart < 60, "a row is dated {apart} s away from its server's time");
+        let now = puppet.query("a", "SELECT ABS(TIMESTAMPDIFF(SECOND, NOW(), SYSDATE())) < 60");
+        assert_eq!(now, "ok ((1,),)", "the session's clock runs again");
+    }
+}
+
+#[test]
 fn a_generated_id_that_a_reply_returns_is_carried_over_with_its_row() {
     let Some(lab) = pair(Flavor::MariaDb) else { return };
     with_table(&lab);
@@ -477,9 +483,13 @@ fn a_generated_id_that_a_reply_returns_is_carried_over_with_its_row() {
     use_up_an_id(&mut puppet);
     fine(puppet.query("a", "BEGIN"));
     assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('plain')"), "ok (1, 2)");
-    assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('one') RETURNING id"), "ok ((3,),)");
+    // Another transaction takes the ids between.
+    puppet.connect("b");
+    use_up_an_id_on(&mut puppet, "b");
+    assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('one') RETURNING id"), "ok ((4,),)");
+    use_up_an_id_on(&mut puppet, "b");
     let two = "INSERT INTO t (v) VALUES ('two'), ('three') RETURNING v, id";
-    assert_eq!(puppet.query("a", two), "ok (('two', 4), ('three', 5))");
+    assert_eq!(puppet.query("a", two), "ok (('two', 6), ('three', 7))");
     assert_eq!(puppet.query("a", "INSERT INTO t (id, v) VALUES (90, 'own') RETURNING *"), "ok ((90, 'own'),)");
     switch(&lab);
     assert_eq!(
@@ -489,7 +499,7 @@ fn a_generated_id_that_a_reply_returns_is_carried_over_with_its_row() {
         puppet.stderr()
     );
     fine(puppet.query("a", "COMMIT"));
-    assert_eq!(rows(lab.green()), "2:plain 3:one 4:two 5:three 90:own 91:last");
+    assert_eq!(rows(lab.green()), "2:plain 4:one 6:two 7:three 90:own 91:last");
 }
 
 #[test]
