@@ -175,7 +175,6 @@ mod proofs {
         assert_eq!(puppet.ask("r", "connect", "report report"), "ok 'connected'");
         lab.green().stop_replication().unwrap();
         lab.green().set_read_only(false).unwrap();
-        lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
         lab.blue().sql("ALTER USER report@'%' ACCOUNT LOCK").unwrap();
         lab.blue().drop_connections("report").unwrap();
         fails(puppet.query("r", "SELECT @@server_id"), &[2006, 2013]);
