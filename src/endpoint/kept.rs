@@ -40,10 +40,11 @@ impl Kept {
         Kept(Vec::new())
     }
 
-    /// `address` is not the incumbent any more, and never said that it is read-only.
+    /// `address` is not the incumbent any more, and never said that it is read-only. It is asked before the next statement
+    /// there: a new connection may have found the writer elsewhere before any other one was refused.
     pub fn keep(&mut self, address: SocketAddr, left_out_since: Option<Instant>, now: Instant) {
         self.forget(address);
-        self.0.push(Server { address, left_out_since, ask_at: now + RECHECK });
+        self.0.push(Server { address, left_out_since, ask_at: now });
     }
 
     /// `address` is the incumbent again, or is no writer any more.
@@ -67,8 +68,7 @@ impl Kept {
     /// What a connection that is open to `address` does; `None`: `address` is not kept.
     pub fn stay(&mut self, address: SocketAddr, now: Instant, settle: Duration) -> Option<Stay> {
         let server = self.0.iter_mut().find(|server| server.address == address)?;
-        let Some(since) = server.left_out_since else { return Some(Stay::Sends) };
-        if now.duration_since(since) >= settle {
+        if server.left_out_since.is_some_and(|since| now.duration_since(since) >= settle) {
             return Some(Stay::Leaves);
         }
         if now < server.ask_at {
@@ -102,6 +102,7 @@ mod tests {
         let mut kept = Kept::new();
         kept.keep(address(1), Some(now), now);
         for (millis, what) in [
+            (0, Stay::Asks),
             (999, Stay::Sends),
             (1000, Stay::Asks),
             (1500, Stay::Sends),
@@ -121,7 +122,8 @@ mod tests {
         let mut kept = Kept::new();
         kept.keep(address(1), Some(now), now);
         kept.on_names(&[address(1).ip(), address(2).ip()], later(14));
-        assert!(!kept.is_watched() && kept.stay(address(1), later(60), SETTLE) == Some(Stay::Sends));
+        assert!(!kept.is_watched() && kept.stay(address(1), later(60), SETTLE) == Some(Stay::Asks));
+        assert_eq!(kept.stay(address(1), later(60), SETTLE), Some(Stay::Sends));
         kept.on_names(&[address(2).ip()], later(60));
         assert_eq!(kept.stay(address(1), later(74), SETTLE), Some(Stay::Asks));
         kept.forget(address(1));
