@@ -262,7 +262,8 @@ mod proofs {
         assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Blue));
         assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
         puppet.connect("b");
-        assert_eq!(server(&mut puppet, "b"), server_id(lab, Side::Blue), "a new connection joins the others");
+        assert_eq!(server(&mut puppet, "b"), server_id(lab, Side::Green), "a new connection goes where it would go by itself");
+        assert_eq!(server(&mut puppet, "a"), server_id(lab, Side::Blue));
     }
 
     pub fn a_process_that_began_on_the_demoted_server_follows_dns(lab: &Lab) {

@@ -238,6 +238,7 @@ unsigned long mysql_get_client_version(void)
         return mysql == NULL; \
     }
 ACCESSOR(mysql_errno)
+ACCESSOR(mysql_get_server_info)
 ACCESSOR(mysql_error)
 ACCESSOR(mysql_stmt_errno)
 ACCESSOR(mysql_stmt_error)
