@@ -298,12 +298,17 @@ impl Guest {
     fn look_where_dns_leads(&self, original: &Failure) {
         let endpoint = self.endpoint();
         let peer = self.state().peer;
-        let Some(elsewhere) = endpoint.named_other_than(peer) else { return };
-        let movable = !self.in_transaction() && self.state().session.pinned().is_none();
-        if !movable || self.state().looked_at.replace(elsewhere) == Some(elsewhere) {
+        if self.in_transaction() || self.state().session.pinned().is_some() {
             return;
         }
         let mut lent = Lent::new(self, Need::Writer);
+        // What getaddrinfo said at the connect may be out of date, and the watcher may not know the name.
+        endpoint.ask_resolver_before_leaving(&mut lent);
+        let elsewhere = endpoint.named_other_than(peer);
+        let Some(elsewhere) = elsewhere.filter(|server| self.state().looked_at.replace(*server) != Some(*server))
+        else {
+            return self.native.set_failure(original);
+        };
         if lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
             if restore(self).is_err() {
