@@ -283,6 +283,7 @@ fn an_open_connection_stays_on_the_former_incumbent_until_settle_or_until_it_is_
     let mut life = left_out(now);
     life.adopt(address(2), later(now, 1));
     assert_eq!((life.phase(), life.generation(), life.unsettled()), (Phase::Steady, 2, true));
+    assert_eq!(life.stay(address(1), later(now, 1), SETTLE), Some(Stay::Asks));
     assert_eq!(life.stay(address(1), later(now, 1), SETTLE), Some(Stay::Sends));
     assert_eq!(life.stay(address(1), later(now, 3), SETTLE), Some(Stay::Asks));
     assert_eq!(life.stay(address(1), later(now, 15), SETTLE), Some(Stay::Leaves));
@@ -307,6 +308,7 @@ fn a_name_that_flaps_leaves_each_open_connection_where_it_is() {
     life.on_answer(vec![address(1).ip()], later(now, 5));
     assert!(life.leaves_out_incumbent() && life.may_adopt(address(1), false, Caller::Dials, later(now, 5), SETTLE));
     life.adopt(address(1), later(now, 5));
+    assert_eq!(life.stay(address(2), later(now, 5), SETTLE), Some(Stay::Asks));
     assert_eq!(life.stay(address(2), later(now, 5), SETTLE), Some(Stay::Sends));
     assert_eq!((life.incumbent(), life.stay(address(1), later(now, 5), SETTLE)), (Some(address(1)), None));
 }
