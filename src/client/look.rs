@@ -181,7 +181,7 @@ impl Guest {
         let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
         if must_ask || elsewhere {
             let need = need(statement);
-            // The incumbent is read-only, and nobody else is named: this needs no writer.
+            // The incumbent is read-only, and no other server is named: this statement needs no writer.
             return if endpoint.goes_on(peer, need) { Next::Send } else { self.follow(must_ask, need, attempts) };
         } else if !pulse.unsettled() {
             endpoint.after_replays();

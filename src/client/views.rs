@@ -29,7 +29,7 @@ impl Guest {
 }
 
 /// Is a view among the names in the text? Tables and columns of that name count as well, as far as it is about their database.
-/// (Whoever may read a view sees it there, on both servers.)
+/// (An account that may read a view sees it there, on both servers.)
 fn question(text: &[u8]) -> Option<Vec<u8>> {
     let mut list = Vec::with_capacity(2 * text.len());
     for name in names_in(text) {

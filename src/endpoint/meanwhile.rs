@@ -1,5 +1,5 @@
 //! What goes on while there is no writer: an incumbent that answers and says that it is read-only has the newest data as
-//! long as DNS and the topology name nobody else.
+//! long as DNS and the topology name no other server.
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -55,7 +55,7 @@ pub enum Need {
 pub enum Writability {
     Writable,
     ReadOnly,
-    /// It answers, and serves nobody: offline, or a node that has lost its cluster.
+    /// The server answers, and serves no account: offline, or a node that has lost its cluster.
     Unfit,
     /// It answered something else: no proof of anything.
     Unclear,

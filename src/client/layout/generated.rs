@@ -93,7 +93,7 @@ fn value_of(row: &[u8], kinds: &[i32], at: usize) -> Option<u64> {
     None
 }
 
-/// Of a text with its length before it.
+/// The bytes of a text that has its length before it.
 fn length_of_text(values: &[u8]) -> Option<usize> {
     let number = |bytes: usize| {
         let mut length = [0; 8];

@@ -180,7 +180,7 @@ impl Library {
         let api = self.api()?;
         // SAFETY: no arguments.
         let version = unsafe { (api.mysql_get_client_version)() };
-        // By how it behaves, not by its number: a release that nobody here has seen works on the day it comes out.
+        // By how it behaves, not by its number: a release that is newer than this library works on the day it comes out.
         let layout = calibrate(&api).map_err(|what| format!("version {version}, calibration failed at {what}"))?;
         // In an extension, its asynchronous calls cannot be told from others: they call the same functions.
         let polls = api.mariadb_reconnect.is_some()
