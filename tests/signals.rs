@@ -1,5 +1,5 @@
 //! Signals of the application and of its runtime: they break nothing that we do, nothing of theirs is broken, and an
-//! application that wants its thread back gets it.
+//! application that wants its thread back gets it. (In a file of its own: the handlers of interpreters, `recalls.rs`.)
 
 use std::{
     process::Command,
@@ -13,10 +13,10 @@ use pointsman_tests::{
     dialogue::{Dialogue, Driver},
     pair,
     run::{self, Preload},
-    switch, wait_for, with_table,
+    switch, with_table,
 };
 
-/// A hold lasts 30 s: whatever ends this early was ended by something else.
+/// A hold lasts 60 s: what ends this early was ended by something else.
 const EARLY: Duration = Duration::from_secs(10);
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
 
@@ -27,7 +27,11 @@ fn lab() -> Option<Lab> {
 }
 
 fn is_held(client: &Dialogue) {
-    wait_for("a hold", || client.stderr().contains("holding statements"));
+    let until = Instant::now() + Duration::from_secs(60);
+    while !client.stderr().contains("holding statements") {
+        assert!(Instant::now() < until, "no hold: {}", client.stderr());
+        thread::sleep(Duration::from_millis(2));
+    }
 }
 
 /// To the whole process.
@@ -99,6 +103,24 @@ fn a_timeout_of_ruby_ends_a_connect_that_waits_for_a_writer() {
     assert_eq!(ruby.ask("value"), "ok 1", "{}", ruby.stderr());
 }
 
+/// It leaves with the code 3, as its handler says, and long before the hold would end.
+fn leaves_early(program: Dialogue) {
+    let (began, errors) = (Instant::now(), program.errors().to_owned());
+    assert_eq!(program.finish(), Some(3), "{}", std::fs::read_to_string(&errors).unwrap());
+    assert!(began.elapsed() < EARLY, "{}", std::fs::read_to_string(&errors).unwrap());
+}
+
+#[test]
+fn a_trapped_sigterm_of_ruby_ends_the_hold() {
+    let Some(lab) = lab() else { return };
+    let mut ruby = ruby_on_a_demoted_writer(&lab);
+    assert_eq!(ruby.ask("trap"), "trapped");
+    ruby.tell(&format!("query 0 {INSERT}"));
+    is_held(&ruby);
+    send(&ruby, "TERM");
+    leaves_early(ruby);
+}
+
 #[test]
 fn a_stray_signal_now_and_then_and_busy_threads_do_not_end_a_hold_of_ruby() {
     let Some(lab) = lab() else { return };
@@ -113,25 +135,6 @@ fn a_stray_signal_now_and_then_and_busy_threads_do_not_end_a_hold_of_ruby() {
     assert!(!ruby.stderr().contains("wants its thread back"), "{}", ruby.stderr());
     switch(&lab);
     assert_eq!(ruby.answer(), "ok 1", "{}", ruby.stderr());
-}
-
-/// As without us: a C call goes on after Ctrl-C, and Python hears of it when the call has returned.
-#[test]
-fn an_interrupt_of_python_is_told_after_the_hold_as_after_any_call() {
-    let Some(lab) = lab() else { return };
-    let mut python = Dialogue::with(&lab, Driver::MySqlDb, Preload::Preloaded, |_| {});
-    assert_eq!(python.connect(0, ENDPOINT), "ok");
-    lab.blue().set_read_only(true).unwrap();
-    python.tell(&format!("query 0 {INSERT}"));
-    is_held(&python);
-    for _ in 0..10 {
-        send(&python, "INT");
-        thread::sleep(Duration::from_millis(50));
-    }
-    switch(&lab);
-    // It ends by its KeyboardInterrupt.
-    assert_eq!(python.finish(), None);
-    assert_eq!(lab.green().sql("SELECT COUNT(*) FROM shop.t").unwrap().trim(), "1");
 }
 
 /// `signals.c` with this client library, whose interrupted system calls are started again or not.
@@ -176,8 +179,29 @@ fn a_hold_under_timers_and_profilers_lasts_until_there_is_a_writer() {
         send(&program, "VTALRM");
         thread::sleep(Duration::from_secs(1));
         assert!(!program.stderr().contains("wants its thread back"), "{}", program.stderr());
+        // Many together, for which its alternate stack would have no room at once.
+        for signal in ["CHLD", "WINCH"].repeat(10) {
+            send(&program, signal);
+        }
         switch(lab);
         assert_eq!(program.answer(), "ok", "{}", program.stderr());
         assert_eq!(program.ask("handled"), "handled, touched 0");
+        assert_eq!(program.ask("blocked"), "none");
+    });
+}
+
+#[test]
+fn a_sigterm_among_timers_and_profilers_ends_the_hold_and_is_handled_once() {
+    under_signals(|lab, mut program| {
+        lab.blue().set_read_only(true).unwrap();
+        program.tell(&format!("query {INSERT}"));
+        is_held(&program);
+        let began = Instant::now();
+        send(&program, "TERM");
+        assert_eq!(program.answer(), "error 1290", "{}", program.stderr());
+        assert!(began.elapsed() < EARLY, "{}", program.stderr());
+        assert_eq!((program.ask("told"), program.ask("blocked")), ("1".to_owned(), "none".to_owned()));
+        switch(lab);
+        assert_eq!(program.ask(&format!("query {INSERT}")), "ok", "{}", program.stderr());
     });
 }

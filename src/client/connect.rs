@@ -32,7 +32,7 @@ use crate::{
         prober::{Need, Writability},
     },
     evidence,
-    hooks::{self, current, decide, recall::Recall, steer},
+    hooks::{self, current, decide, recall::Recall, stack, steer},
     process::Process,
 };
 
@@ -53,7 +53,7 @@ pub fn real_connect(
     login: [Option<&[u8]>; 2],
     real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
-    if hooks::ourselves() || steer::connecting().is_some() {
+    if hooks::ourselves() || steer::is_connecting() {
         return real(0);
     }
     let Some(plan) = decide(|| Plan::for_host(call, host, port)).flatten() else {
@@ -73,7 +73,7 @@ pub fn real_connect(
     loop {
         let turn = decide(|| plan.turn(call, mysql, began)).flatten();
         let steered = steer::towards(plan.position, to, None);
-        let connected = real(flags);
+        let connected = stack::on(|| real(flags));
         drop(steered);
         // A contended lock changes `errno`.
         decide(|| drop(turn));

@@ -1,6 +1,7 @@
 //! What we keep for one protected handle, and the right to act on it during a call.
 
 use std::{
+    cell::Cell,
     net::SocketAddr,
     sync::{
         Arc,
@@ -197,7 +198,7 @@ impl Handle {
             handle.lock().result = Pending::None;
         }
         let native = Native::new(mysql, handle.managed);
-        let guest = Guest { handle, native };
+        let guest = Guest { handle, native, recalled: Cell::new(false) };
         if guest.handle.thread() != guest.native.thread_id() {
             guest.meet_another_connection();
         }
@@ -212,13 +213,13 @@ impl Handle {
     pub fn go_on(handle: Arc<Handle>, mysql: Active) -> Option<Guest> {
         let native = Native::new(mysql, handle.managed);
         let stayed = handle.inside.load(Acquire) && handle.lock().under_way.is_some();
-        stayed.then_some(Guest { handle, native })
+        stayed.then_some(Guest { handle, native, recalled: Cell::new(false) })
     }
 
     /// Marks the handle as inside a call for as long as the guest lives, without any check: for the connect itself.
     pub fn enter_new(handle: Arc<Handle>, native: Native) -> Guest {
         handle.inside.store(true, Release);
-        Guest { handle, native }
+        Guest { handle, native, recalled: Cell::new(false) }
     }
 }
 
@@ -226,6 +227,8 @@ impl Handle {
 pub struct Guest {
     pub handle: Arc<Handle>,
     pub native: Native,
+    /// The application wants its thread back: this call waits for no writer any more.
+    pub recalled: Cell<bool>,
 }
 
 impl Guest {

@@ -130,6 +130,10 @@ impl Prober for Lent<'_> {
     fn ask(&mut self) -> Writability {
         ask(self.guest)
     }
+
+    fn on_recall(&mut self) {
+        self.guest.recalled.set(true);
+    }
 }
 
 impl Lent<'_> {

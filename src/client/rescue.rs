@@ -324,6 +324,9 @@ impl Guest {
     /// Finds the writer and sees to it that this handle is connected to it.
     pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
         let endpoint = self.endpoint();
+        if self.recalled.get() {
+            return None;
+        }
         for _ in 0..DIALS {
             let found = endpoint.find_writer(lent, deadline)?;
             if lent.address() == Some(found.address) {

@@ -208,33 +208,6 @@ pub(crate) fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Does this process have a function for the signal?
-pub(crate) fn has_handler(signal: c_int) -> bool {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: nothing is set; `action` is initialised if the call succeeds.
-    let handler = unsafe {
-        if libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) != 0 {
-            return false;
-        }
-        action.assume_init().sa_sigaction
-    };
-    handler != libc::SIG_DFL && handler != libc::SIG_IGN
-}
-
-/// Runs `work` with every signal but one kept back from this thread. Not those that tell of a fault, which cannot wait.
-pub(crate) fn with_others_kept_back<R>(signal: c_int, work: impl FnOnce() -> R) -> R {
-    let mut others = Signals::all();
-    for one in
-        [signal, libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT]
-    {
-        others.remove(one);
-    }
-    let before = others.block();
-    let result = work();
-    before.restore();
-    result
-}
-
 /// Runs `child` in a forked process; true if it returned true within half a minute.
 #[cfg(test)]
 pub(crate) fn succeeds_in_child(child: impl FnOnce() -> bool) -> bool {
@@ -275,11 +248,6 @@ impl Signals {
     fn add(&mut self, signal: c_int) {
         // SAFETY: the set is alive and initialised.
         unsafe { libc::sigaddset(&mut self.0, signal) };
-    }
-
-    fn remove(&mut self, signal: c_int) {
-        // SAFETY: the set is alive and initialised.
-        unsafe { libc::sigdelset(&mut self.0, signal) };
     }
 
     fn has(&self, signal: c_int) -> bool {

@@ -24,17 +24,19 @@ impl Endpoint {
     pub fn handshake(&self, deadline: Option<Instant>) -> Handshake<'_> {
         let until = Instant::now() + config().hold_max;
         let until = deadline.map_or(until, |deadline| until.min(deadline));
-        let mut recall = Recall::begins();
+        let mut recall: Option<Recall> = None;
         let mut state = self.lock();
         loop {
             let now = Instant::now();
-            if under_way(&state, now).count() < FOR_ALL || now >= until || recall.wanted() {
+            let wanted = recall.as_mut().is_some_and(Recall::wanted);
+            if under_way(&state, now).count() < FOR_ALL || now >= until || wanted {
                 state.handshakes.push(now);
                 return Handshake(self, now);
             }
             let oldest = under_way(&state, now).min().copied().unwrap_or(now);
             let pause = (oldest + HANGS).min(until).saturating_duration_since(now);
-            state = self.wait(state, &self.login_through, pause, &mut recall);
+            let recall = recall.get_or_insert_with(Recall::begins);
+            state = self.wait(state, &self.login_through, pause, recall);
         }
     }
 

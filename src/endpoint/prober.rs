@@ -38,6 +38,8 @@ pub trait Prober {
     fn is_refused(&self) -> bool {
         false
     }
+    /// The application wants its thread back: its present call waits for nothing any more.
+    fn on_recall(&mut self) {}
 }
 
 /// What a connection is needed for: whether it may stay on an incumbent that says that it is read-only.

@@ -124,6 +124,7 @@ impl Endpoint {
             }
             if recall.wanted() {
                 say!(Warn, "{}: the application wants its thread back: its wait for a writer ends", self.name);
+                prober.on_recall();
                 break None;
             }
             if let Some((_, why)) = unable_since.filter(|(since, _)| now >= *since + UNABLE_ALONE) {

@@ -9,7 +9,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicPtr, Ordering::*},
 };
 
-use super::{forget_what_this_thread_did, raw};
+use super::{forget_in_child, raw};
 use crate::{control::counters::COUNTERS, process::Process};
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
@@ -68,7 +68,7 @@ fn forget(parents: *const Process) {
             PARENTS.store(parents.cast_mut(), Release);
         }
         COUNTERS.reset_in_child();
-        forget_what_this_thread_did();
+        forget_in_child();
     }
 }
 

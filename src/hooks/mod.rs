@@ -33,6 +33,8 @@ pub mod raw;
 pub mod recall;
 pub mod recent;
 pub mod resolver;
+mod signals;
+pub mod stack;
 pub mod steer;
 pub mod ticks;
 #[cfg(all(feature = "doors", not(test)))]
@@ -57,7 +59,20 @@ thread_local! {
 
 /// Is this thread inside one of our own decisions?
 pub fn ourselves() -> bool {
-    OURSELVES.try_with(|depth| depth.get() > 0).unwrap_or(true)
+    OURSELVES.try_with(|depth| depth.get() > 0 && !was_left()).unwrap_or(true)
+}
+
+/// A handler of the application has left our decision by a jump (longjmp, `die` in Perl's POSIX::sigaction), so that the
+/// decision never came to its end. This thread is the application's again, and is protected again.
+#[cold]
+#[inline(never)]
+fn was_left() -> bool {
+    let left = stack::was_left();
+    if left {
+        forget_what_this_thread_did();
+        say!(Info, "a signal handler has left a call by a jump: this thread is protected again");
+    }
+    left
 }
 
 /// Everything that this thread calls from now on is our own (the watcher's thread).
@@ -67,8 +82,15 @@ pub fn this_thread_is_ours() {
 
 /// In a forked child: the thread that forked is the only one, and may have done so in a signal handler that came in the
 /// middle of one of our decisions. What the child does from there is its own.
+fn forget_in_child() {
+    signals::forget_all();
+    forget_what_this_thread_did();
+}
+
 fn forget_what_this_thread_did() {
     let _ = OURSELVES.try_with(|depth| depth.set(0));
+    stack::forget();
+    signals::forget_this_thread();
     steer::forget();
     exchange::forget();
     floor::forget();
@@ -96,7 +118,7 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     glance(|| {
         // A cancellation would unwind through catch_unwind, which aborts. It waits until the decision is made.
         let _kept_off = cancellation::keep_off();
-        decision()
+        stack::on(decision)
     })
 }
 
@@ -108,7 +130,7 @@ pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
 
 /// The same, unless this thread is inside one of our own decisions already.
 pub fn first_glance<T>(decision: impl FnOnce() -> Option<T>) -> Option<T> {
-    guarded(|depth| depth == 0, decision)
+    guarded(|depth| depth == 0 || was_left(), decision)
 }
 
 #[inline]

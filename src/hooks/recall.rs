@@ -1,96 +1,105 @@
-//! A runtime that wants its thread back out of a call.
+//! An application that wants its thread back out of a call that holds it.
 //!
-//! Ruby cannot end what a thread does in C. For Timeout, Thread#kill and the like it sends SIGVTALRM, whose handler does
-//! nothing, again and again until the call returns: each interrupts one system call (`ubf_select` in thread_pthread.c;
-//! to the thread itself, and every 100 ms to whoever takes it, which is the main thread). So where there is a handler of
-//! SIGVTALRM, interruptions of our waits are counted. An interruption does not tell its signal: others wait meanwhile, for a
-//! moment. Keeping back SIGVTALRM itself, to look for it, would lead it to another thread.
-//!
-//! No other signal means anything. A profiler's come as regularly (SIGPROF; or SIGVTALRM by the CPU time used, of which a
-//! wait uses none), and what a single one is to end is for the application's handler to say.
+//! A program asks for that by a signal for which it has a handler (`signals`). A handler for SIGTERM, SIGINT, SIGQUIT or
+//! SIGHUP ends the hold: what it decides (an exception of Python, a flag of a C program) takes effect when the call returns.
+//! So does SIGALRM, unless the alarm clock rings again: a timer that ticks asks for nothing. Ruby sends SIGVTALRM to a thread
+//! that shall return from C, again and again until it does (`ubf_select` in thread_pthread.c), for Timeout, Thread#kill and
+//! its own trapped signals: one alone is a stray one. No other signal ends a hold.
 
 use std::time::{Duration, Instant};
 
-use super::news::{News, Woken};
-use crate::control::raw;
+use super::{
+    news::{News, Woken},
+    signals::{self, Handled, Watch},
+    stack,
+};
 
-/// How long other signals wait at most.
+/// A handler may run in another thread, which does not interrupt this one: this thread looks so often.
 const MOMENT: Duration = Duration::from_millis(50);
-/// Ruby comes back so often, each time within this of the last: a stray signal or two mean nothing.
+/// Ruby comes back so often, each time within this of the last.
 const TIMES: u32 = 3;
 const WITHIN: Duration = Duration::from_millis(400);
 /// What comes together is one.
 const TOGETHER: Duration = Duration::from_millis(4);
 
-/// What one call of the application has noticed of it, through all its waits.
+/// What one call of the application has noticed of such handlers, since it began.
 pub struct Recall {
-    /// The application has a handler. Without one there is nothing to look for.
-    handled: bool,
+    watch: Option<Watch>,
+    known: Handled,
+    /// When SIGVTALRM was seen last, and how often in a row.
     seen: Option<(Instant, u32)>,
+    wanted: bool,
 }
 
 impl Recall {
     pub fn begins() -> Self {
-        Recall { handled: raw::has_handler(libc::SIGVTALRM), seen: None }
+        let watch = Watch::begin();
+        let known = watch.as_ref().map(Watch::handled).unwrap_or_default();
+        Recall { watch, known, seen: None, wanted: false }
     }
 
     /// The application wants this thread back: nothing is to be waited for any more.
-    pub fn wanted(&self) -> bool {
-        self.seen.is_some_and(|(_, times)| times >= TIMES)
+    pub fn wanted(&mut self) -> bool {
+        if let Some(watch) = &self.watch {
+            let handled = watch.handled();
+            self.learn(handled, Instant::now(), signals::alarm_is_set);
+        }
+        self.wanted
     }
 
     /// Waits until there is more than was `known`, for `time` at most, or until the thread is wanted back.
     pub fn wait(&mut self, news: &News, known: u32, time: Duration) {
         let until = Instant::now() + time;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
+        // Handlers run in here, and may leave by a jump.
+        stack::on(|| {
+            while !self.wanted() {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() || news.wait(known, left.min(MOMENT)) == Woken::ByNews {
+                    return;
+                }
             }
-            let woken = if self.handled {
-                raw::with_others_kept_back(libc::SIGVTALRM, || news.wait(known, left.min(MOMENT)))
-            } else {
-                news.wait(known, left)
-            };
-            match woken {
-                Woken::ByNews => return,
-                Woken::BySignal if self.handled => self.saw(Instant::now()),
-                Woken::BySignal | Woken::ByTime => {}
-            }
-            if self.wanted() {
-                return;
-            }
+        });
+    }
+
+    fn learn(&mut self, handled: Handled, now: Instant, alarm_is_set: impl Fn() -> bool) {
+        let known = std::mem::replace(&mut self.known, handled);
+        self.wanted |= handled.ends != known.ends || handled.alarms != known.alarms && !alarm_is_set();
+        if handled.returns != known.returns {
+            self.saw_return(now);
         }
     }
 
-    fn saw(&mut self, now: Instant) {
+    fn saw_return(&mut self, now: Instant) {
         let since = self.seen.map(|(last, times)| (now.saturating_duration_since(last), times));
-        self.seen = match since {
+        let times = match since {
             Some((since, _)) if since < TOGETHER => return,
-            Some((since, times)) if since <= WITHIN => Some((now, times + 1)),
-            _ => Some((now, 1)),
+            Some((since, times)) if since <= WITHIN => times + 1,
+            _ => 1,
         };
+        self.seen = Some((now, times));
+        self.wanted |= times >= TIMES;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
     use super::*;
 
+    fn unwatched() -> Recall {
+        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
+    }
+
     fn wanted_after(pauses_ms: &[u64]) -> bool {
-        let mut recall = Recall { handled: true, seen: None };
-        let mut now = Instant::now();
-        for pause in pauses_ms {
+        let (mut recall, mut now) = (unwatched(), Instant::now());
+        for (returns, pause) in (1..).zip(pauses_ms) {
             now += Duration::from_millis(*pause);
-            recall.saw(now);
+            recall.learn(Handled { returns, ..Handled::default() }, now, || false);
         }
         recall.wanted()
     }
 
     #[test]
-    fn a_thread_is_wanted_back_by_whoever_repeats_himself_and_not_by_stray_signals() {
+    fn a_thread_is_wanted_back_by_a_signal_that_is_repeated_and_not_by_stray_ones() {
         assert!(!wanted_after(&[]) && !wanted_after(&[0]) && !wanted_after(&[0, 100]));
         assert!(wanted_after(&[0, 10, 10]) && wanted_after(&[0, 100, 100]) && wanted_after(&[900, 1, 100, 100]));
         assert!(!wanted_after(&[0, 100, 1000, 100, 1000, 100]), "now and then");
@@ -98,56 +107,26 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_nobody_calls_back_from_is_as_long_as_it_was_to_be_and_ends_with_its_news() {
-        for handled in [false, true] {
-            let mut recall = Recall { handled, seen: None };
-            let (news, began) = (News::default(), Instant::now());
-            recall.wait(&news, news.known(), 2 * MOMENT);
-            assert!(began.elapsed() >= 2 * MOMENT && !recall.wanted());
-            let known = news.known();
-            news.tell_all();
-            recall.wait(&news, known, Duration::from_secs(60));
-            assert!(began.elapsed() < Duration::from_secs(30));
-        }
-    }
-
-    extern "C" fn handler(signal: libc::c_int) {
-        let count = if signal == libc::SIGVTALRM { &WANTED } else { &OTHERS };
-        count.fetch_add(1, Relaxed);
-    }
-    static WANTED: AtomicU32 = AtomicU32::new(0);
-    static OTHERS: AtomicU32 = AtomicU32::new(0);
-
-    /// No other test uses these signals.
-    #[test]
-    fn only_a_signal_that_calls_back_ends_a_wait_and_all_reach_their_handlers() {
-        for signal in [libc::SIGVTALRM, libc::SIGPROF] {
-            // SAFETY: the handler only counts.
-            unsafe { libc::signal(signal, handler as *const () as libc::sighandler_t) };
-        }
-        // SAFETY: no arguments.
-        let waiter = unsafe { libc::pthread_self() };
-        // Not pthread_t itself, which is a pointer elsewhere.
-        let send = move |signal| {
-            // SAFETY: the waiter joins whoever sends.
-            unsafe { libc::pthread_kill(waiter, signal) };
+    fn an_end_or_an_alarm_that_does_not_ring_again_is_a_wish_at_once() {
+        let wanted = |handled, alarm_is_set: bool| {
+            let mut recall = unwatched();
+            recall.learn(handled, Instant::now(), || alarm_is_set);
+            recall.wanted()
         };
-        let news = News::default();
-        for (signal, time) in [(libc::SIGPROF, 10 * MOMENT), (libc::SIGVTALRM, Duration::from_secs(60))] {
-            let mut recall = Recall::begins();
-            let over = AtomicU32::new(0);
-            std::thread::scope(|scope| {
-                scope.spawn(|| {
-                    while over.load(Relaxed) == 0 {
-                        send(signal);
-                        std::thread::sleep(Duration::from_millis(10));
-                    }
-                });
-                recall.wait(&news, news.known(), time);
-                over.store(1, Relaxed);
-            });
-            assert_eq!(recall.wanted(), signal == libc::SIGVTALRM);
-        }
-        assert!(WANTED.load(Relaxed) >= TIMES && OTHERS.load(Relaxed) >= 5);
+        let (end, alarm) = (Handled { ends: 1, ..Handled::default() }, Handled { alarms: 1, ..Handled::default() });
+        assert!(wanted(end, true) && wanted(end, false) && wanted(alarm, false));
+        assert!(!wanted(alarm, true) && !wanted(Handled::default(), false));
+    }
+
+    #[test]
+    fn a_wait_without_a_signal_is_as_long_as_it_was_to_be_and_ends_with_its_news() {
+        let mut recall = Recall::begins();
+        let (news, began) = (News::default(), Instant::now());
+        recall.wait(&news, news.known(), 2 * MOMENT);
+        assert!(began.elapsed() >= 2 * MOMENT && !recall.wanted());
+        let known = news.known();
+        news.tell_all();
+        recall.wait(&news, known, Duration::from_secs(60));
+        assert!(began.elapsed() < Duration::from_secs(30));
     }
 }

@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, ffi::CStr, net::SocketAddr};
 
-use super::{current, floor};
+use super::{current, floor, stack};
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
@@ -27,6 +27,16 @@ pub fn target() -> Option<SocketAddr> {
 /// The endpoint whose connection this thread opens just now.
 pub fn connecting() -> Option<u16> {
     CONNECTING.try_with(Cell::get).ok().flatten()
+}
+
+/// Is a connect of the library under way in this thread? Not if a signal handler has left that connect by a jump: then it is
+/// forgotten.
+pub fn is_connecting() -> bool {
+    if connecting().is_some() && stack::was_left() {
+        forget();
+        stack::forget();
+    }
+    connecting().is_some()
 }
 
 /// The endpoint whose connection this thread opens to `peer` just now. A signal handler may connect, too, and elsewhere.

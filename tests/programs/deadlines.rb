@@ -6,6 +6,7 @@
 #   connect_within SECONDS N HOST
 #   begin N SQL             begun: the same on a thread of its own
 #   begin_within SECONDS N SQL
+#   trap                    trapped: SIGTERM ends it with the code 3
 #   busy                    busy: further threads compute and sleep from now on
 #   kill                    killed, once that thread has ended
 #   value                   the thread's answer
@@ -51,6 +52,9 @@ $stdin.each_line(chomp: true) do |line|
       when "begin_within"
         thread = Thread.new { within.call(rest) }
         "begun"
+      when "trap"
+        Signal.trap("TERM") { exit 3 }
+        "trapped"
       when "busy"
         2.times { Thread.new { loop { 1 + 1 } } }
         2.times { Thread.new { loop { sleep 0.01 } } }

@@ -5,6 +5,8 @@
  *   storm N     N statements, each on a connection that was ended before; every tenth round also a fresh connection and a
  *               prepared statement: "stormed" | what went wrong
  *   query SQL   ok | error NUMBER
+ *   told        how many SIGTERM came
+ *   blocked     the numbers of the signals that it blocks, or "none"
  *   handled     whether handlers ran, and how many of their sockets were not as they had left them */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,7 +30,7 @@ static char **words;
 static MYSQL *mysql, *administrator;
 static int listener;
 static struct sockaddr_in here;
-static volatile sig_atomic_t handled, touched, noted;
+static volatile sig_atomic_t handled, touched, noted, told;
 
 static int option(int fd, int level, int name)
 {
@@ -62,6 +64,23 @@ static void note(int signal)
 {
     (void)signal;
     noted++;
+}
+
+static void be_told(int signal)
+{
+    (void)signal;
+    told++;
+}
+
+static void say_what_is_blocked(void)
+{
+    sigset_t mask;
+    int any = 0;
+    sigprocmask(SIG_BLOCK, NULL, &mask);
+    for (int signal = 1; signal < 65; signal++)
+        if (sigismember(&mask, signal) == 1)
+            any += printf("%d ", signal);
+    printf(any ? "\n" : "none\n");
 }
 
 static MYSQL *open_on(const char *host)
@@ -155,7 +174,7 @@ static void storm(int rounds)
 
 int main(int count, char **given)
 {
-    struct sigaction action = {.sa_handler = use_sockets}, other = {.sa_handler = note};
+    struct sigaction action = {.sa_handler = use_sockets}, other = {.sa_handler = note}, end = {.sa_handler = be_told};
     static char stack[16384];
     stack_t aside = {.ss_sp = stack, .ss_size = sizeof stack};
     socklen_t length = sizeof here;
@@ -172,13 +191,16 @@ int main(int count, char **given)
     getsockname(listener, (struct sockaddr *)&here, &length);
     /* As the JVM and Ruby have it: handlers run on a small stack of their own. */
     sigaltstack(&aside, NULL);
-    action.sa_flags = other.sa_flags = SA_ONSTACK | (strcmp(words[7], "restart") == 0 ? SA_RESTART : 0);
+    action.sa_flags = other.sa_flags = end.sa_flags = SA_ONSTACK | (strcmp(words[7], "restart") == 0 ? SA_RESTART : 0);
     sigaction(SIGALRM, &action, NULL);
     sigaction(SIGUSR2, &other, NULL);
     sigaction(SIGPROF, &other, NULL);
     sigaction(SIGVTALRM, &other, NULL);
+    sigaction(SIGCHLD, &other, NULL);
+    sigaction(SIGWINCH, &other, NULL);
+    sigaction(SIGTERM, &end, NULL);
     administrator = open_on(words[2]);
-    every(ITIMER_REAL, 1000);
+    every(ITIMER_REAL, 3000);
     every(ITIMER_PROF, 1000);
     every(ITIMER_VIRTUAL, 1000);
     every_to_this_thread(SIGUSR2, 5000000);
@@ -198,7 +220,11 @@ int main(int count, char **given)
                 printf("error %u\n", mysql_errno(mysql));
             else
                 printf("ok\n");
-        } else
+        } else if (strcmp(line, "told") == 0)
+            printf("%d\n", (int)told);
+        else if (strcmp(line, "blocked") == 0)
+            say_what_is_blocked();
+        else
             printf("%s, touched %d\n", handled > 0 && noted > 0 ? "handled" : "not handled", (int)touched);
     }
     mysql_close(mysql);

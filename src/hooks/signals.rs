@@ -1,0 +1,268 @@
+//! Which handlers of the application ran while a thread of it was held.
+//!
+//! The kernel does not tell a thread which signal has interrupted it, nor that a handler ran between two system calls or in
+//! another thread. So, as long as a thread is held, a function of the library stands before the application's handlers of
+//! the few signals that may end a hold: it notes the signal and calls the application's function, with the flags, the mask
+//! and the stack that the application has chosen. Nothing is blocked, and no signal goes another way than without the
+//! library. When no thread is held any more, the application's own function is in its place again.
+//!
+//! The application may install a handler meanwhile: then the library's function is gone, and stays away. It may keep the
+//! library's function as the one from before, and call it later: that works for ever, since a signal's place is for one
+//! function of the application as long as the process lives.
+
+use std::{
+    ffi::{c_int, c_void},
+    mem::{self, MaybeUninit},
+    ptr,
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*},
+};
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    /// The program shall end, or look at something at once.
+    End,
+    /// A time is over.
+    Alarm,
+    /// Ruby wants a thread to return from C; it repeats that until the thread does.
+    Return,
+}
+
+/// A timer that ticks says nothing: of setitimer(2) by the kernel for SIGVTALRM (a profiler), of timer_create(2) for SIGALRM.
+fn wish(signal: c_int, code: c_int) -> Option<Wish> {
+    match signal {
+        libc::SIGALRM if code != libc::SI_TIMER => Some(Wish::Alarm),
+        libc::SIGVTALRM if code != libc::SI_KERNEL => Some(Wish::Return),
+        libc::SIGALRM | libc::SIGVTALRM => None,
+        _ => Some(Wish::End),
+    }
+}
+
+/// A signal before whose handler the library's function may stand.
+struct Place {
+    signal: c_int,
+    /// The application's function; 0: none was met yet.
+    handler: AtomicUsize,
+    /// It takes three arguments (SA_SIGINFO).
+    takes_info: AtomicBool,
+}
+
+static PLACES: [Place; 6] = [
+    Place::of(libc::SIGTERM),
+    Place::of(libc::SIGINT),
+    Place::of(libc::SIGQUIT),
+    Place::of(libc::SIGHUP),
+    Place::of(libc::SIGALRM),
+    Place::of(libc::SIGVTALRM),
+];
+
+/// A held thread, and how many handlers it has seen.
+struct Held {
+    /// Its number for the kernel; 0: this entry is free.
+    thread: AtomicI32,
+    counts: [AtomicU32; 3],
+}
+
+/// More threads than these are held without a look at signals.
+static HELD: [Held; 128] =
+    [const { Held { thread: AtomicI32::new(0), counts: [const { AtomicU32::new(0) }; 3] } }; 128];
+
+/// A thread changes handlers just now.
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// How many handlers ran that concern a held thread: in the thread itself, or anywhere if it is the main thread.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Handled {
+    pub ends: u32,
+    pub alarms: u32,
+    pub returns: u32,
+}
+
+/// A held thread is told of handlers as long as this lives.
+pub struct Watch {
+    held: &'static Held,
+    /// If not, another hold of this thread goes on: this one is a part of it, or a handler has interrupted it.
+    is_first: bool,
+}
+
+impl Watch {
+    /// For this thread. None: too many threads are held.
+    pub fn begin() -> Option<Self> {
+        let thread = this_thread();
+        if let Some(held) = HELD.iter().find(|held| held.thread.load(Relaxed) == thread) {
+            return Some(Watch { held, is_first: false });
+        }
+        let is_free = |held: &&Held| held.thread.compare_exchange(0, thread, AcqRel, Relaxed).is_ok();
+        let held = HELD.iter().find(is_free)?;
+        put_in_place();
+        Some(Watch { held, is_first: true })
+    }
+
+    pub fn handled(&self) -> Handled {
+        let [ends, alarms, returns] = [0, 1, 2].map(|at| self.held.counts[at].load(Acquire));
+        Handled { ends, alarms, returns }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.is_first {
+            self.held.thread.store(0, Release);
+            put_in_place();
+        }
+    }
+}
+
+/// This thread is not held: a handler has left its hold by a jump.
+pub fn forget_this_thread() {
+    let thread = this_thread();
+    for held in HELD.iter().filter(|held| held.thread.load(Relaxed) == thread) {
+        held.thread.store(0, Release);
+        put_in_place();
+    }
+}
+
+/// In a forked child: the parent's threads are not here.
+pub fn forget_all() {
+    HELD.iter().for_each(|held| held.thread.store(0, Relaxed));
+    BUSY.store(false, Release);
+}
+
+fn this_thread() -> c_int {
+    // SAFETY: no arguments, cannot fail; thread numbers fit a c_int (pid_max is 2^22 at most).
+    unsafe { libc::syscall(libc::SYS_gettid) as c_int }
+}
+
+/// Puts the library's function before the application's handlers if a thread is held, else away. One thread does it at a
+/// time, for all; a handler that comes here in the middle of it goes on without.
+fn put_in_place() {
+    while !BUSY.swap(true, AcqRel) {
+        let any = is_any_held();
+        for place in &PLACES {
+            if any { place.take() } else { place.give_back() }
+        }
+        BUSY.store(false, Release);
+        if is_any_held() == any {
+            return;
+        }
+    }
+}
+
+fn is_any_held() -> bool {
+    HELD.iter().any(|held| held.thread.load(Acquire) != 0)
+}
+
+impl Place {
+    const fn of(signal: c_int) -> Self {
+        Place { signal, handler: AtomicUsize::new(0), takes_info: AtomicBool::new(false) }
+    }
+
+    fn take(&self) {
+        let Some(theirs) = action(self.signal) else { return };
+        let (handler, takes_info) = (theirs.sa_sigaction, theirs.sa_flags & libc::SA_SIGINFO != 0);
+        if [libc::SIG_DFL, libc::SIG_IGN, OURS as *const () as usize].contains(&handler) {
+            return;
+        }
+        let known = self.handler.load(Acquire);
+        if known != 0 && (known, self.takes_info.load(Relaxed)) != (handler, takes_info) {
+            return;
+        }
+        self.takes_info.store(takes_info, Relaxed);
+        self.handler.store(handler, Release);
+        let mut ours = theirs;
+        ours.sa_sigaction = OURS as *const () as usize;
+        ours.sa_flags |= libc::SA_SIGINFO;
+        let replaced = set_action(self.signal, &ours);
+        // The application has installed another one in this very moment.
+        if let Some(other) = replaced.filter(|replaced| replaced.sa_sigaction != handler) {
+            set_action(self.signal, &other);
+        }
+    }
+
+    fn give_back(&self) {
+        let handler = self.handler.load(Acquire);
+        let ours = |action: &libc::sigaction| action.sa_sigaction == OURS as *const () as usize;
+        if let Some(mut action) = action(self.signal).filter(|action| handler != 0 && ours(action)) {
+            action.sa_sigaction = handler;
+            if !self.takes_info.load(Relaxed) {
+                action.sa_flags &= !libc::SA_SIGINFO;
+            }
+            set_action(self.signal, &action);
+        }
+    }
+}
+
+type Handler = extern "C" fn(c_int);
+type InformedHandler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+const OURS: InformedHandler = note_and_call;
+
+/// The library's function. It may be left by a jump of the application's.
+extern "C" fn note_and_call(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    let Some(place) = PLACES.iter().find(|place| place.signal == signal) else { return };
+    // SAFETY: the kernel's, or that of a handler of the application that calls the one from before; may be null there.
+    let code = unsafe { info.as_ref() }.map_or(libc::SI_USER, |info| info.si_code);
+    if let Some(wish) = wish(signal, code) {
+        note(wish);
+    }
+    let handler = place.handler.load(Acquire);
+    // SAFETY: the application's function for this signal, which has these arguments by its flags (sigaction(2)).
+    unsafe {
+        if place.takes_info.load(Relaxed) {
+            mem::transmute::<usize, InformedHandler>(handler)(signal, info, context);
+        } else {
+            mem::transmute::<usize, Handler>(handler)(signal);
+        }
+    }
+}
+
+fn note(wish: Wish) {
+    let thread = this_thread();
+    // SAFETY: no arguments, cannot fail.
+    let main = unsafe { libc::getpid() };
+    for held in &HELD {
+        let one = held.thread.load(Acquire);
+        if one != 0 && (one == thread || one == main && wish != Wish::Return) {
+            held.counts[wish as usize].fetch_add(1, AcqRel);
+        }
+    }
+}
+
+fn action(signal: c_int) -> Option<libc::sigaction> {
+    let mut action = MaybeUninit::uninit();
+    // SAFETY: nothing is set; `action` is initialised if the call succeeds.
+    unsafe { (libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) == 0).then(|| action.assume_init()) }
+}
+
+/// Returns the one from before.
+fn set_action(signal: c_int, action: &libc::sigaction) -> Option<libc::sigaction> {
+    let mut before = MaybeUninit::uninit();
+    // SAFETY: an action that the kernel gave, or the same with a function of ours; `before` is initialised on success.
+    unsafe { (libc::sigaction(signal, action, before.as_mut_ptr()) == 0).then(|| before.assume_init()) }
+}
+
+/// Is the application's alarm clock set (getitimer(2))? It ticks, or was set anew, perhaps by the handler that it has called.
+/// A clock that ticks has no time left from the moment that it rings until the kernel delivers the signal.
+pub fn alarm_is_set() -> bool {
+    let mut clock = MaybeUninit::<libc::itimerval>::zeroed();
+    // SAFETY: the kernel writes one itimerval; all zeros is one, too.
+    let clock = unsafe {
+        libc::syscall(libc::SYS_getitimer, libc::ITIMER_REAL, clock.as_mut_ptr());
+        clock.assume_init()
+    };
+    [clock.it_value, clock.it_interval].iter().any(|time| time.tv_sec != 0 || time.tv_usec != 0)
+}
+
+/// Does this thread run a handler on a stack of its own (sigaltstack(2))?
+pub fn on_alternate_stack() -> bool {
+    let mut stack = MaybeUninit::<libc::stack_t>::zeroed();
+    // SAFETY: nothing is set; the kernel writes one stack_t, for which all zeros is a value.
+    unsafe {
+        libc::sigaltstack(ptr::null(), stack.as_mut_ptr());
+        stack.assume_init().ss_flags & libc::SS_ONSTACK != 0
+    }
+}
+
+#[cfg(test)]
+#[path = "signals_tests.rs"]
+mod tests;
