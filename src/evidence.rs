@@ -19,6 +19,11 @@ pub const SERVER_LOST: u32 = 2013;
 pub const TLS_BROKEN: u32 = 2026;
 /// ER_CLIENT_INTERACTION_TIMEOUT of MySQL 8.0.24 and newer; on MariaDB ER_REFERENCED_TRG_DOES_NOT_EXIST.
 const CLIENT_INTERACTION_TIMEOUT: u32 = 4031;
+/// ER_UNKNOWN_COM_ERROR.
+pub const UNKNOWN_COMMAND: u32 = 1047;
+/// How a Galera node begins that has lost its cluster, or is told to serve nobody: with a command that it does know (MariaDB
+/// manual, "MariaDB Galera Cluster - Known Limitations"). No server translates it.
+const WITHOUT_CLUSTER: &[u8] = b"WSREP has not yet prepared node";
 /// CR_SERVER_LOST_EXTENDED.
 pub const SERVER_LOST_EXTENDED: u32 = 2055;
 
@@ -34,6 +39,7 @@ pub fn of_error(number: u32, text: &[u8]) -> Option<Evidence> {
         CLIENT_INTERACTION_TIMEOUT if holds(text, b"wait_timeout") && holds(text, b"interactive_timeout") => {
             Some(Evidence::NotSent)
         }
+        UNKNOWN_COMMAND if text.starts_with(WITHOUT_CLUSTER) => Some(Evidence::Unready),
         SERVER_GONE => Some(Evidence::NotSent),
         // 1927 is MariaDB's ER_CONNECTION_KILLED: the statement may have got anywhere.
         SERVER_LOST | SERVER_LOST_EXTENDED | TLS_BROKEN | 1927 => Some(Evidence::Unknown),
@@ -59,7 +65,7 @@ fn holds(text: &[u8], words: &[u8]) -> bool {
 
 /// After this error the connection is of no use any more.
 pub fn ends_connection(evidence: Evidence) -> bool {
-    !matches!(evidence, Evidence::ReadOnly)
+    !evidence.is_refusal()
 }
 
 /// The option named between quotes or spaces is `read-only`, `read_only`, `super-read-only` or `super_read_only`,
@@ -98,6 +104,15 @@ mod tests {
                 format!("The MySQL server is running with the {option} option so it cannot execute this statement");
             let expected = None;
             assert_eq!(of_error(1290, text.as_bytes()), expected, "{option}");
+        }
+    }
+
+    #[test]
+    fn a_galera_node_that_has_lost_its_cluster_is_told_from_a_command_that_no_server_knows() {
+        let without_cluster = b"WSREP has not yet prepared node for application use";
+        assert_eq!(of_error(1047, without_cluster), Some(Evidence::Unready));
+        for text in [&b"Unknown command"[..], b"WSREP", b"no WSREP has not yet prepared node"] {
+            assert_eq!(of_error(1047, text), None);
         }
     }
 

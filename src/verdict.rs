@@ -10,6 +10,9 @@ use crate::sql::{Statement, TransactionEffect};
 pub enum Evidence {
     /// The server answered ERR because it is read-only (1290 with a read-only text, 1836).
     ReadOnly,
+    /// The server answered ERR before it began the statement, because it serves nobody just now: a Galera node that has lost
+    /// its cluster. The connection stays, and so does a transaction that is open on it.
+    Unready,
     /// The server answered ERR because it is going away (1053, 1077, 1079, 3032), perhaps in the middle of the statement:
     /// it rolls back what a transaction covers, and a table without transactions keeps the rows that were changed by then.
     GoingAway,
@@ -19,6 +22,13 @@ pub enum Evidence {
     Unknown,
     /// Rows had already reached the application.
     Partial,
+}
+
+impl Evidence {
+    /// The server is there, and answered that it takes no such statement now.
+    pub fn is_refusal(self) -> bool {
+        matches!(self, Evidence::ReadOnly | Evidence::Unready)
+    }
 }
 
 /// What the statement's text tells (from the classifier).
@@ -93,7 +103,7 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
     use Evidence::*;
     // CALL and multi-statement texts may have done half of their work when ERR arrives.
     let evidence = match evidence {
-        ReadOnly | GoingAway if !class.atomic && !class.only_reads => {
+        ReadOnly | Unready | GoingAway if !class.atomic && !class.only_reads => {
             if session.pinned {
                 return Action::PassOn;
             }
@@ -103,7 +113,7 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
     };
     if session.pinned {
         return match evidence {
-            ReadOnly => Action::PassOnThenLost,
+            ReadOnly | Unready => Action::PassOnThenLost,
             // The server is gone and the session with it: only the application can build a new one.
             _ => Action::SurfaceLossStayLost,
         };
@@ -112,11 +122,11 @@ pub fn verdict(evidence: Evidence, class: Class, session: Session, incumbent: In
     match (evidence, session.in_transaction) {
         (Partial, false) => Action::SurfaceLoss,
         (Partial, true) => Action::SurfaceLossStayLost,
-        (ReadOnly, false) => Action::RunAgain,
+        (ReadOnly | Unready, false) => Action::RunAgain,
         // It was read-only for a moment, and refused one statement: its transaction has lost nothing. What commits is
         // another matter, since a server rolls back what it does not commit.
-        (ReadOnly, true) if session.still_open && !class.commits => Action::RunAgain,
-        (ReadOnly, true) => replay_or_victim,
+        (ReadOnly | Unready, true) if session.still_open && !class.commits => Action::RunAgain,
+        (ReadOnly | Unready, true) => replay_or_victim,
         (NotSent, false) => Action::RunAgain,
         // A COMMIT with nothing open has nothing to do.
         (GoingAway, false) if class.only_reads || class.vouched || class.is_commit => Action::RunAgain,
@@ -163,10 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn rejected_as_read_only_runs_again_whatever_the_statement() {
+    fn rejected_as_read_only_or_before_it_began_runs_again_whatever_the_statement() {
         for class in [READ, WRITE, VOUCHED] {
             for incumbent in [Healthy, Replaced] {
                 row(E::ReadOnly, class, incumbent, [RunAgain, Replay, Victim]);
+                row(E::Unready, class, incumbent, [RunAgain, Replay, Victim]);
             }
         }
     }
@@ -268,14 +279,16 @@ mod tests {
 
     #[test]
     fn call_and_multi_statement_texts_count_as_unanswered_writes_when_rejected() {
-        for evidence in [E::ReadOnly, E::GoingAway] {
+        for evidence in [E::ReadOnly, E::Unready, E::GoingAway] {
             row(evidence, CALL, Replaced, [SurfaceLoss, Replay, Victim]);
         }
     }
 
     #[test]
     fn a_pinned_session_gets_the_original_error_and_is_then_reported_lost() {
-        assert_eq!(verdict(E::ReadOnly, WRITE, PINNED, Replaced), PassOnThenLost);
+        for evidence in [E::ReadOnly, E::Unready] {
+            assert_eq!(verdict(evidence, WRITE, PINNED, Replaced), PassOnThenLost);
+        }
         for evidence in [E::GoingAway, E::NotSent, E::Unknown, E::Partial] {
             assert_eq!(verdict(evidence, WRITE, PINNED, Replaced), SurfaceLossStayLost);
         }

@@ -7,7 +7,7 @@ set -eu
 
 tree=$(cd "$(dirname "$0")/../.." && pwd)
 roots=$tree/.roots
-packages="gcc g++ libc6-dev nftables openssl mariadb-server mariadb-client libmariadb-dev ruby ruby-mysql2 ruby-activerecord
+packages="gcc g++ libc6-dev nftables openssl mariadb-server mariadb-client libmariadb-dev galera-4 rsync ruby ruby-mysql2 ruby-activerecord
     python3 python3-mysqldb libdbd-mysql-perl valgrind debootstrap passenger puma unicorn php-fpm php-mysql gunicorn
     busybox-static libcap2-bin libjemalloc2 libfaketime openjdk-17-jdk-headless musl-tools procps"
 # What only `make bench` needs: its workload, its peer, and the count of instructions.

@@ -4,11 +4,12 @@
 use crate::{Error, Result};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
 
 const PROVIDER: &str = "/usr/lib/galera/libgalera_smm.so";
+const NOBODY: u32 = 65534;
 /// A node that is not heard from is given up within some two seconds, not within fifteen.
 const TIMES: &str = "pc.recovery=false;evs.keepalive_period=PT0.3S;evs.inactive_check_period=PT0.3S;\
     evs.suspect_timeout=PT1.5S;evs.inactive_timeout=PT3S;evs.install_timeout=PT3S";
@@ -21,7 +22,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    /// Makes the data directory what rsync's daemon can write into, and nothing beside it what it can read.
+    /// Makes the server's directory what rsync's daemon can reach the data in, and nothing beside that what it can read.
     pub(crate) fn prepare(&self, ground: &Path, directory: &Path) -> Result<()> {
         if !Path::new(PROVIDER).exists() {
             return Err(Error::Missing { what: "Galera", path: PROVIDER.into() });
@@ -31,7 +32,7 @@ impl Member {
         for (path, mode) in [(&own, 0o700), (&ground.to_owned(), 0o711), (&directory.to_owned(), 0o711)] {
             open_to(path, mode)?;
         }
-        open_all(&directory.join("data"))
+        Ok(())
     }
 
     pub(crate) fn apply(&self, first: bool, command: &mut Command) {
@@ -52,12 +53,20 @@ impl Member {
     }
 }
 
+/// Makes the data directory in a server's directory what rsync's daemon can write into, with all that the server has made in it.
+pub(crate) fn open_data(directory: &Path) -> Result<()> {
+    open_all(&directory.join("data"))
+}
+
 fn open_to(path: &Path, mode: u32) -> Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).map_err(Error::file("open up", path))
 }
 
 fn open_all(path: &Path) -> Result<()> {
     open_to(path, 0o777)?;
+    // It sets the group of what it finds, which only the owner may. Only root can give files away, and only root's daemon
+    // runs as another user.
+    let _ = chown(path, Some(NOBODY), Some(NOBODY));
     if !path.is_dir() {
         return Ok(());
     }

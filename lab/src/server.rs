@@ -2,7 +2,7 @@
 
 use crate::child::{self, Kept};
 use crate::cut::Cut;
-use crate::galera::Member;
+use crate::galera::{self, Member};
 use crate::slot::PORT;
 use crate::{Error, Flavor, Result, template, wait};
 use nix::sys::signal::Signal;
@@ -372,6 +372,7 @@ impl Server {
             .stdout(log)
             .stderr(errors);
         if let Some(member) = self.member.get() {
+            galera::open_data(&self.directory)?;
             member.apply(first, &mut command);
         }
         let ahead = self.clock_ahead.load(Ordering::Relaxed);

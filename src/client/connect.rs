@@ -170,11 +170,13 @@ impl Plan {
         let pulse = self.endpoint.pulse();
         let peer = { guest.state().peer };
         let here = self.endpoint.incumbent() == peer;
-        // Where getaddrinfo led to a writable server, the connection would stay without this library.
-        let led = !here
-            && probe::ask(guest) == Writability::Writable
-            && peer.is_some_and(|peer| self.endpoint.adopt_where_led(peer));
-        if led {
+        // Where getaddrinfo led to a writable server, the connection would stay without this library. The server becomes the
+        // incumbent unless the name means the present one too.
+        let stays = |peer| {
+            probe::ask_in_time(guest, peer) == Writability::Writable
+                && (self.endpoint.adopt_where_led(peer) || self.endpoint.on_connect(peer))
+        };
+        if !here && peer.is_some_and(stays) {
             self.endpoint.after_replays();
             guest.state().pulse = self.endpoint.pulse();
             return;

@@ -59,8 +59,8 @@ fn is_for_now(number: u32, text: &[u8]) -> bool {
         // ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB: an operator's ACCOUNT LOCK, with which switchovers keep
         // applications out for a moment. No server counts attempts at such an account.
         3118 | 4151 => true,
-        // ER_UNKNOWN_COM_ERROR of a Galera node that is not in the primary component.
-        1047 => true,
+        // Said by a Galera node that is not in the primary component.
+        evidence::UNKNOWN_COMMAND => true,
         // ER_SERVER_ISNT_AVAILABLE, and a server that is going away or read-only (an init_command may write).
         3168 => true,
         _ => evidence::of_error(number, text).is_some(),

@@ -21,7 +21,7 @@ use crate::{
     },
     endpoint::{
         Pulse,
-        prober::{Need, Prober, Refusal, Undialled, Whose, Writability},
+        prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
     hooks::{current, ending, resolver, steer},
@@ -241,6 +241,13 @@ pub fn was_left(guest: &Guest, question: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Asks the connected server `peer` whether it accepts writes. A server that takes longer than a second to say so ends the
+/// connection, on which nothing is under way.
+pub fn ask_in_time(guest: &Guest, peer: SocketAddr) -> Writability {
+    let _question = guest.endpoint().asking(peer, Some(guest.native.fd()), ANSWER_WITHIN);
+    ask(guest)
 }
 
 /// Asks the connected server whether it accepts writes, and whether it serves at all.

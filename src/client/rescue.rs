@@ -114,7 +114,7 @@ impl Guest {
             decided: None,
             latest: evidence,
             gone: false,
-            spacing: self.spacing_before(peer, evidence == Evidence::ReadOnly),
+            spacing: self.spacing_before(peer, evidence.is_refusal()),
         };
         loop {
             let late = !attempts.begin() || fallen.decided.is_some() && self.time_left(attempts).is_zero();
@@ -161,9 +161,11 @@ impl Guest {
         };
         if fallen.latest == Evidence::ReadOnly {
             endpoint.on_refused_write(generation);
-            if let Some(server) = peer.0 {
-                endpoint.on_asked(server, false);
-            }
+        }
+        if fallen.latest.is_refusal()
+            && let Some(server) = peer.0
+        {
+            endpoint.on_asked(server, false);
         }
         endpoint.suspect(generation);
 
@@ -175,7 +177,7 @@ impl Guest {
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
         let need = match () {
-            () if fallen.in_transaction || fallen.evidence == Evidence::ReadOnly => Need::Writer,
+            () if fallen.in_transaction || fallen.evidence.is_refusal() => Need::Writer,
             () if class.only_reads => Need::Reads,
             () if class.atomic => Need::Attempt,
             () => Need::Writer,
@@ -191,7 +193,7 @@ impl Guest {
         let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
         let healthy = peer == Some(found.address) && !lent.restarted && !gone && found.writable;
-        if healthy && fallen.latest == Evidence::ReadOnly {
+        if healthy && fallen.latest.is_refusal() {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * attempts.made());
         }
@@ -201,7 +203,7 @@ impl Guest {
             Some(Action::Replay) if healthy && evidence::ends_connection(fallen.latest) => Action::Victim,
             Some(action) => action,
             None => {
-                let refused = fallen.evidence == Evidence::ReadOnly && fallen.in_transaction && !lent.fresh;
+                let refused = fallen.evidence.is_refusal() && fallen.in_transaction && !lent.fresh;
                 let still_open = refused && self.transaction_is_open();
                 let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false, still_open };
                 let action = verdict(fallen.evidence, class, session, incumbent);

@@ -1,4 +1,4 @@
-//! An open connection whose server the name has left out: it may stay there for a while.
+//! An open connection to a server that is not the incumbent, or that the name has left out: it may stay there.
 
 use super::{
     handle::Guest,
@@ -10,8 +10,9 @@ use crate::endpoint::{
 };
 
 impl Guest {
-    /// Before a statement is sent: does the name mean other servers, and does this open connection stay where it is all the
-    /// same? It asks its own server, so that it waits for no other connection.
+    /// Before a statement is sent: the name means other servers, or this connection is open to one of several that it means.
+    /// Does it stay where it is? It asks its own server, so that it waits for no other connection, and so that what becomes of
+    /// another server does not move it.
     pub(super) fn stays_where_it_is(&self) -> bool {
         let endpoint = self.endpoint();
         let peer = { self.state().peer };
@@ -19,9 +20,11 @@ impl Guest {
         let stays = match endpoint.stay(peer) {
             None => false,
             Some(Stay::Sends) => true,
-            Some(Stay::Asks) => match probe::ask(self) {
+            Some(Stay::Asks) => match probe::ask_in_time(self, peer) {
                 Writability::Writable => {
-                    endpoint.on_asked(peer, true);
+                    if !endpoint.adopt_where_led(peer) {
+                        endpoint.on_asked(peer, true);
+                    }
                     true
                 }
                 Writability::ReadOnly | Writability::Unfit | Writability::Lost => {

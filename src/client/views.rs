@@ -15,8 +15,7 @@ impl Guest {
     /// in doubt, yes.
     pub(super) fn may_write_by_a_view(&self, evidence: Evidence, statement: &Statement) -> bool {
         let text = self.state().failing.take();
-        if evidence == Evidence::NotSent || evidence == Evidence::ReadOnly || statement.vouched || is_command(statement)
-        {
+        if evidence == Evidence::NotSent || evidence.is_refusal() || statement.vouched || is_command(statement) {
             return false;
         }
         let Some(question) = text.and_then(|text| question(&text)) else { return true };

@@ -3,14 +3,16 @@
 //! `read_only` and `innodb_read_only` (MariaDB 12 says OFF and ON); `offline_mode` of MySQL, which lets privileged accounts in
 //! and nobody else; and of a Galera node whether it is part of its cluster: a node that is not executes no statement on a
 //! table (error 1047), and still answers that it is not read-only (MySQL manual, "Server System Variables"; Galera
-//! documentation, `wsrep_ready`).
+//! documentation, `wsrep_ready`). Nor does one that its operator has told to (`wsrep_reject_queries`). With `wsrep_sync_wait` a node waits before each SELECT until it knows what the others know;
+//! this question is about the node alone and does not wait.
 
 use super::{handle::Guest, layout::native::Reply};
-use crate::endpoint::prober::Writability;
+use crate::{endpoint::prober::Writability, evidence, verdict::Evidence};
 
 /// The most that is asked of each family first.
 const MARIADB: [&[u8]; 3] = [
-    b"SELECT @@global.read_only, @@global.innodb_read_only, 0, @@global.wsrep_on",
+    b"SET STATEMENT wsrep_sync_wait=0 FOR SELECT @@global.read_only, @@global.innodb_read_only, \
+        @@global.wsrep_reject_queries <> 'NONE', @@global.wsrep_on",
     b"SELECT @@global.read_only, @@global.innodb_read_only",
     b"SELECT @@global.read_only",
 ];
@@ -47,6 +49,9 @@ pub fn ask(guest: &Guest) -> Writability {
                 };
             }
             Err(failure) if failure.number == UNKNOWN_VARIABLE => {}
+            Err(failure) if evidence::of_error(failure.number, &failure.text) == Some(Evidence::Unready) => {
+                return Writability::Unfit;
+            }
             // Any other answer is no proof of writability; a lost connection is told apart by its socket.
             Ok(Reply::Done { .. }) | Err(_) => break,
         }
@@ -73,7 +78,8 @@ fn is_off(value: &Value) -> bool {
     matches!(value.as_deref(), Some(b"0" | b"OFF"))
 }
 
-/// `read_only`, `innodb_read_only`, `offline_mode`, `wsrep_on`, as far as the server has them.
+/// `read_only`, `innodb_read_only`, whether it refuses to serve (`offline_mode`, `wsrep_reject_queries`), `wsrep_on`, as far as
+/// the server has them.
 fn read(row: &[Value]) -> Row {
     let is_on = |at: usize| row.get(at).is_some_and(|value| !is_off(value));
     match () {

@@ -1,5 +1,8 @@
-//! Former incumbents that still accept writes, as far as is known: the connections that are open there may stay for a
-//! while.
+//! Servers beside the incumbent that still accept writes, as far as is known: the connections that are open there may stay,
+//! for a while or for good.
+//!
+//! One kind are servers that the name means beside the incumbent (a load balancer, Galera). The other kind are former
+//! incumbents.
 //!
 //! DNS left such a server out and named another one that was verified, so lost and new connections went there at once, as
 //! they would without this library. An open connection would have stayed without this library, too, and DNS may flap: so it
@@ -21,7 +24,7 @@ struct Server {
     ask_at: Instant,
 }
 
-/// What an open connection to a former incumbent does before its next statement.
+/// What an open connection to a server beside the incumbent does before its next statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stay {
     /// It sends the statement where it is.
@@ -40,11 +43,15 @@ impl Kept {
         Kept(Vec::new())
     }
 
-    /// `address` is not the incumbent any more, and never said that it is read-only. It is asked before the next statement
-    /// there: a new connection may have found the writer elsewhere before any other one was refused.
+    /// `address` is not the incumbent, and has not said that it is read-only. It is asked before the next statement there: a
+    /// new connection may have found the writer elsewhere before any other one was refused.
     pub fn keep(&mut self, address: SocketAddr, left_out_since: Option<Instant>, now: Instant) {
         self.forget(address);
         self.0.push(Server { address, left_out_since, ask_at: now });
+    }
+
+    pub fn has(&self, address: SocketAddr) -> bool {
+        self.0.iter().any(|server| server.address == address)
     }
 
     /// `address` is the incumbent again, or is no writer any more.

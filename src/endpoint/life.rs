@@ -274,9 +274,16 @@ impl Life {
         self.names.on_resolver_asked(now);
     }
 
-    /// What a connection does that is open to `address`, which the name has left out; `None`: nothing lets it stay there.
+    /// What a connection does that is open to `address`, which is not the incumbent or which the name has left out; `None`:
+    /// nothing lets it stay there.
     pub fn stay(&mut self, address: SocketAddr, now: Instant, settle: Duration) -> Option<Stay> {
-        if Some(address) != self.incumbent {
+        if let Some(incumbent) = self.incumbent.filter(|incumbent| *incumbent != address) {
+            // One name for several servers: what becomes of the incumbent is no business of a connection that is open to
+            // another one of them.
+            let led = self.are_alike(address, incumbent) || self.may_adopt_led(address);
+            if led && !self.kept.has(address) {
+                self.kept.keep(address, None, now);
+            }
             return self.kept.stay(address, now, settle);
         }
         if self.phase != Phase::Suspect || !self.leaves_out_incumbent() || self.name_has_moved(now, settle) {

@@ -4,9 +4,13 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use super::topology::Topology;
+
+/// A server that takes longer to say whether it is read-only is looked away from.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// A connection that can be pointed at another server: what a front end lends to the search.
 pub trait Prober {

@@ -13,7 +13,7 @@ use rustix_futex_sync::MutexGuard;
 use super::{
     Endpoint, State,
     life::{Caller, Phase},
-    prober::{Prober, Undialled, Writability},
+    prober::{ANSWER_WITHIN, Prober, Undialled, Writability},
     silence::GAP,
 };
 use crate::{
@@ -44,9 +44,7 @@ const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
 const PATIENCE_RATIO: u32 = 2;
 /// A look at a few servers is over by then, unless one of them gives no answer.
 const STUCK: Duration = Duration::from_secs(3);
-/// A server that takes longer to say whether it is read-only is looked away from; sooner when it is known not to be the
-/// writer, since others wait for another one.
-const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+/// A server that is known not to be the writer is looked away from sooner, since others wait for another one.
 const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// A login that failed after this long was waiting for an answer; a refusal comes at once.
 const SLOW: Duration = Duration::from_millis(500);
@@ -213,6 +211,8 @@ impl Endpoint {
         let configured = state.configured.addresses(port).into_iter().map(|server| (server, true));
         let mut others: Vec<_> = named.chain(configured).collect();
         others.retain(|(server, _)| Some(*server) != incumbent);
+        // If it is open to one of them, it stays there if it can.
+        others.sort_by_key(|(server, _)| Some(*server) != standing);
         let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         // Another one of this process has just waited for it in vain.
         let known_mute = incumbent.is_some_and(|incumbent| state.silence.missed_lately(incumbent));
