@@ -292,6 +292,35 @@ fn an_open_connection_stays_on_the_former_incumbent_until_settle_or_until_it_is_
 }
 
 #[test]
+fn an_open_connection_stays_on_a_server_that_the_name_means_beside_the_incumbent_whatever_becomes_of_that() {
+    let now = Instant::now();
+    let ips = |last: &[u8]| last.iter().map(|last| address(*last).ip()).collect::<Vec<_>>();
+    let mut life = steady_on(1, now);
+    assert_eq!(life.stay(address(2), now, SETTLE), None, "DNS does not name it");
+    life.on_answer(ips(&[1, 2, 3]), now);
+    life.on_failure(life.generation());
+    life.on_incumbent_unfit(now);
+    assert_eq!(life.stay(address(1), now, SETTLE), None);
+    for server in [2, 3] {
+        assert_eq!(life.stay(address(server), now, SETTLE), Some(Stay::Asks));
+        assert_eq!(life.stay(address(server), now, SETTLE), Some(Stay::Sends), "one has asked for all");
+    }
+    life.adopt(address(2), now);
+    assert_eq!(life.stay(address(3), later(now, 1), SETTLE), Some(Stay::Asks));
+    life.on_kept_unfit(address(3));
+    assert_eq!(life.stay(address(3), later(now, 1), SETTLE), Some(Stay::Asks), "each one is told by its own server");
+}
+
+#[test]
+fn an_open_connection_stays_where_the_name_leads_once_it_has_left_the_incumbent_out() {
+    let now = Instant::now();
+    let mut life = steady_on(1, now);
+    life.on_answer(vec![address(2).ip(), address(3).ip()], now);
+    assert_eq!(life.stay(address(3), now, SETTLE), Some(Stay::Asks));
+    assert!(life.may_adopt_led(address(3)) && life.stay(address(4), now, SETTLE).is_none());
+}
+
+#[test]
 fn nothing_stays_on_an_incumbent_that_was_found_unfit() {
     let now = Instant::now();
     let mut life = left_out(now);
