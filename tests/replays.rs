@@ -27,7 +27,7 @@ on_both! { with_table;
     a_replay_that_waits_for_a_lock_ends_with_its_calls_time
     a_savepoint_before_the_first_statement_is_carried_over
     a_statement_refused_for_a_moment_runs_again_in_its_open_transaction
-    rows_whose_ids_would_be_otherwise_apart_make_a_victim
+    rows_whose_ids_would_be_others_make_a_victim
     several_rows_keep_their_ids_where_the_servers_agree
     a_lock_that_was_taken_as_a_mutex_is_not_regained_elsewhere
     two_snapshots_of_one_moment_are_not_exchanged_for_a_younger_one
@@ -216,8 +216,11 @@ mod proofs {
         assert_eq!(values.trim(), "inner,outer,inner,outer", "{}", puppet.stderr());
     }
 
-    pub fn rows_whose_ids_would_be_otherwise_apart_make_a_victim(lab: &Lab) {
-        lab.green().sql("SET GLOBAL auto_increment_increment = 3").unwrap();
+    pub fn rows_whose_ids_would_be_others_make_a_victim(lab: &Lab) {
+        for (server, offset) in [(lab.blue(), 1), (lab.green(), 2)] {
+            let set = "SET GLOBAL auto_increment_increment = 3, GLOBAL auto_increment_offset";
+            server.sql(&format!("{set} = {offset}")).unwrap();
+        }
         let three = "INSERT INTO t (v) VALUES ('a'), ('b'), ('c')";
         for cut in [false, true] {
             let mut puppet = Puppet::start(lab, &[]);

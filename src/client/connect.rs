@@ -161,6 +161,9 @@ impl Plan {
         } else {
             // What it is opened for may be a statement that would take somebody's id.
             let gives_way = writer && self.endpoint.expects_replays();
+            if writer && self.defended() {
+                guest.learn_spacing();
+            }
             let mut state = guest.state();
             (state.pulse, state.gives_way) = (pulse, gives_way);
         }
@@ -177,6 +180,7 @@ impl Plan {
                 && (self.endpoint.adopt_where_led(peer) || self.endpoint.on_connect(peer))
         };
         if !here && peer.is_some_and(stays) {
+            guest.learn_spacing();
             self.endpoint.after_replays();
             guest.state().pulse = self.endpoint.pulse();
             return;

@@ -141,6 +141,7 @@ impl Guest {
             && let Some(peer) = { self.state().peer }
         {
             endpoint.seen_writable(peer);
+            self.learn_spacing();
         }
         if endpoint.role() == Role::Unknown {
             return Next::Send;
@@ -258,9 +259,7 @@ impl Guest {
             return self.deliver(&server_gone(), 1, true);
         }
         if there {
-            if lent.fresh {
-                self.learn_spacing();
-            }
+            self.learn_spacing();
             endpoint.after_replays();
             self.state().pulse = endpoint.pulse();
         }

@@ -145,6 +145,7 @@ impl Lent<'_> {
         let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
         if !self.fresh {
             keep_statement_states(self.guest);
+            self.guest.keep_increment();
         }
         let outcome = native.reconnect(until.saturating_duration_since(Instant::now()));
         drop(steered);

@@ -445,6 +445,7 @@ impl Guest {
     /// Several rows of one statement would have other ids than the application reckons, or may have.
     fn spacing_differs(&self, fallen: &Fallen) -> bool {
         let concerned = self.state().session.transaction().is_some_and(|log| log.has_several_ids_at_once());
-        concerned && (fallen.spacing.is_none() || fallen.spacing != self.spacing())
+        let same = |before: Spacing| self.spacing().is_some_and(|now| now.is_as(before));
+        concerned && !fallen.spacing.is_some_and(same)
     }
 }

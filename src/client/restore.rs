@@ -23,6 +23,7 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
         guest.native.set_character_set(&reset.character_set)?;
         guest.native.reset_connection()?;
     }
+    guest.bring_increment()?;
     for step in steps {
         match step {
             Step::Text(text) => drop(guest.native.query(&text)?),

@@ -1,10 +1,13 @@
-//! Asking a server how far apart it generates ids.
+//! How far apart ids are generated in a session: asking its server, and seeing to it that a move changes nothing.
 
 use std::net::SocketAddr;
 
 use super::{
     handle::Guest,
-    layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
+    layout::{
+        native::{Failure, Reply},
+        sys::SERVER_STATUS_IN_TRANS,
+    },
 };
 use crate::endpoint::spacing::Spacing;
 
@@ -27,7 +30,8 @@ impl Guest {
     pub(super) fn learn_spacing(&self) {
         let peer = self.state().peer;
         let Some(server) = peer.filter(|server| self.endpoint().misses_spacing(*server)) else { return };
-        if self.sets_spacing() || self.state().session.awaits_transaction() {
+        let otherwise = { self.state().session.increment().is_some() } || self.sets_spacing();
+        if otherwise || self.state().session.awaits_transaction() {
             return;
         }
         if let Some(spacing) = self.spacing() {
@@ -42,8 +46,37 @@ impl Guest {
             () if !concerned => None,
             () if refused => self.spacing(),
             () if self.sets_spacing() => None,
-            () => self.endpoint().spacing(server?),
+            () => {
+                let spacing = self.endpoint().spacing(server?)?;
+                let increment = self.state().session.increment().unwrap_or(spacing.increment);
+                Some(Spacing { increment, ..spacing })
+            }
         }
+    }
+
+    /// The session is about to leave its server.
+    pub(super) fn keep_increment(&self) {
+        let peer = { self.state().peer };
+        let increment = peer.and_then(|server| self.endpoint().spacing(server)).map(|spacing| spacing.increment);
+        self.state().session.leaves(increment);
+    }
+
+    /// In a fresh session, before anything else runs in it: generated ids are as far apart as on the server that the session
+    /// began on, since the application may have asked for that there. What the application has set by itself comes later.
+    pub(super) fn bring_increment(&self) -> Result<(), Failure> {
+        let (brought, peer) = {
+            let state = self.state();
+            (state.session.increment(), state.peer)
+        };
+        let Some(brought) = brought else { return Ok(()) };
+        let here = self.spacing();
+        if let Some((server, spacing)) = peer.zip(here).filter(|(server, _)| self.endpoint().misses_spacing(*server)) {
+            self.endpoint().learn_spacing(server, spacing);
+        }
+        if here.is_none_or(|here| here.increment != brought) {
+            self.native.query(format!("SET SESSION auto_increment_increment = {brought}").as_bytes())?;
+        }
+        Ok(())
     }
 
     fn sets_spacing(&self) -> bool {

@@ -22,7 +22,9 @@ impl Guest {
             Some(Stay::Sends) => true,
             Some(Stay::Asks) => match probe::ask_in_time(self, peer) {
                 Writability::Writable => {
-                    if !endpoint.adopt_where_led(peer) {
+                    if endpoint.adopt_where_led(peer) {
+                        self.learn_spacing();
+                    } else {
                         endpoint.on_asked(peer, true);
                     }
                     true

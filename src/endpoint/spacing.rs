@@ -1,7 +1,8 @@
 //! How far apart generated ids are on which server (`auto_increment_increment`, `auto_increment_offset`).
 //!
 //! Of several rows that one INSERT makes the application is told the first id, and reckons the others. On a server with
-//! other settings (Galera changes them by itself) they come out otherwise.
+//! other settings (Galera changes them by itself) they come out otherwise. So a session that is moved keeps its increment. It
+//! does not keep its offset, which keeps the ids of one server apart from those of another.
 
 use std::net::SocketAddr;
 
@@ -12,6 +13,14 @@ use super::Endpoint;
 pub struct Spacing {
     pub increment: u64,
     pub offset: u64,
+}
+
+impl Spacing {
+    /// Do the ids of several rows follow each other in the same way? If each is the one after the last, the offset is of no
+    /// account (MySQL manual, `auto_increment_offset`).
+    pub fn is_as(self, other: Spacing) -> bool {
+        self.increment == other.increment && (self.increment == 1 || self.offset == other.offset)
+    }
 }
 
 /// Servers that are remembered.
@@ -63,6 +72,13 @@ impl Endpoint {
 mod tests {
     use super::*;
     use crate::endpoint::name::Name;
+
+    #[test]
+    fn the_offset_counts_where_ids_are_apart() {
+        let spacing = |increment, offset| Spacing { increment, offset };
+        assert!(spacing(1, 1).is_as(spacing(1, 2)) && spacing(5, 2).is_as(spacing(5, 2)));
+        assert!(!spacing(5, 1).is_as(spacing(5, 2)) && !spacing(1, 1).is_as(spacing(5, 1)));
+    }
 
     #[test]
     fn it_is_asked_for_once_for_each_writer_and_the_last_word_counts() {

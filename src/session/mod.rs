@@ -54,6 +54,9 @@ pub struct Session {
     /// `mysql_set_server_option`, its number.
     server_option: Option<i32>,
     journal: Journal,
+    /// `auto_increment_increment` as the session had it when it left the server that it began on. That of the server that it
+    /// was moved to may be another.
+    increment: Option<u64>,
     pins: Pins,
     /// SQL-level PREPARE.
     named: NamedStatements,
@@ -405,6 +408,17 @@ impl Session {
         let savepoints = self.leading.texts().filter(|_| self.transaction.is_none());
         let last = next.chain(savepoints).map(|text| Step::Text(text.to_vec()));
         self.journal.steps().cloned().chain(last)
+    }
+
+    /// The session leaves a server on which generated ids are so far apart (`None`: not known). What it brought there from a
+    /// server before that is what it keeps.
+    pub fn leaves(&mut self, increment: Option<u64>) {
+        self.increment = self.increment.or(increment);
+    }
+
+    /// How far apart generated ids are in it, unless it has not moved or the application has chosen that.
+    pub fn increment(&self) -> Option<u64> {
+        self.increment
     }
 
     /// The application has chosen how far apart its generated ids are, or may have.
