@@ -201,7 +201,8 @@ impl Session {
             self.in_vain |= !self.open && !answer.contains(" autocommit");
             return;
         }
-        self.in_vain = false;
+        // A SET puts nothing into it.
+        self.in_vain &= self.open && text.starts_with("SET ");
         if begins {
             self.held.remove(TABLE_LOCK);
         }
@@ -262,6 +263,8 @@ mod tests {
         assert!(
             after(&[failed]).began_in_vain() && !after(&[failed]).open() && !after(&[failed, done]).began_in_vain()
         );
+        let set = ("SET sql_mode = ''", Mark::Fragile, "[ok 0 0 0 -] utf8mb4 in-transaction");
+        assert!(after(&[failed, set]).began_in_vain() && !after(&[failed, set, done]).began_in_vain());
         let in_autocommit = ("INSERT INTO t VALUES (1)", Mark::Plain, "[error 1062 23000 …] utf8mb4 autocommit");
         assert!(!after(&[in_autocommit]).began_in_vain());
     }
