@@ -3,7 +3,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::*},
@@ -30,8 +30,11 @@ pub struct Slow {
 
 struct Shared {
     server: SocketAddr,
+    own: IpAddr,
     late: Mutex<Option<(Late, Duration)>>,
     closing: AtomicBool,
+    /// Greetings that are being kept back.
+    waiting: AtomicU32,
     /// Clients that were greeted, and hung up without a word: a server counts them.
     unanswered: AtomicU32,
     /// Clients that sent their login and hung up before its answer.
@@ -47,8 +50,10 @@ impl Slow {
         let listener = TcpListener::bind(address).expect("an address of the lab's own");
         let shared = Arc::new(Shared {
             server,
+            own: address.ip(),
             late: Mutex::new(None),
             closing: AtomicBool::new(false),
+            waiting: AtomicU32::new(0),
             unanswered: AtomicU32::new(0),
             given_up: AtomicU32::new(0),
         });
@@ -74,6 +79,11 @@ impl Slow {
         self.shared.unanswered.load(Relaxed)
     }
 
+    /// Connections whose greeting has not been passed on yet.
+    pub fn waiting(&self) -> u32 {
+        self.shared.waiting.load(Relaxed)
+    }
+
     /// Logins that were not waited for.
     pub fn given_up(&self) -> u32 {
         self.shared.given_up.load(Relaxed)
@@ -96,7 +106,7 @@ impl Shared {
             }
             let shared = Arc::clone(&self);
             thread::spawn(move || {
-                if let Ok(server) = TcpStream::connect(shared.server) {
+                if let Ok(server) = shared.connect() {
                     let _ = (client.set_nodelay(true), server.set_nodelay(true));
                     let _ = shared.forward(&client, &server);
                     let _ = (client.shutdown(Shutdown::Both), server.shutdown(Shutdown::Both));
@@ -105,12 +115,23 @@ impl Shared {
         }
     }
 
+    /// From an address of its own: servers count nothing of 127.0.0.1.
+    fn connect(&self) -> io::Result<TcpStream> {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        bind(&socket, &SocketAddr::new(self.own, 0))?;
+        connect(&socket, &self.server)?;
+        Ok(socket.into())
+    }
+
     fn forward(&self, mut client: &TcpStream, mut server: &TcpStream) -> io::Result<()> {
         let late = *self.late.lock().unwrap_or_else(PoisonError::into_inner);
         let pause = |which| late.filter(|(late, _)| *late == which).map_or(Duration::ZERO, |(_, pause)| pause);
         let mut bytes = [0; 4096];
         let length = server.read(&mut bytes)?;
+        self.waiting.fetch_add(1, Relaxed);
         thread::sleep(pause(Late::Greeting));
+        self.waiting.fetch_sub(1, Relaxed);
         client.write_all(&bytes[..length])?;
         let length = client.read(&mut bytes).unwrap_or(0);
         if length == 0 {

@@ -20,6 +20,12 @@ pub(crate) fn command(program: &OsStr, directory: &Path, dns: Ipv4Addr, own: &[(
     let kind = SandboxKind::of_this_machine()?;
     let binds = names::binds(Path::new("/"), directory, dns, own)?;
     let mut command = Command::new(program);
+    apart(&mut command, directory);
     Plan::new(kind, binds).apply(&mut command);
     Ok(command)
+}
+
+/// What a protected program writes down of servers for others stays in its lab: the next lab has the same addresses.
+fn apart(command: &mut Command, directory: &Path) {
+    command.env("POINTSMAN_STATE_DIR", directory);
 }

@@ -40,6 +40,8 @@ pub struct Server {
     starts_read_only: AtomicBool,
     /// Seconds by which its clock is ahead.
     clock_ahead: AtomicU64,
+    /// How many aborted handshakes of a host it forgives; zero: it counts none.
+    forgives: AtomicU64,
     process: Mutex<Option<Kept>>,
     cut: Mutex<Option<Cut>>,
     /// Its part in a Galera cluster, if it has one.
@@ -66,6 +68,7 @@ impl Server {
             connections,
             starts_read_only: AtomicBool::new(false),
             clock_ahead: AtomicU64::new(0),
+            forgives: AtomicU64::new(0),
             process: Mutex::new(None),
             cut: Mutex::new(None),
             member: OnceLock::new(),
@@ -82,6 +85,12 @@ impl Server {
     /// By how much its clock is ahead of the machine's. For starts from now on.
     pub fn set_clock_ahead(&self, by: Duration) {
         self.clock_ahead.store(by.as_secs(), Ordering::Relaxed);
+    }
+
+    /// It refuses a host with more aborted handshakes than that, as a server does that looks up its clients' names. For starts
+    /// from now on.
+    pub fn set_forgives(&self, handshakes: u64) {
+        self.forgives.store(handshakes, Ordering::Relaxed);
     }
 
     /// Ends the connection of a user that has been open for longest; new ones are welcome.
@@ -371,6 +380,11 @@ impl Server {
             .stdin(std::process::Stdio::null())
             .stdout(log)
             .stderr(errors);
+        let forgives = self.forgives.load(Ordering::Relaxed);
+        if forgives > 0 {
+            // A server that looks up no names counts nothing (MySQL manual, "Host Cache").
+            command.arg("--skip-name-resolve=OFF").arg(format!("--max-connect-errors={forgives}"));
+        }
         if let Some(member) = self.member.get() {
             galera::open_data(&self.directory)?;
             member.apply(first, &mut command);

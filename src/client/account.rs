@@ -1,6 +1,6 @@
 //! Which login a handle would make anew: two handles with the same number would be answered alike by the same server.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
 use once_cell::race::OnceBox;
 
@@ -14,9 +14,34 @@ pub fn number(login: [Option<&[u8]>; 2], plaintext: bool) -> u64 {
     SALT.get_or_init(|| Box::new(RandomState::new())).hash_one((login, plaintext)).max(1)
 }
 
+/// A number for such a login that is the same in each process of the host, and is written down there: eight bits of a hash are
+/// all that goes into it of the password. That tells a new password from an old one, nearly always, and helps nobody to
+/// find out either.
+pub fn number_for_all([user, password]: [Option<&[u8]>; 2], plaintext: bool) -> u64 {
+    hash((user, plaintext, hash((user, password)) as u8))
+}
+
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
+
+    #[test]
+    fn of_a_password_eight_bits_are_told_to_other_processes() {
+        let told = |user: &str, password: &str| number_for_all([Some(user.as_bytes()), Some(password.as_bytes())], true);
+        let numbers: HashSet<_> = (0..20_000).map(|password| told("app", &password.to_string())).collect();
+        assert_eq!(numbers.len(), 256);
+        assert_ne!(told("app", "one"), told("app", "two"));
+        assert_ne!(told("app", "one"), told("other", "one"));
+        assert_ne!(number_for_all([None, None], true), number_for_all([None, None], false));
+    }
 
     #[test]
     fn the_same_login_has_the_same_number_and_another_login_another_number() {

@@ -32,7 +32,12 @@ pub fn why(number: u32, text: &[u8], has_means: bool) -> Undialled {
 }
 
 fn refused(number: u32, why: String) -> Undialled {
-    Undialled::Refused(Refusal { whose: whose(number), why })
+    Undialled::Refused(Refusal { whose: whose(number), error: u16::try_from(number).unwrap_or(u16::MAX), why })
+}
+
+/// Had the other end accepted the connection when the login failed so?
+pub fn was_accepted(number: u32) -> bool {
+    !matches!(number, 2002 | 2003 | NO_SOCKET | 2005)
 }
 
 /// What the client library could not do depends on the options of a handle. So do ER_NOT_SUPPORTED_AUTH_MODE (an
@@ -85,30 +90,31 @@ mod tests {
     #[test]
     fn an_answer_about_the_login_is_told_from_a_server_that_takes_no_more_for_now() {
         for number in [1045, 1129, 1130, 1142, 1524, 1698, 1820, 1862, 3955, 4150] {
-            is(number, "no", |why| Undialled::Refused(Refusal { whose: Whose::Account, why }));
+            is_refused(number, "no", Whose::Account);
         }
         for number in [1040, 1047, 1053, 1158, 1203, 1226, 1836, 3032, 3118, 4151] {
             is(number, "not now", Undialled::NotNow);
         }
     }
 
-    fn of_the_handle(why: String) -> Undialled {
-        Undialled::Refused(Refusal { whose: Whose::Handle, why })
+    fn is_refused(number: u32, text: &str, whose: Whose) {
+        let (error, told) = (number as u16, format!("error {number}: {text}"));
+        assert_eq!(why(number, text.as_bytes(), true), Undialled::Refused(Refusal { whose, error, why: told }));
     }
 
     #[test]
     fn a_database_that_is_not_there_and_tls_that_is_wanted_speak_for_no_other_handle_of_the_account() {
         for number in [1044, 1049, 1251, 3159] {
-            is(number, "no", of_the_handle);
+            is_refused(number, "no", Whose::Handle);
         }
     }
 
     #[test]
     fn what_this_client_cannot_do_says_nothing_of_the_server() {
-        is(2026, "SSL connection error: SSL_CTX_set_default_verify_paths failed", of_the_handle);
-        is(2026, "TLS/SSL error: certificate verify failed", of_the_handle);
+        is_refused(2026, "SSL connection error: SSL_CTX_set_default_verify_paths failed", Whose::Handle);
+        is_refused(2026, "TLS/SSL error: certificate verify failed", Whose::Handle);
         for number in [2054, 2059, 2061] {
-            is(number, "Authentication plugin", of_the_handle);
+            is_refused(number, "Authentication plugin", Whose::Handle);
         }
         is(2004, "Can't create TCP/IP socket (24)", Undialled::NotTried);
         is(2003, "Can't connect to server on 'db.shop.example' (99)", Undialled::NotTried);

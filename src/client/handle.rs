@@ -22,7 +22,7 @@ use super::{
     state::{Pending, State},
 };
 use crate::{
-    endpoint::{Endpoint, Pulse, turn::Claim},
+    endpoint::{Endpoint, Pulse, logins::Login, turn::Claim},
     hooks::exchange::{self, Exchange, Waits},
     session::Session,
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin},
@@ -72,8 +72,8 @@ pub struct Handle {
     state: Mutex<State>,
     /// The server's id of the connection that the application opened.
     pub first_id: u64,
-    /// `account::number` of its login.
-    login: AtomicU64,
+    /// `account::number` and `account::number_for_all` of its login.
+    login: [AtomicU64; 2],
 }
 
 impl Handle {
@@ -84,7 +84,7 @@ impl Handle {
             position,
             managed,
             first_id: native.thread_id(),
-            login: AtomicU64::new(0),
+            login: Default::default(),
             inside: AtomicBool::new(false),
             rows: AtomicU8::new(NO_ROWS),
             unseen: AtomicBool::new(false),
@@ -103,12 +103,15 @@ impl Handle {
 
     /// What the application has logged in with.
     pub fn logs_in_as(&self, login: [Option<&[u8]>; 2]) {
-        self.login.store(account::number(login, self.plaintext.load(Relaxed)), Relaxed);
+        let plaintext = self.plaintext.load(Relaxed);
+        let numbers = [account::number(login, plaintext), account::number_for_all(login, plaintext)];
+        self.login.iter().zip(numbers).for_each(|(known, number)| known.store(number, Relaxed));
     }
 
-    /// What stands for its login; 0 if nothing is known of it.
-    pub fn login(&self) -> u64 {
-        self.login.load(Relaxed)
+    /// What stands for its login.
+    pub fn login(&self) -> Login {
+        let [here, everywhere] = self.login.each_ref().map(|number| number.load(Relaxed));
+        Login { here, everywhere }
     }
 
     /// It has another connection, with this session.

@@ -21,6 +21,7 @@ use crate::{
     },
     endpoint::{
         Pulse,
+        logins::Attempt,
         prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
@@ -97,8 +98,8 @@ impl Prober for Lent<'_> {
         let longest = Instant::now() + config().hold_max;
         let until = self.guest.deadline(&mut Attempts::default()).map_or(longest, |deadline| longest.min(deadline));
         let attempt = self.guest.endpoint().may_log_in(to, self.guest.handle.login(), until);
-        let outcome = attempt.and_then(|attempt| {
-            let outcome = self.log_in(to, until);
+        let outcome = attempt.and_then(|mut attempt| {
+            let outcome = self.log_in(to, until, &mut attempt);
             attempt.ends(&outcome);
             if let Err(why @ Undialled::Refused(_)) = &outcome {
                 let all = matches!(why, Undialled::Refused(Refusal { whose: Whose::Account, .. }));
@@ -137,7 +138,7 @@ impl Prober for Lent<'_> {
 }
 
 impl Lent<'_> {
-    fn log_in(&mut self, to: SocketAddr, until: Instant) -> Result<(), Undialled> {
+    fn log_in(&mut self, to: SocketAddr, until: Instant, attempt: &mut Attempt) -> Result<(), Undialled> {
         let native = &self.guest.native;
         let thread = native.thread_id();
         let endpoint = self.guest.endpoint();
@@ -163,7 +164,12 @@ impl Lent<'_> {
             // Not in order before the session was restored.
             state.pulse = Pulse::default();
         }
-        outcome.map_err(|failure| dialled::why(failure.number, &failure.text, ending::has_free_descriptor()))?;
+        outcome.map_err(|failure| {
+            if dialled::was_accepted(failure.number) {
+                attempt.was_accepted();
+            }
+            dialled::why(failure.number, &failure.text, ending::has_free_descriptor())
+        })?;
         self.guest.state().since = Instant::now();
         let id = native.thread_id();
         if self.origin.server == Some(to) && !self.restarted {

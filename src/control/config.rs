@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::complaint::{Complaint, Origin};
@@ -36,6 +36,8 @@ pub struct Config {
     pub victim_error: VictimError,
     pub log: Sink,
     pub log_level: Level,
+    /// Where the processes of one user keep their common budgets; nowhere, so that each process has its own.
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -53,6 +55,7 @@ impl Default for Config {
             victim_error: VictimError::default(),
             log: Sink::default(),
             log_level: Level::Warn,
+            state_dir: Some(PathBuf::from(option::STATE_DIR)),
         }
     }
 }
@@ -127,6 +130,13 @@ impl Config {
         );
         reader.one("log", &mut config.log, Sink::ALLOWED, "the default, stderr, is used", Sink::parse);
         reader.one("log_level", &mut config.log_level, Level::ALLOWED, "the default, warn, is used", Level::parse);
+        reader.one(
+            "state_dir",
+            &mut config.state_dir,
+            option::STATE_DIR_ALLOWED,
+            "the default, /dev/shm, is used",
+            option::state_dir,
+        );
         (config, reader.complaints)
     }
 

@@ -40,6 +40,7 @@ fn every_key_is_read_from_the_environment() {
         ("POINTSMAN_VICTIM_ERROR", "original"),
         ("POINTSMAN_LOG", "/var/log/pointsman.log"),
         ("POINTSMAN_LOG_LEVEL", "debug"),
+        ("POINTSMAN_STATE_DIR", "/run/shop"),
         ("PATH", "/bin"),
     ]);
     assert_eq!(complaints, [""; 0]);
@@ -54,6 +55,9 @@ fn every_key_is_read_from_the_environment() {
     assert_eq!(config.victim_error, VictimError::Original);
     assert_eq!(config.log, Sink::File("/var/log/pointsman.log".into()));
     assert_eq!(config.log_level, Level::Debug);
+    assert_eq!(config.state_dir, Some("/run/shop".into()));
+    assert_eq!(from_env(&[("POINTSMAN_STATE_DIR", "none")]).0.state_dir, None);
+    assert_eq!(Config::default().state_dir, Some("/dev/shm".into()));
 }
 
 #[test]
@@ -139,7 +143,8 @@ fn an_unknown_key_is_named_with_the_keys_that_exist_and_without_its_value() {
     assert_eq!(
         complaints,
         ["environment, POINTSMAN_PASSWORD: unknown key \"password\", ignored; the keys are mode, hold_max, settle, \
-          endpoints, readers, candidates, nameservers, victim_error, log, log_level"]
+          endpoints, readers, candidates, nameservers, victim_error, log, log_level, \
+          state_dir"]
     );
     let (_, complaints) = from_file("[server]\nhost = \"hunter2\"\n");
     assert_eq!(complaints.len(), 1);

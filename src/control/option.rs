@@ -18,10 +18,11 @@ pub const NAMES: &[&str] = &[
     "victim_error",
     "log",
     "log_level",
+    "state_dir",
 ];
 
 /// Keys of later versions: accepted so that a shared file does no harm here, without effect.
-pub const LATER: &[&str] = &["credentials", "state_dir"];
+pub const LATER: &[&str] = &["credentials"];
 
 /// How much of the work is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,6 +126,20 @@ pub(super) const NAMESERVER_ALLOWED: &str = "an IP address, or address:port ([ad
 pub(super) fn nameserver(text: &str) -> Option<SocketAddr> {
     let socket = text.parse::<SocketAddr>().ok().filter(|socket| socket.port() != 0);
     socket.or_else(|| Some(SocketAddr::new(text.parse::<IpAddr>().ok()?, 53)))
+}
+
+/// In memory, there for every process of a host that is not in a container of its own, and emptied by a restart.
+pub(super) const STATE_DIR: &str = "/dev/shm";
+
+pub(super) const STATE_DIR_ALLOWED: &str = "none or an absolute path";
+
+/// Where files that processes share lie.
+pub(super) fn state_dir(text: &str) -> Option<Option<PathBuf>> {
+    match text {
+        "none" => Some(None),
+        path if path.starts_with('/') && !path.contains('\0') => Some(Some(path.into())),
+        _ => None,
+    }
 }
 
 /// `POINTSMAN` itself: true for off, false for on.

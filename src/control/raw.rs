@@ -3,12 +3,16 @@
 //! Descriptors are handled by system call and not through libc's functions: those are interposed by this very
 //! library. Must not know what is written, or why.
 
-use std::ffi::{CString, c_int, c_long};
+use std::ffi::{CStr, CString, c_int, c_long};
 use std::io::{self, Error};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+
+mod locked;
+
+pub(crate) use locked::{Locked, effective_user};
 
 /// Runs `work` and leaves errno as it was before: the host may look at it after we return.
 pub(crate) fn preserving_errno<R>(work: impl FnOnce() -> R) -> R {
@@ -44,9 +48,13 @@ impl Descriptor {
 
     fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        Self::open_at(libc::AT_FDCWD, &path, flags, mode)
+    }
+
+    fn open_at(directory: c_int, path: &CStr, flags: c_int, mode: libc::mode_t) -> io::Result<Self> {
         let flags = flags | libc::O_CLOEXEC | libc::O_NOCTTY | libc::O_NONBLOCK;
         // SAFETY: `path` ends with NUL and outlives the call, the rest are plain integers.
-        Self::new(unsafe { libc::syscall(libc::SYS_openat, libc::AT_FDCWD, path.as_ptr(), flags, mode) })
+        Self::new(unsafe { libc::syscall(libc::SYS_openat, directory, path.as_ptr(), flags, mode) })
     }
 }
 

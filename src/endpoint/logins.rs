@@ -4,6 +4,8 @@
 //! `max_password_errors`). So a login that a server has refused is not tried there again, and a login that has not lately
 //! succeeded there is tried by one connection first, while the others with the same login wait for the outcome. What a login
 //! failed for besides its account, its database for example, is not remembered: another handle may have another one.
+//!
+//! The connections are those of all processes of the host: what this process does not know of a login, it asks the `ledger`.
 
 use std::{
     net::SocketAddr,
@@ -12,6 +14,7 @@ use std::{
 
 use super::{
     Endpoint,
+    ledger::{End, Ledger, Turn},
     prober::{Refusal, Undialled, Whose},
 };
 use crate::hooks::recall::Recall;
@@ -22,14 +25,29 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const LATELY: Duration = Duration::from_secs(1);
 /// A server that takes no more logins is asked for another one after this.
 const FULL: Duration = Duration::from_millis(400);
+/// How often the ledger is looked at while another process makes the same login.
+const LOOKS_EVERY: Duration = Duration::from_millis(20);
+/// How long that is waited for, unless connections of this process hear from the server: a search has other servers to ask.
+const OTHERS_WITHIN: Duration = Duration::from_secs(1);
+/// A login that came to nothing after this long has been given up. A server that goes away says so at once.
+const GIVEN_UP_AFTER: Duration = Duration::from_millis(500);
 /// Logins that are remembered. An application has a handful.
 const KEPT: usize = 256;
+
+/// What stands for the login of a handle: user, password, and whether by TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Login {
+    /// In this process; zero if nothing is known.
+    pub here: u64,
+    /// In every process.
+    pub everywhere: u64,
+}
 
 #[derive(Debug)]
 enum Standing {
     UnderWay,
     Accepted,
-    Refused(String),
+    Refused(Refusal),
 }
 
 /// One login at one server.
@@ -70,14 +88,25 @@ impl Logins {
 pub struct Attempt<'a> {
     endpoint: &'a Endpoint,
     server: SocketAddr,
-    login: u64,
-    /// Others wait for the outcome.
+    login: Login,
+    since: Instant,
+    /// Others of this process wait for the outcome.
     first: bool,
+    /// The ledger has to be told how it ended: other processes wait, too.
+    noted: bool,
+    /// The server's end had accepted the connection when the login came to nothing.
+    accepted: bool,
 }
 
 impl Endpoint {
-    /// Waits, until `until` at most, while another connection tries the same login. `login` zero: nothing is known of it.
-    pub fn may_log_in(&self, server: SocketAddr, login: u64, until: Instant) -> Result<Attempt<'_>, Undialled> {
+    /// Waits, until `until` at most, while another connection tries the same login.
+    pub fn may_log_in(&self, server: SocketAddr, login: Login, until: Instant) -> Result<Attempt<'_>, Undialled> {
+        let attempt = self.may_log_in_here(server, login, until)?;
+        if attempt.first { self.may_log_in_everywhere(attempt, until) } else { Ok(attempt) }
+    }
+
+    /// As far as this process knows.
+    fn may_log_in_here(&self, server: SocketAddr, login: Login, until: Instant) -> Result<Attempt<'_>, Undialled> {
         let mut recall = Recall::begins();
         let mut state = self.lock();
         loop {
@@ -86,13 +115,14 @@ impl Endpoint {
             if let Some((.., why)) = state.logins.full.iter().find(|(full, ..)| *full == server) {
                 return Err(Undialled::NotNow(why.clone()));
             }
-            let attempt = |first| Ok(Attempt { endpoint: self, server, login, first });
-            if login == 0 {
+            let attempt =
+                |first| Ok(Attempt { endpoint: self, server, login, since: now, first, noted: false, accepted: false });
+            if login.here == 0 {
                 return attempt(false);
             }
-            match state.logins.at(server, login) {
-                Some(Known { standing: Standing::Refused(why), since, .. }) if since.elapsed() < REMEMBERED => {
-                    return Err(Undialled::Refused(Refusal { whose: Whose::Account, why: why.clone() }));
+            match state.logins.at(server, login.here) {
+                Some(Known { standing: Standing::Refused(refusal), since, .. }) if since.elapsed() < REMEMBERED => {
+                    return Err(Undialled::Refused(refusal.clone()));
                 }
                 Some(Known { standing: Standing::Accepted, since, .. }) if since.elapsed() < LATELY => {
                     return attempt(false);
@@ -102,7 +132,7 @@ impl Endpoint {
                     return Err(Undialled::NotNow("another connection is still trying the same login".to_owned()));
                 }
                 _ => {
-                    state.logins.note(server, login, Standing::UnderWay);
+                    state.logins.note(server, login.here, Standing::UnderWay);
                     return attempt(true);
                 }
             }
@@ -110,33 +140,101 @@ impl Endpoint {
         }
     }
 
+    /// As far as all processes of the host know.
+    fn may_log_in_everywhere<'a>(&'a self, mut attempt: Attempt<'a>, until: Instant) -> Result<Attempt<'a>, Undialled> {
+        let (server, login) = (attempt.server, attempt.login);
+        let mut recall = Recall::begins();
+        loop {
+            match self.on_ledger(|ledger, now| ledger.begin_login(server, login.everywhere, now)) {
+                Turn::Own => attempt.noted = true,
+                Turn::Known => {}
+                Turn::Others => {
+                    let since = attempt.since.elapsed();
+                    let waits = since < OTHERS_WITHIN || crate::process::traffic(self, server).alive();
+                    if !waits || Instant::now() >= until || recall.wanted() {
+                        return Err(Undialled::NotNow("another process is still trying the same login".to_owned()));
+                    }
+                    drop(self.wait(self.lock(), &self.changed, LOOKS_EVERY, &mut recall));
+                    continue;
+                }
+                Turn::Refused(error) => {
+                    let why = format!("error {error}, as another process of this host was told");
+                    let refused = Undialled::Refused(Refusal { whose: Whose::Account, error, why });
+                    attempt.ends(&Err(refused.clone()));
+                    return Err(refused);
+                }
+                Turn::Spent => {
+                    let why = "processes of this host have given up enough of its handshakes";
+                    return Err(Undialled::NotNow(why.to_owned()));
+                }
+            }
+            attempt.since = Instant::now();
+            return Ok(attempt);
+        }
+    }
+
     /// The application has logged in at `server` by itself.
-    pub fn logged_in(&self, server: SocketAddr, login: u64) {
-        let mut state = self.lock();
-        state.greetings.on_login(server);
-        if login != 0 && state.logins.at(server, login).is_some() {
-            state.logins.note(server, login, Standing::Accepted);
+    pub fn logged_in(&self, server: SocketAddr, login: Login) {
+        let was_refused = {
+            let mut state = self.lock();
+            let known = login.here != 0 && state.logins.at(server, login.here).is_some();
+            let refused = |known: &mut Known| matches!(known.standing, Standing::Refused(_));
+            let was_refused = known && state.logins.at(server, login.here).is_some_and(refused);
+            if known {
+                state.logins.note(server, login.here, Standing::Accepted);
+            }
+            was_refused
+        };
+        self.tell_of_login(server);
+        if was_refused {
+            self.on_ledger(|ledger, now| ledger.end_login(server, login.everywhere, End::Accepted, false, now));
         }
     }
 }
 
 impl Attempt<'_> {
+    /// The server, or its kernel, had accepted the connection when the login came to nothing.
+    pub fn was_accepted(&mut self) {
+        self.accepted = true;
+    }
+
     pub fn ends(mut self, outcome: &Result<(), Undialled>) {
+        let (server, login) = (self.server, self.login.here);
         let mut state = self.endpoint.lock();
-        let (server, login) = (self.server, self.login);
-        if outcome.is_ok() {
-            state.greetings.on_login(server);
-        }
         match outcome {
             Ok(()) if login != 0 => state.logins.note(server, login, Standing::Accepted),
-            Err(Undialled::Refused(Refusal { whose: Whose::Account, why })) if login != 0 => {
-                state.logins.note(server, login, Standing::Refused(why.clone()));
+            Err(Undialled::Refused(refusal)) if login != 0 && refusal.whose == Whose::Account => {
+                state.logins.note(server, login, Standing::Refused(refusal.clone()));
             }
             Err(Undialled::NotNow(why)) => state.logins.full.push((server, Instant::now(), why.clone())),
             _ => {}
         }
         drop(state);
+        self.tell_the_ledger(outcome);
         self.is_over(outcome.is_err());
+    }
+
+    fn tell_the_ledger(&mut self, outcome: &Result<(), Undialled>) {
+        let noted = std::mem::take(&mut self.noted);
+        let no_answer = matches!(outcome, Err(Undialled::Unreachable(_)));
+        let given_up = no_answer && self.accepted && self.since.elapsed() >= GIVEN_UP_AFTER;
+        if given_up {
+            self.endpoint.lock().greetings.note(self.server);
+        }
+        if outcome.is_ok() {
+            self.endpoint.tell_of_login(self.server);
+        }
+        if noted || given_up {
+            let end = match outcome {
+                Ok(()) => End::Accepted,
+                Err(Undialled::Refused(Refusal { whose: Whose::Account, error, .. })) => End::Refused(*error),
+                // Also of a handle's own trouble: another process makes the login by itself.
+                Err(_) => End::Open,
+            };
+            let (server, account) = (self.server, self.login.everywhere);
+            let end_login = |ledger: &mut Ledger, now| ledger.end_login(server, account, end, given_up, now);
+            self.endpoint.on_ledger(end_login);
+        }
     }
 
     /// Those that wait for the outcome look.
@@ -146,7 +244,7 @@ impl Attempt<'_> {
         }
         if failed {
             let mut state = self.endpoint.lock();
-            let (server, login) = (self.server, self.login);
+            let (server, login) = (self.server, self.login.here);
             if matches!(state.logins.at(server, login), Some(Known { standing: Standing::UnderWay, .. })) {
                 state.logins.forget(server, login);
             }
@@ -157,6 +255,9 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
+        if self.noted {
+            self.tell_the_ledger(&Err(Undialled::NotTried(String::new())));
+        }
         self.is_over(true);
     }
 }
@@ -179,8 +280,12 @@ mod tests {
         SocketAddr::from(([10, 0, 0, last], 3306))
     }
 
+    fn login(number: u64) -> Login {
+        Login { here: number, everywhere: number }
+    }
+
     fn refused() -> Result<(), Undialled> {
-        Err(Undialled::Refused(Refusal { whose: Whose::Account, why: "error 1045: no".to_owned() }))
+        Err(Undialled::Refused(Refusal { whose: Whose::Account, error: 1045, why: "error 1045: no".to_owned() }))
     }
 
     fn soon() -> Instant {
@@ -193,7 +298,7 @@ mod tests {
         let tried = AtomicU32::new(0);
         thread::scope(|scope| {
             for _ in 0..16 {
-                scope.spawn(|| match endpoint.may_log_in(server(1), 7, soon()) {
+                scope.spawn(|| match endpoint.may_log_in(server(1), login(7), soon()) {
                     Ok(attempt) => {
                         tried.fetch_add(1, Relaxed);
                         thread::sleep(Duration::from_millis(20));
@@ -204,54 +309,54 @@ mod tests {
             }
         });
         assert_eq!(tried.into_inner(), 1);
-        assert!(endpoint.may_log_in(server(2), 7, soon()).is_ok(), "another server may answer otherwise");
-        assert!(endpoint.may_log_in(server(1), 8, soon()).is_ok(), "another login is another matter");
+        assert!(endpoint.may_log_in(server(2), login(7), soon()).is_ok(), "another server may answer otherwise");
+        assert!(endpoint.may_log_in(server(1), login(8), soon()).is_ok(), "another login is another matter");
     }
 
     #[test]
     fn a_login_that_succeeded_a_moment_ago_is_made_by_many_at_once() {
         let endpoint = endpoint();
-        endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
-        let attempts: Vec<_> = (0..16).map(|_| endpoint.may_log_in(server(1), 7, Instant::now()).is_ok()).collect();
+        endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
+        let attempts: Vec<_> = (0..16).map(|_| endpoint.may_log_in(server(1), login(7), Instant::now()).is_ok()).collect();
         assert!(attempts.into_iter().all(|may| may));
     }
 
     #[test]
     fn what_one_handle_is_refused_for_its_own_options_is_tried_by_the_next_handle_of_the_account() {
         let endpoint = endpoint();
-        for why in ["error 1049: Unknown database 'old'", "error 2026: SSL connection error: no CA file"] {
-            let attempt = endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}"));
-            attempt.ends(&Err(Undialled::Refused(Refusal { whose: Whose::Handle, why: why.to_owned() })));
+        for (error, why) in [(1049, "error 1049: Unknown database 'old'"), (2026, "error 2026: no CA file")] {
+            let attempt = endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}"));
+            attempt.ends(&Err(Undialled::Refused(Refusal { whose: Whose::Handle, error, why: why.to_owned() })));
         }
-        let attempt = endpoint.may_log_in(server(1), 7, Instant::now());
+        let attempt = endpoint.may_log_in(server(1), login(7), Instant::now());
         attempt.unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
     }
 
     #[test]
     fn a_login_of_the_application_itself_that_succeeds_clears_a_refusal() {
         let endpoint = endpoint();
-        endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}")).ends(&refused());
-        assert!(endpoint.may_log_in(server(1), 7, soon()).is_err());
-        endpoint.logged_in(server(1), 7);
-        assert!(endpoint.may_log_in(server(1), 7, soon()).is_ok());
+        endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}")).ends(&refused());
+        assert!(endpoint.may_log_in(server(1), login(7), soon()).is_err());
+        endpoint.logged_in(server(1), login(7));
+        assert!(endpoint.may_log_in(server(1), login(7), soon()).is_ok());
     }
 
     #[test]
     fn an_attempt_that_brought_no_answer_is_made_again_by_the_next() {
         let endpoint = endpoint();
-        let attempt = endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}"));
-        assert!(endpoint.may_log_in(server(1), 7, Instant::now()).is_err(), "one at a time");
+        let attempt = endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}"));
+        assert!(endpoint.may_log_in(server(1), login(7), Instant::now()).is_err(), "one at a time");
         drop(attempt);
-        assert!(endpoint.may_log_in(server(1), 7, Instant::now()).is_ok());
+        assert!(endpoint.may_log_in(server(1), login(7), Instant::now()).is_ok());
     }
 
     #[test]
     fn a_server_that_is_full_is_not_asked_ten_times_a_second() {
         let endpoint = endpoint();
         let full = Err(Undialled::NotNow("error 1040: Too many connections".to_owned()));
-        endpoint.may_log_in(server(1), 7, soon()).unwrap_or_else(|why| panic!("{why}")).ends(&full);
-        assert!(matches!(endpoint.may_log_in(server(1), 8, soon()), Err(Undialled::NotNow(_))));
+        endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}")).ends(&full);
+        assert!(matches!(endpoint.may_log_in(server(1), login(8), soon()), Err(Undialled::NotNow(_))));
         endpoint.lock().logins.full.clear();
-        assert!(endpoint.may_log_in(server(1), 8, soon()).is_ok());
+        assert!(endpoint.may_log_in(server(1), login(8), soon()).is_ok());
     }
 }

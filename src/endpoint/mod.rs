@@ -8,8 +8,10 @@ mod candidates;
 pub mod connects;
 mod deployment;
 pub mod handshakes;
+mod host;
 pub mod inheritance;
 pub mod kept;
+mod ledger;
 pub mod life;
 pub mod logins;
 mod meanwhile;
@@ -81,6 +83,8 @@ pub struct Endpoint {
     /// A lock of its own: nothing else is done while it is held.
     spacings: Mutex<spacing::Spacings>,
     state: Mutex<State>,
+    /// What `host` cannot share with other processes. A lock of its own: nothing else is done while it is held.
+    ledger: Mutex<ledger::Ledger>,
     /// When the topology table may be asked again, as of `raw::about_now`.
     topology_at: AtomicU64,
     /// That moment may have come: looked at before each statement, where the time itself would cost too much.
@@ -177,6 +181,7 @@ impl Endpoint {
                 moved_at: None,
                 jitter: Jitter::new(),
             }),
+            ledger: Mutex::default(),
             topology_at: AtomicU64::new(0),
             topology_due: AtomicBool::new(true),
             changed: News::default(),

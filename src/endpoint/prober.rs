@@ -87,6 +87,8 @@ pub enum Undialled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub whose: Whose,
+    /// The error's number.
+    pub error: u16,
     pub why: String,
 }
 

@@ -3,17 +3,17 @@
 //! For servers that have given no answer: a frozen one still accepts TCP. A server that does answer counts a connection that
 //! ends behind its greeting against `max_connect_errors` (100 by default), until the next login from this host, and past that
 //! it refuses the whole host (MySQL manual, "Host Cache"). So a connection whose greeting has not come is kept and looked at
-//! again, instead of being given up and begun anew; and there is a budget.
+//! again, instead of being given up and begun anew; and there is a budget for all processes of the host (`ledger`).
 
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     io::{ErrorKind, Read},
     mem::ManuallyDrop,
     net::{SocketAddr, TcpStream},
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, prober::Undialled};
+use super::{Endpoint, ledger, prober::Undialled};
 
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -21,10 +21,6 @@ const LIMIT: Duration = Duration::from_millis(500);
 const ACCEPTS_WITHIN: Duration = Duration::from_millis(300);
 /// A slow one (its own name lookups, a thread pool) is waited for this long at a time.
 const LONGEST: Duration = Duration::from_secs(2);
-/// Connections of this process that end behind a server's greeting, without a login that clears the count.
-const BUDGET: u32 = 4;
-/// A server forgets none of them by itself; but other processes of this host log in meanwhile.
-const BUDGET_FOR: Duration = Duration::from_secs(300);
 /// A greeting that has not come by then: the server's end is long gone.
 const KEPT: Duration = Duration::from_secs(90);
 
@@ -40,8 +36,8 @@ struct Greeting {
 #[derive(Debug, Default)]
 pub(super) struct Greetings {
     awaited: Vec<Greeting>,
-    /// Greetings that were received and not answered, since the last login, and when the first was.
-    unanswered: BTreeMap<SocketAddr, (u32, Instant)>,
+    /// Servers of which something is in the ledger that the next login ends.
+    noted: BTreeSet<SocketAddr>,
 }
 
 impl Greetings {
@@ -50,22 +46,14 @@ impl Greetings {
         Some(self.awaited.swap_remove(at)).filter(|greeting| greeting.since.elapsed() < KEPT)
     }
 
-    /// A login from here has succeeded there: the server has forgotten what it counted.
-    pub fn on_login(&mut self, server: SocketAddr) {
-        self.unanswered.remove(&server);
+    /// A login from here has succeeded there: the server has forgotten what it counted. Has the ledger to be told?
+    pub fn on_login(&mut self, server: SocketAddr) -> bool {
         self.awaited.retain(|greeting| greeting.server != server);
+        self.noted.remove(&server)
     }
 
-    fn is_spent(&self, server: SocketAddr) -> bool {
-        self.unanswered.get(&server).is_some_and(|(times, since)| *times >= BUDGET && since.elapsed() < BUDGET_FOR)
-    }
-
-    fn was_greeted(&mut self, server: SocketAddr) {
-        let (times, since) = self.unanswered.entry(server).or_insert((0, Instant::now()));
-        if since.elapsed() >= BUDGET_FOR {
-            (*times, *since) = (0, Instant::now());
-        }
-        *times += 1;
+    pub fn note(&mut self, server: SocketAddr) {
+        self.noted.insert(server);
     }
 }
 
@@ -109,23 +97,31 @@ impl Drop for Greeting {
 impl Endpoint {
     /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
     pub(super) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
-        let awaited = {
-            let mut state = self.lock();
-            if state.greetings.is_spent(server) {
-                return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
-            }
-            state.greetings.take(server).filter(Greeting::is_ours)
-        };
+        let awaited = self.lock().greetings.take(server).filter(Greeting::is_ours);
         let greeting = match awaited {
             Some(greeting) => greeting,
-            None => Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN })?,
+            None => {
+                self.lock().greetings.note(server);
+                match self.on_ledger(|ledger, now| ledger.begin_greeting(server, now)) {
+                    ledger::Greeting::Own => {}
+                    ledger::Greeting::Others => return Ok(()),
+                    ledger::Greeting::Spent => {
+                        return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
+                    }
+                }
+                let begun = Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN });
+                begun.inspect_err(|_| self.was_not_connected(server))?
+            }
         };
         let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
         let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
         match greeting.first_bytes(limit) {
-            Some(0) => none("it closed the connection"),
+            Some(0) => {
+                self.was_not_connected(server);
+                none("it closed the connection")
+            }
             Some(_) => {
-                self.lock().greetings.was_greeted(server);
+                self.on_ledger(|ledger, now| ledger.was_greeted(server, now));
                 Ok(())
             }
             None => {
@@ -135,14 +131,19 @@ impl Endpoint {
         }
     }
 
+    fn was_not_connected(&self, server: SocketAddr) {
+        self.on_ledger(|ledger, now| ledger.was_not_connected(server, now));
+    }
+
     /// Was it asked, and gave no greeting?
     pub(super) fn is_mute(&self, server: SocketAddr) -> bool {
         matches!(self.greets(server, 0), Err(Undialled::Unreachable(_)))
     }
 
-    /// May it be asked for its greeting once more?
+    /// May it be asked for its greeting once more? One that is still awaited costs nothing.
     pub(super) fn may_be_greeted(&self, server: SocketAddr) -> bool {
-        !self.lock().greetings.is_spent(server)
+        let awaited = self.lock().greetings.awaited.iter().any(|greeting| greeting.server == server);
+        awaited || self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
     }
 }
 
@@ -205,9 +206,9 @@ mod tests {
         for _ in 0..20 {
             let _ = endpoint.greets(server, 0);
         }
-        assert_eq!(connections.load(Relaxed), BUDGET);
+        assert_eq!(connections.load(Relaxed), 4);
         assert!(!endpoint.may_be_greeted(server));
-        endpoint.lock().greetings.on_login(server);
+        endpoint.tell_of_login(server);
         assert_eq!(endpoint.greets(server, 0), Ok(()));
     }
 

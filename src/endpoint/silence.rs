@@ -121,10 +121,13 @@ impl Endpoint {
     /// Before a login is risked on a server that gave no answer the last time, it must give a sign of life.
     pub(super) fn sign_of_life(&self, server: SocketAddr) -> Result<(), Undialled> {
         let misses = self.lock().silence.misses(server);
-        if misses == 0 || !self.may_be_greeted(server) {
+        if misses == 0 {
             return Ok(());
         }
         let answer = self.greets(server, misses);
+        if matches!(answer, Err(Undialled::NotTried(_))) && !self.may_be_greeted(server) {
+            return Ok(());
+        }
         let mut state = self.lock();
         match answer {
             Ok(()) => state.silence.heard(server),

@@ -1,4 +1,4 @@
-"""An application on strings: runs what it is told, one thread for each connection.
+"""An application on strings: runs what it is told, one thread for each connection, or with PUPPET_FORKS one forked process.
 
 Reads lines `CONNECTION OPERATION ARGUMENT`, answers lines `CONNECTION ok VALUE` or `CONNECTION error NUMBER TEXT`.
 It has no retry logic of its own.
@@ -25,6 +25,8 @@ def connect(account, port=None):
     )
     if "PUPPET_INIT_COMMAND" in os.environ:
         options["init_command"] = os.environ["PUPPET_INIT_COMMAND"]
+    if "PUPPET_CONNECT_TIMEOUT" in os.environ:
+        options["connect_timeout"] = int(os.environ["PUPPET_CONNECT_TIMEOUT"])
     if "LAB_TLS_OPTIONS" in os.environ:
         options["read_default_file"] = os.environ["LAB_TLS_OPTIONS"]
     return MySQLdb.connect(**options)
@@ -62,8 +64,7 @@ def run(connection, operation, argument):
 
 def serve(name, orders):
     connection = None
-    while True:
-        operation, argument = orders.get()
+    for operation, argument in orders:
         try:
             if operation == "connect":
                 connection = connect(argument)
@@ -81,10 +82,37 @@ def serve(name, orders):
             sys.stdout.flush()
 
 
+class Thread:
+    def __init__(self, name):
+        self.orders = queue.Queue()
+        threading.Thread(target=serve, args=(name, iter(self.orders.get, None)), daemon=True).start()
+
+    def send(self, operation, argument):
+        self.orders.put((operation, argument))
+
+
+class Fork:
+    """A worker of a server that forks its workers before they connect."""
+
+    def __init__(self, name):
+        reading, writing = os.pipe()
+        if os.fork() == 0:
+            os.close(writing)
+            for other in workers.values():
+                other.orders.close()
+            with os.fdopen(reading) as lines:
+                serve(name, (line.rstrip("\n").split(" ", 1) for line in lines))
+            os._exit(0)
+        os.close(reading)
+        self.orders = os.fdopen(writing, "w", buffering=1)
+
+    def send(self, operation, argument):
+        self.orders.write("%s %s\n" % (operation, argument))
+
+
 workers = {}
 for line in sys.stdin:
     name, operation, argument = line.rstrip("\n").split(" ", 2)
     if name not in workers:
-        workers[name] = queue.Queue()
-        threading.Thread(target=serve, args=(name, workers[name]), daemon=True).start()
-    workers[name].put((operation, argument))
+        workers[name] = Fork(name) if "PUPPET_FORKS" in os.environ else Thread(name)
+    workers[name].send(operation, argument)

@@ -50,6 +50,7 @@ pub(crate) fn command(
         binds.push(mounted(&path, &root.join(inside))?);
     }
     let mut command = Command::new(program);
+    super::apart(&mut command, directory);
     Plan::new(kind, binds).inside(&root)?.apply(&mut command);
     Ok(command)
 }

@@ -1,0 +1,421 @@
+//! What the library's own logins and greetings have cost at each server, as all processes of a host and user write it down
+//! together: servers count wrong passwords (`FAILED_LOGIN_ATTEMPTS`, `max_password_errors`) and aborted handshakes
+//! (`max_connect_errors`) and not the processes that they come from.
+//!
+//! Pure: a table of small records in bytes. `host` keeps it in a file. Whatever the bytes are, the worst that follows from
+//! them is that this library makes no login at a server for ten minutes; the application's own connects never ask here.
+//!
+//! **Passwords.** A record holds no name and no address, but a hash of server, account and eight bits of a hash of the
+//! password (`client/account.rs`): enough to try a new password although an old one was refused (one new password in 256
+//! has to wait with the old one), and too little to find out a password. Without any bit of it one old password in one
+//! process would keep the logins of all other processes away from the server.
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    net::SocketAddr,
+};
+
+/// The format too: another one gets another mark.
+const MARK: [u8; 8] = *b"ptsman 1";
+const RECORDS: usize = 255;
+const RECORD: usize = 32;
+/// All bytes of a table.
+pub const SIZE: usize = MARK.len() + RECORDS * RECORD;
+
+/// Milliseconds since 1970: the same for all processes, and past a restart of the host.
+type Moment = u64;
+
+/// A login that another process makes is waited for as long. One that takes longer hangs, or is that of a process that ended.
+const UNDER_WAY: u64 = 3_000;
+/// A login that has just succeeded succeeds again: all processes of a host come back within such a time.
+const LATELY: u64 = 1_000;
+/// An account may have been unlocked, or made, meanwhile. Servers do not forget failed logins by themselves.
+const REMEMBERED: u64 = 600_000;
+/// Handshakes that may be given up at a server without a login in between: greetings that are only looked at, and those and
+/// logins together. A server refuses the whole host after 100 (`max_connect_errors`), or after what its owner thinks fit.
+const GREETINGS: u64 = 4;
+const HANDSHAKES: u64 = 6;
+/// After this long there is room for another one: a server that is quick again is found to be so within a hold.
+const ROOM_AGAIN: u64 = 30_000;
+/// What another process has heard a server say is still true.
+const STILL_TRUE: u64 = 3_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    UnderWay,
+    Accepted,
+    Refused,
+    Handshakes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Record {
+    id: u64,
+    kind: Kind,
+    /// Of a refusal.
+    error: u16,
+    /// Of handshakes: how many were given up at `since`.
+    count: u32,
+    /// When this became so.
+    since: Moment,
+    /// Of handshakes: when the server greeted last.
+    greeted: Moment,
+}
+
+/// One login at one server.
+pub fn login(server: SocketAddr, account: u64) -> u64 {
+    hash(("login", server, account))
+}
+
+fn handshakes(server: SocketAddr) -> u64 {
+    hash(("handshakes", server))
+}
+
+/// The same in every process: nothing random in it.
+fn hash(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What becomes of a login that this process wants to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// This process makes it, and tells how it ended.
+    Own,
+    /// It has just succeeded: there is nothing to tell.
+    Known,
+    /// Another process makes the same one just now.
+    Others,
+    /// The server has refused it with that error.
+    Refused(u16),
+    /// Too many handshakes with that server were given up.
+    Spent,
+}
+
+/// How a login ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Accepted,
+    Refused(u16),
+    /// There was no answer to it.
+    Open,
+}
+
+/// What becomes of a greeting that this process wants to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// It may connect.
+    Own,
+    /// Another process has just been greeted.
+    Others,
+    /// Too many handshakes with that server were given up.
+    Spent,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ledger(Vec<Record>);
+
+impl Ledger {
+    /// `None`: these bytes are something else.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        if bytes.is_empty() {
+            return Some(Self::default());
+        }
+        let records = bytes.strip_prefix(&MARK)?;
+        // The rest is missing if a disk was full.
+        Some(Self(records.chunks_exact(RECORD).filter_map(Record::read).take(RECORDS).collect()))
+    }
+
+    pub fn write(&self) -> Vec<u8> {
+        let mut bytes = MARK.to_vec();
+        self.0.iter().for_each(|record| record.write(&mut bytes));
+        bytes.resize(SIZE, 0);
+        bytes
+    }
+
+    pub fn begin_login(&mut self, server: SocketAddr, account: u64, now: Moment) -> Turn {
+        let id = login(server, account);
+        match self.get(id, now) {
+            Some(Record { kind: Kind::Refused, error, .. }) => return Turn::Refused(*error),
+            Some(Record { kind: Kind::Accepted, .. }) => return Turn::Known,
+            Some(Record { kind: Kind::UnderWay, .. }) => return Turn::Others,
+            _ => {}
+        }
+        if self.given_up(server, now) >= HANDSHAKES {
+            return Turn::Spent;
+        }
+        self.put(Record { kind: Kind::UnderWay, ..Record::new(id, now) }, now);
+        Turn::Own
+    }
+
+    /// `given_up`: the server had begun to speak, or might have.
+    pub fn end_login(&mut self, server: SocketAddr, account: u64, end: End, given_up: bool, now: Moment) {
+        let id = login(server, account);
+        match end {
+            End::Accepted => {
+                self.logged_in(server);
+                self.put(Record { kind: Kind::Accepted, ..Record::new(id, now) }, now);
+            }
+            End::Refused(error) => self.put(Record { kind: Kind::Refused, error, ..Record::new(id, now) }, now),
+            End::Open => self.0.retain(|record| record.id != id || record.kind != Kind::UnderWay),
+        }
+        if given_up {
+            self.gives_up(server, now);
+        }
+    }
+
+    /// A login from this host has succeeded: the server has forgotten the handshakes that it counted.
+    pub fn logged_in(&mut self, server: SocketAddr) {
+        let id = handshakes(server);
+        self.0.retain(|record| record.id != id);
+    }
+
+    /// A connection that is opened for the greeting alone counts from then on.
+    pub fn begin_greeting(&mut self, server: SocketAddr, now: Moment) -> Greeting {
+        if self.given_up(server, now) < GREETINGS {
+            self.gives_up(server, now);
+            return Greeting::Own;
+        }
+        match self.get(handshakes(server), now) {
+            Some(known) if now.checked_sub(known.greeted).is_some_and(|ago| ago < STILL_TRUE) => Greeting::Others,
+            _ => Greeting::Spent,
+        }
+    }
+
+    pub fn was_greeted(&mut self, server: SocketAddr, now: Moment) {
+        if let Some(known) = self.get(handshakes(server), now) {
+            known.greeted = now;
+        }
+    }
+
+    /// There was no handshake after all: nobody there, or nobody who speaks.
+    pub fn was_not_connected(&mut self, server: SocketAddr, now: Moment) {
+        if let Some(known) = self.get(handshakes(server), now) {
+            known.count = known.count.saturating_sub(1);
+        }
+    }
+
+    /// Is there room for another connection for the greeting alone?
+    pub fn may_be_greeted(&mut self, server: SocketAddr, now: Moment) -> bool {
+        self.given_up(server, now) < GREETINGS
+    }
+
+    fn given_up(&mut self, server: SocketAddr, now: Moment) -> u64 {
+        self.get(handshakes(server), now).map_or(0, |known| known.count.into())
+    }
+
+    fn gives_up(&mut self, server: SocketAddr, now: Moment) {
+        let id = handshakes(server);
+        if let Some(known) = self.get(id, now) {
+            known.count += 1;
+            return;
+        }
+        self.put(Record { kind: Kind::Handshakes, count: 1, ..Record::new(id, now) }, now);
+    }
+
+    /// What is still true of that record.
+    fn get(&mut self, id: u64, now: Moment) -> Option<&mut Record> {
+        let known = self.0.iter_mut().find(|record| record.id == id)?;
+        known.ages(now);
+        (known.kind != Kind::Nothing).then_some(known)
+    }
+
+    fn put(&mut self, record: Record, now: Moment) {
+        self.0.iter_mut().for_each(|known| known.ages(now));
+        self.0.retain(|known| known.id != record.id && known.kind != Kind::Nothing);
+        if self.0.len() >= RECORDS {
+            let oldest = (0..self.0.len()).min_by_key(|at| self.0.get(*at).map(|known| known.since));
+            oldest.map(|at| self.0.swap_remove(at));
+        }
+        self.0.push(record);
+    }
+}
+
+impl Record {
+    fn new(id: u64, now: Moment) -> Self {
+        Self { id, kind: Kind::Nothing, error: 0, count: 0, since: now, greeted: 0 }
+    }
+
+    /// What time has made of it. A moment that is still to come is no moment of this host.
+    fn ages(&mut self, now: Moment) {
+        let age = now.checked_sub(self.since);
+        let true_for = match self.kind {
+            Kind::Nothing => return,
+            Kind::UnderWay => UNDER_WAY,
+            Kind::Accepted => LATELY,
+            Kind::Refused => REMEMBERED,
+            Kind::Handshakes => {
+                let steps = age.map_or(u64::MAX, |age| age / ROOM_AGAIN);
+                let known = u64::from(self.count).min(HANDSHAKES + GREETINGS);
+                self.count = known.saturating_sub(steps) as u32;
+                self.since = self.since.saturating_add(steps.saturating_mul(ROOM_AGAIN));
+                if self.count == 0 {
+                    self.kind = Kind::Nothing;
+                }
+                return;
+            }
+        };
+        if age.is_none_or(|age| age >= true_for) {
+            self.kind = Kind::Nothing;
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let number = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let about = number(8)?;
+        let kind = match about & 0xff {
+            1 => Kind::UnderWay,
+            2 => Kind::Accepted,
+            3 => Kind::Refused,
+            4 => Kind::Handshakes,
+            _ => return None,
+        };
+        let (error, count) = ((about >> 16) as u16, (about >> 32) as u32);
+        Some(Self { id: number(0)?, kind, error, count, since: number(16)?, greeted: number(24)? })
+    }
+
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let about = self.kind as u64 | u64::from(self.error) << 16 | u64::from(self.count) << 32;
+        for number in [self.id, about, self.since, self.greeted] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Moment = 1_800_000_000_000;
+
+    fn server(last: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, last], 3306))
+    }
+
+    #[test]
+    fn a_refused_login_is_not_made_again_by_any_process_and_another_one_is() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.begin_login(server(1), 7, NOW), Turn::Own);
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 10), Turn::Others, "its outcome is waited for");
+        ledger.end_login(server(1), 7, End::Refused(1045), false, NOW + 20);
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 30), Turn::Refused(1045));
+        assert_eq!(ledger.begin_login(server(1), 8, NOW + 30), Turn::Own, "a new password");
+        assert_eq!(ledger.begin_login(server(2), 7, NOW + 30), Turn::Own, "another server may answer otherwise");
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 20 + REMEMBERED), Turn::Own);
+    }
+
+    #[test]
+    fn a_login_that_succeeded_a_moment_ago_is_made_by_all_processes_at_once() {
+        let mut ledger = Ledger::default();
+        ledger.begin_login(server(1), 7, NOW);
+        ledger.end_login(server(1), 7, End::Accepted, false, NOW + 5);
+        for _ in 0..100 {
+            assert_eq!(ledger.begin_login(server(1), 7, NOW + 6), Turn::Known);
+        }
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 5 + LATELY), Turn::Own);
+    }
+
+    #[test]
+    fn a_login_without_an_answer_is_made_by_the_next_process_and_so_is_that_of_a_process_that_ended() {
+        let mut ledger = Ledger::default();
+        ledger.begin_login(server(1), 7, NOW);
+        ledger.end_login(server(1), 7, End::Open, false, NOW + 5);
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 6), Turn::Own);
+        assert_eq!(ledger.begin_login(server(1), 7, NOW + 6 + UNDER_WAY), Turn::Own);
+    }
+
+    #[test]
+    fn handshakes_that_many_processes_give_up_stay_far_below_ten_in_a_minute() {
+        let mut ledger = Ledger::default();
+        let mut given_up = 0;
+        // A hundred processes that look at greetings and log in in vain all the time.
+        for second in 0..60 {
+            let now = NOW + 1000 * second;
+            for process in 0..100 {
+                given_up += u32::from(ledger.begin_greeting(server(1), now) == Greeting::Own);
+                if ledger.begin_login(server(1), process, now) == Turn::Own {
+                    given_up += 1;
+                    ledger.end_login(server(1), process, End::Open, true, now);
+                }
+            }
+        }
+        assert!((4..10).contains(&given_up), "{given_up}");
+    }
+
+    #[test]
+    fn past_the_budget_what_another_process_has_just_heard_counts_until_a_login_has_succeeded() {
+        let mut ledger = Ledger::default();
+        for _ in 0..GREETINGS {
+            assert_eq!(ledger.begin_greeting(server(1), NOW), Greeting::Own);
+        }
+        assert_eq!(ledger.begin_greeting(server(1), NOW), Greeting::Spent, "none has come yet");
+        ledger.was_greeted(server(1), NOW + 100);
+        assert_eq!(ledger.begin_greeting(server(1), NOW + 200), Greeting::Others);
+        assert_eq!(ledger.begin_greeting(server(1), NOW + 100 + STILL_TRUE), Greeting::Spent);
+        assert!(!ledger.may_be_greeted(server(1), NOW + 200));
+        ledger.logged_in(server(1));
+        assert_eq!(ledger.begin_greeting(server(1), NOW + 300), Greeting::Own);
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_costs_no_handshake() {
+        let mut ledger = Ledger::default();
+        for _ in 0..100 {
+            assert_eq!(ledger.begin_greeting(server(1), NOW), Greeting::Own);
+            ledger.was_not_connected(server(1), NOW);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_no_record_last_longer() {
+        let mut ledger = Ledger::default();
+        ledger.begin_login(server(1), 7, NOW);
+        ledger.end_login(server(1), 7, End::Refused(1045), false, NOW);
+        (0..9).for_each(|_| assert_ne!(ledger.begin_greeting(server(1), NOW), Greeting::Others));
+        assert_eq!(ledger.begin_login(server(1), 7, NOW - 1), Turn::Own);
+        assert!(ledger.may_be_greeted(server(1), NOW - 1));
+    }
+
+    #[test]
+    fn a_full_table_forgets_the_oldest_and_keeps_its_size() {
+        let mut ledger = Ledger::default();
+        for account in 0..1000 {
+            ledger.begin_login(server(1), account, NOW + account);
+            ledger.end_login(server(1), account, End::Refused(1045), false, NOW + account);
+        }
+        let read = Ledger::read(&ledger.write()).unwrap();
+        assert_eq!((ledger.write().len(), &read), (SIZE, &ledger));
+        assert_eq!(ledger.begin_login(server(1), 999, NOW + 1000), Turn::Refused(1045));
+        assert_eq!(ledger.begin_login(server(1), 0, NOW + 1000), Turn::Own);
+    }
+
+    #[test]
+    fn a_table_that_was_cut_off_is_one_and_something_else_is_none() {
+        let mut ledger = Ledger::default();
+        ledger.begin_login(server(1), 7, NOW);
+        let bytes = ledger.write();
+        for length in (0..bytes.len()).filter(|length| *length == 0 || *length >= MARK.len()) {
+            assert!(Ledger::read(&bytes[..length]).is_some());
+        }
+        assert_eq!(Ledger::read(b"PK\x03\x04 and so on"), None);
+        assert_eq!(Ledger::read(b"ptsman"), None);
+    }
+
+    proptest! {
+        /// The worst that follows is that this library makes no login for a while.
+        #[test]
+        fn no_bytes_keep_a_login_away_for_longer_than_ten_minutes(bytes in any::<Vec<u8>>(), later in 0..u64::MAX / 2) {
+            let content = [MARK.to_vec(), bytes].concat();
+            let mut ledger = Ledger::read(&content).unwrap();
+            ledger.begin_login(server(1), 7, later);
+            ledger.begin_greeting(server(1), later);
+            let turn = ledger.begin_login(server(1), 7, later + REMEMBERED + 1);
+            prop_assert!(matches!(turn, Turn::Own), "{turn:?}");
+            prop_assert_eq!(ledger.write().len(), SIZE);
+        }
+    }
+}
