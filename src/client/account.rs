@@ -35,7 +35,8 @@ mod tests {
 
     #[test]
     fn of_a_password_eight_bits_are_told_to_other_processes() {
-        let told = |user: &str, password: &str| number_for_all([Some(user.as_bytes()), Some(password.as_bytes())], true);
+        let told =
+            |user: &str, password: &str| number_for_all([Some(user.as_bytes()), Some(password.as_bytes())], true);
         let numbers: HashSet<_> = (0..20_000).map(|password| told("app", &password.to_string())).collect();
         assert_eq!(numbers.len(), 256);
         assert_ne!(told("app", "one"), told("app", "two"));

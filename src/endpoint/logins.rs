@@ -17,7 +17,10 @@ use super::{
     ledger::{End, Ledger, Turn},
     prober::{Refusal, Undialled, Whose},
 };
-use crate::hooks::recall::Recall;
+use crate::{
+    control::log::{Level::*, say},
+    hooks::recall::Recall,
+};
 
 /// An account may have been unlocked, or made, meanwhile. Servers do not forget failed logins by themselves.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -161,6 +164,7 @@ impl Endpoint {
                     let why = format!("error {error}, as another process of this host was told");
                     let refused = Undialled::Refused(Refusal { whose: Whose::Account, error, why });
                     attempt.ends(&Err(refused.clone()));
+                    say!(Warn, "{}: {server} {refused}: not tried there with this login", self.name);
                     return Err(refused);
                 }
                 Turn::Spent => {
@@ -317,7 +321,8 @@ mod tests {
     fn a_login_that_succeeded_a_moment_ago_is_made_by_many_at_once() {
         let endpoint = endpoint();
         endpoint.may_log_in(server(1), login(7), soon()).unwrap_or_else(|why| panic!("{why}")).ends(&Ok(()));
-        let attempts: Vec<_> = (0..16).map(|_| endpoint.may_log_in(server(1), login(7), Instant::now()).is_ok()).collect();
+        let attempts: Vec<_> =
+            (0..16).map(|_| endpoint.may_log_in(server(1), login(7), Instant::now()).is_ok()).collect();
         assert!(attempts.into_iter().all(|may| may));
     }
 
