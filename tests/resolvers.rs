@@ -33,6 +33,8 @@ enum Resolver {
     NssOnly,
     /// By TCP, since UDP is filtered.
     OnlyTcp,
+    /// The same, by what RES_OPTIONS says and no file.
+    OnlyTcpByVariable,
     /// By DNS, and the library cannot start its watcher's thread.
     NoThread,
     /// By a name server that answers late.
@@ -59,17 +61,21 @@ impl Resolver {
         let dns = lab.dns().address().ip();
         let resolv = match self {
             Resolver::OnlyTcp => format!("nameserver {dns}\noptions use-vc\n"),
+            Resolver::OnlyTcpByVariable => format!("nameserver {dns}\n"),
             _ => format!("nameserver {dns}\noptions timeout:5 attempts:2\n"),
         };
         let nsswitch = if self == Resolver::NssOnly { "hosts: files lab\n" } else { "hosts: files dns\n" };
         match self {
-            Resolver::OnlyTcp => lab.dns().set_mood(DnsMood::TcpOnly),
+            Resolver::OnlyTcp | Resolver::OnlyTcpByVariable => lab.dns().set_mood(DnsMood::TcpOnly),
             Resolver::Slow => lab.dns().set_mood(DnsMood::Late(1500)),
             _ => {}
         }
         [true, false].map(|preloaded| {
             let mut command = program(lab, &[("resolv.conf", &resolv), ("nsswitch.conf", nsswitch)]);
             command.env("LAB_HOST", self.host());
+            if self == Resolver::OnlyTcpByVariable {
+                command.env("RES_OPTIONS", "use-vc timeout:2 attempts:2 ndots:3");
+            }
             if self == Resolver::NssOnly {
                 command.env("LAB_NSS", nss_file(lab)).env("LD_LIBRARY_PATH", nss_module(lab));
             }
@@ -191,10 +197,12 @@ macro_rules! with_each {
 with_each! {
     a_crash_is_followed_by_a_name_that_only_nss_knows: a_crash_is_followed NssOnly;
     a_crash_is_followed_where_udp_is_filtered: a_crash_is_followed OnlyTcp;
+    a_crash_is_followed_where_udp_is_filtered_and_a_variable_says_so: a_crash_is_followed OnlyTcpByVariable;
     a_crash_is_followed_where_no_thread_can_be_had: a_crash_is_followed NoThread;
     a_crash_is_followed_with_a_slow_name_server: a_crash_is_followed Slow;
     a_switchover_is_followed_by_a_name_that_only_nss_knows: a_switchover_is_followed NssOnly;
     a_switchover_is_followed_where_udp_is_filtered: a_switchover_is_followed OnlyTcp;
+    a_switchover_is_followed_where_udp_is_filtered_and_a_variable_says_so: a_switchover_is_followed OnlyTcpByVariable;
     a_switchover_is_followed_where_no_thread_can_be_had: a_switchover_is_followed NoThread;
     a_switchover_is_followed_with_a_slow_name_server: a_switchover_is_followed Slow;
 }
@@ -238,6 +246,11 @@ fn no_connection_moves_to_another_environment_that_only_the_watcher_takes_for_th
     let aliases = lab.directory().join("aliases");
     fs::write(&aliases, format!("db {ENDPOINT}\n")).unwrap();
     another_environment(&lab, &searching, &[("HOSTALIASES", aliases.to_str().unwrap())], "db");
+    // A name with fewer dots than that is looked for in the search list first.
+    lab.dns().set("db.eu.lab.test", &[lab.green().ip()], 1).unwrap();
+    lab.dns().set("db.eu.lab.test.lab.test", &[lab.blue().ip()], 1).unwrap();
+    let resolv = format!("nameserver {dns}\nsearch lab.test\n");
+    another_environment(&lab, &[("resolv.conf", resolv.as_str())], &[("RES_OPTIONS", "ndots:5")], "db.eu.lab.test");
     // DNS comes before the file.
     let hosts = format!("127.0.0.1 localhost\n{} {ENDPOINT}\n", lab.green().ip());
     another_environment(&lab, &[("hosts", &hosts), ("nsswitch.conf", "hosts: dns files\n")], &[], ENDPOINT);
