@@ -133,8 +133,13 @@ impl Guest {
         let known = !pulse.unsettled() && !pulse.circuit_open();
         let here = endpoint.incumbent() == self.state().peer;
         let pinned = self.in_transaction() || statement.uses_previous || self.state().session.pinned().is_some();
+        let (refused, server, since) = {
+            let state = self.state();
+            (state.refused, state.server, state.since)
+        };
+        let over = refused && known && here && !endpoint.may_lead_to_another(server, since);
         let mut state = self.state();
-        state.refused &= !(known && here);
+        state.refused &= !over;
         state.refused || known && !here && !pinned
     }
 

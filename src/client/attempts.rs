@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use super::handle::Guest;
 use crate::control::config;
 
+/// A call that has taken so long was held.
+const HELD: Duration = Duration::from_secs(1);
 /// How often one statement may be rescued: a server that says writable and refuses all the same ends it.
 const MOST: u32 = 4;
 
@@ -25,6 +27,11 @@ impl Attempts {
 
     pub fn made(&self) -> u32 {
         self.made
+    }
+
+    /// Was the call held before? What is done for it from now on ends when its first hold would have ended.
+    pub fn have_waited(&self) -> bool {
+        self.since.is_some_and(|since| since.elapsed() >= HELD)
     }
 
     /// The call has to wait from here on, if it did not before.

@@ -256,6 +256,7 @@ impl Guest {
         state.refused = false;
         state.since = Instant::now();
         state.peer = self.native.peer();
+        state.server = None;
         state.pulse = Pulse::default();
         self.handle.condemned.store(false, Relaxed);
     }

@@ -180,7 +180,7 @@ impl Guest {
         // One lock after the other: the endpoint's comes before a handle's.
         let peer = self.state().peer;
         let elsewhere = !pulse.circuit_open() && peer != endpoint.incumbent();
-        if must_ask || elsewhere {
+        if must_ask || elsewhere || !pulse.circuit_open() && self.leads_to_a_former_writer() {
             let need = need(statement);
             // The incumbent is read-only, and no other server is named: this statement needs no writer.
             return if endpoint.goes_on(peer, need) { Next::Send } else { self.follow(must_ask, need, attempts) };
@@ -189,6 +189,17 @@ impl Guest {
             self.state().pulse = pulse;
         }
         Next::Send
+    }
+
+    /// New connections to the incumbent's address reach another server than old ones. Has this connection, which is an old one,
+    /// to be opened anew? It asks its own server, so that it waits for no other connection.
+    fn leads_to_a_former_writer(&self) -> bool {
+        let (server, since) = {
+            let state = self.state();
+            (state.server, state.since)
+        };
+        self.endpoint().may_lead_to_another(server, since)
+            && matches!(probe::ask(self), Writability::ReadOnly | Writability::Unfit | Writability::Lost)
     }
 
     /// Lets the replays of others go first, where the statement might take an id that one of them has been told. A commit takes

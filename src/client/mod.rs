@@ -4,6 +4,7 @@
 //! no credential is kept here.
 
 mod account;
+mod arrival;
 pub mod asynchronous;
 mod attempts;
 pub mod call;

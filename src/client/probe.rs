@@ -21,6 +21,7 @@ use crate::{
     },
     endpoint::{
         Pulse,
+        behind::Server,
         logins::Attempt,
         prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
@@ -44,7 +45,8 @@ pub struct Lent<'a> {
 }
 
 struct Origin {
-    server: Option<SocketAddr>,
+    address: Option<SocketAddr>,
+    server: Option<Server>,
     /// The server's id of the connection.
     thread: u64,
     since: Instant,
@@ -52,17 +54,33 @@ struct Origin {
 
 impl<'a> Lent<'a> {
     pub fn new(guest: &'a Guest, need: Need) -> Self {
-        let (server, since) = {
+        let origin = {
             let state = guest.state();
-            (state.peer, state.since)
+            Origin { address: state.peer, server: state.server, thread: guest.native.thread_id(), since: state.since }
         };
-        let origin = Origin { server, thread: guest.native.thread_id(), since };
         Lent { guest, fresh: false, restarted: false, need, refused: None, origin }
     }
 
     /// Which server refused its login, or has no room for it, and how.
     pub fn refusal(&self) -> Option<&(SocketAddr, Undialled)> {
         self.refused.as_ref()
+    }
+
+    /// Was the connection replaced by one to another server behind the same address?
+    pub fn is_on_another_server(&self) -> bool {
+        let here = || {
+            let state = self.guest.state();
+            (state.peer, state.server)
+        };
+        let Origin { address, server: own, since, .. } = self.origin;
+        if !self.fresh || here().0 != address {
+            return false;
+        }
+        if own.is_some() && here().1.is_none() {
+            // The new server has not been asked yet who it is.
+            ask(self.guest);
+        }
+        self.guest.endpoint().is_another(own, since, here().1)
     }
 
     /// As `dial`, after others that want to log in too: the search's own logins go before.
@@ -75,6 +93,18 @@ impl<'a> Lent<'a> {
 impl Prober for Lent<'_> {
     fn address(&self) -> Option<SocketAddr> {
         if self.guest.native.hung_up() { None } else { self.guest.state().peer }
+    }
+
+    fn server(&self) -> Option<Server> {
+        self.guest.state().server
+    }
+
+    fn opened(&self) -> Instant {
+        self.guest.state().since
+    }
+
+    fn in_transaction(&self) -> bool {
+        self.guest.in_transaction()
     }
 
     fn fd(&self) -> i32 {
@@ -95,6 +125,7 @@ impl Prober for Lent<'_> {
     }
 
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
+        let is_open_there = self.address() == Some(to);
         let longest = Instant::now() + config().hold_max;
         let until = self.guest.deadline(&mut Attempts::default()).map_or(longest, |deadline| longest.min(deadline));
         let attempt = self.guest.endpoint().may_log_in(to, self.guest.handle.login(), until);
@@ -109,6 +140,8 @@ impl Prober for Lent<'_> {
             outcome
         });
         self.refused = match &outcome {
+            // Its connection to that address is still open.
+            Err(Undialled::NotNow(_)) if is_open_there => self.refused.take(),
             Err(why @ (Undialled::Refused(_) | Undialled::NotNow(_))) => Some((to, why.clone())),
             Err(_) => self.refused.take(),
             Ok(()) => None,
@@ -158,6 +191,7 @@ impl Lent<'_> {
             self.guest.handle.on_reconnected(native);
             let mut state = self.guest.state();
             state.peer = Some(to);
+            state.server = None;
             state.sent = None;
             state.result = Pending::None;
             state.refused = false;
@@ -172,7 +206,7 @@ impl Lent<'_> {
         })?;
         self.guest.state().since = Instant::now();
         let id = native.thread_id();
-        if self.origin.server == Some(to) && !self.restarted {
+        if self.origin.address == Some(to) && !self.restarted {
             // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()); after a busy start they may
             // have grown past ours, so it is asked how long it has been up.
             let age = self.origin.since.elapsed();
@@ -257,14 +291,22 @@ pub fn ask_in_time(guest: &Guest, peer: SocketAddr) -> Writability {
     ask(guest)
 }
 
-/// Asks the connected server whether it accepts writes, and whether it serves at all.
+/// Asks the connected server whether it accepts writes, whether it serves at all, and who it is.
 pub fn ask(guest: &Guest) -> Writability {
     // Without autocommit the library believes that any result set opens a transaction; this one does not.
     let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
     guest.state().session.on_question();
-    let answer = writability::ask(guest);
+    let (answer, server) = writability::ask(guest);
     if in_transaction == 0 {
         guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
+    }
+    let peer = {
+        let mut state = guest.state();
+        state.server = server.or(state.server);
+        state.peer
+    };
+    if let (Some(peer), Some(server)) = (peer, server) {
+        guest.endpoint().on_server_said(peer, server, answer);
     }
     answer
 }

@@ -1,9 +1,6 @@
 //! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
 
-use std::{
-    ffi::c_int,
-    time::{Duration, Instant},
-};
+use std::{ffi::c_int, time::Duration};
 
 use super::{
     attempts::Attempts,
@@ -21,13 +18,7 @@ use crate::{
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{
-        Role,
-        prober::{Need, Prober, Undialled, Writability},
-        search::Found,
-        spacing::Spacing,
-        turn::Replaying,
-    },
+    endpoint::{Role, prober::Need, spacing::Spacing, turn::Replaying},
     evidence,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
@@ -44,11 +35,6 @@ pub enum Next {
 
 /// How long, times the attempt, a server is given that refuses writes and says that it is writable.
 const JUST_REFUSED: Duration = Duration::from_millis(20);
-/// How often a verified writer may not be reached, or have no room, before the search is given up.
-const DIALS: u32 = 5;
-/// Before a server that has no room for this login is asked again.
-const FULL: Duration = Duration::from_secs(1);
-
 /// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
 /// an attempt to mend it fails in its turn.
 pub(super) struct Fallen {
@@ -184,15 +170,16 @@ impl Guest {
         };
         let mut lent = Lent::new(self, need);
         let deadline = match fallen.decided {
-            None => self.deadline(attempts),
-            Some(_) => Some(self.end(attempts)),
+            None if !attempts.have_waited() => self.deadline(attempts),
+            _ => Some(self.end(attempts)),
         };
         let Some(found) = self.writer(&mut lent, deadline) else {
             return Attempt::Over(self.give_up(&lent, fallen));
         };
         let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
-        let healthy = peer == Some(found.address) && !lent.restarted && !gone && found.writable;
+        let same = peer == Some(found.address) && !lent.restarted && !lent.is_on_another_server();
+        let healthy = same && !gone && found.writable;
         if healthy && fallen.latest.is_refusal() {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * attempts.made());
@@ -293,74 +280,6 @@ impl Guest {
     fn transaction_is_open(&self) -> bool {
         self.state().session.on_question();
         self.native.query(b"DO 0").is_ok() && self.status_in_transaction()
-    }
-
-    /// A write was refused on an endpoint that was never seen writable: a genuine replica, or a process that started
-    /// in the middle of a switchover. If DNS leads elsewhere by now, that server is asked, once; nothing is held.
-    fn look_where_dns_leads(&self, original: &Failure) {
-        let endpoint = self.endpoint();
-        let peer = self.state().peer;
-        if self.in_transaction() || self.state().session.pinned().is_some() {
-            return;
-        }
-        let mut lent = Lent::new(self, Need::Writer);
-        // What getaddrinfo said at the connect may be out of date, and the watcher may not know the name.
-        endpoint.ask_resolver_before_leaving(&mut lent);
-        let elsewhere = endpoint.named_other_than(peer);
-        let Some(elsewhere) = elsewhere.filter(|server| self.state().looked_at.replace(*server) != Some(*server))
-        else {
-            return self.native.set_failure(original);
-        };
-        if lent.dial(elsewhere).is_ok() {
-            let writable = lent.ask() == Writability::Writable;
-            if restore(self).is_err() {
-                self.condemn();
-            } else if writable {
-                endpoint.seen_writable(elsewhere);
-                self.state().pulse = endpoint.pulse();
-            }
-        }
-        self.native.set_failure(original);
-    }
-
-    /// Finds the writer and sees to it that this handle is connected to it.
-    pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
-        let endpoint = self.endpoint();
-        if self.recalled.get() {
-            return None;
-        }
-        for _ in 0..DIALS {
-            let found = endpoint.find_writer(lent, deadline)?;
-            if lent.address() == Some(found.address) {
-                return Some(found);
-            }
-            match lent.dial_in_turn(found.address, deadline) {
-                Ok(()) => return Some(found),
-                // No other attempt of this login would be answered otherwise.
-                Err(Undialled::Refused(_)) => return None,
-                Err(why @ Undialled::NotNow(_)) => {
-                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
-                    let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));
-                    if left.is_zero() {
-                        return None;
-                    }
-                    endpoint.wait_for_news(left.min(FULL));
-                }
-                Err(why) => {
-                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
-                    endpoint.suspect(found.generation);
-                }
-            }
-        }
-        None
-    }
-
-    /// Has the writer, or the server that may become it, refused this login, or is there no room for it? Then the connection
-    /// is of no more use, since the server that it is connected to is not the writer: the application has to log in anew.
-    pub(super) fn is_turned_away(&self, lent: &Lent<'_>) -> bool {
-        let Some((server, why)) = lent.refusal() else { return false };
-        say!(Info, "{}: {server} {why}; the connection is reported lost", self.endpoint().name);
-        true
     }
 
     /// A read that was cut off by the death of its server may be what killed it: it is run again once, and reaches no third

@@ -45,7 +45,7 @@ impl Guest {
         match () {
             () if !concerned => None,
             () if refused => self.spacing(),
-            () if self.sets_spacing() => None,
+            () if self.sets_spacing() || self.may_lead_to_another() => None,
             () => {
                 let spacing = self.endpoint().spacing(server?)?;
                 let increment = self.state().session.increment().unwrap_or(spacing.increment);
@@ -56,7 +56,7 @@ impl Guest {
 
     /// The session is about to leave its server.
     pub(super) fn keep_increment(&self) {
-        let peer = { self.state().peer };
+        let peer = { self.state().peer }.filter(|_| !self.may_lead_to_another());
         let increment = peer.and_then(|server| self.endpoint().spacing(server)).map(|spacing| spacing.increment);
         self.state().session.leaves(increment);
     }
@@ -77,6 +77,15 @@ impl Guest {
             self.native.query(format!("SET SESSION auto_increment_increment = {brought}").as_bytes())?;
         }
         Ok(())
+    }
+
+    /// May what is remembered of its address be another server's?
+    fn may_lead_to_another(&self) -> bool {
+        let (server, since) = {
+            let state = self.state();
+            (state.server, state.since)
+        };
+        self.endpoint().may_lead_to_another(server, since)
     }
 
     fn sets_spacing(&self) -> bool {

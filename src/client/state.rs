@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    endpoint::Pulse,
+    endpoint::{Pulse, behind::Server},
     session::{Session, execution::Value},
     sql::{Familiar, Statement},
 };
@@ -44,8 +44,10 @@ pub struct State {
     /// Sent by `mysql_send_query`, not read yet.
     pub sent: Option<Sent>,
     pub session: Session,
-    /// The server that it is connected to.
+    /// The address that it is connected to.
     pub peer: Option<SocketAddr>,
+    /// The server that has answered there, if that was asked on this connection.
+    pub server: Option<Server>,
     /// When it was connected.
     pub since: Instant,
     /// The statement that is being rescued was in flight already when another server ended its connection.
@@ -136,6 +138,7 @@ impl State {
         State {
             pulse,
             peer,
+            server: None,
             since: Instant::now(),
             session: Session::default(),
             sent: None,

@@ -7,16 +7,26 @@
 //! this question is about the node alone and does not wait.
 
 use super::{handle::Guest, layout::native::Reply};
-use crate::{endpoint::prober::Writability, evidence, verdict::Evidence};
+use crate::{
+    endpoint::{behind::Server, prober::Writability},
+    evidence,
+    verdict::Evidence,
+};
 
-/// The most that is asked of each family first.
-const MARIADB: [&[u8]; 3] = [
+/// The most that is asked of each family first. What comes behind four values says which server this is: its id alone is the
+/// same on all servers that nobody has given one.
+const MARIADB: [&[u8]; 5] = [
+    b"SET STATEMENT wsrep_sync_wait=0 FOR SELECT @@global.read_only, @@global.innodb_read_only, \
+        @@global.wsrep_reject_queries <> 'NONE', @@global.wsrep_on, @@server_id, @@hostname, @@port",
+    b"SELECT @@global.read_only, @@global.innodb_read_only, 0, 0, @@server_id, @@hostname, @@port",
     b"SET STATEMENT wsrep_sync_wait=0 FOR SELECT @@global.read_only, @@global.innodb_read_only, \
         @@global.wsrep_reject_queries <> 'NONE', @@global.wsrep_on",
     b"SELECT @@global.read_only, @@global.innodb_read_only",
     b"SELECT @@global.read_only",
 ];
-const MYSQL: [&[u8]; 3] = [
+const MYSQL: [&[u8]; 5] = [
+    b"SELECT @@global.read_only, @@global.innodb_read_only, @@global.offline_mode, 0, @@server_id, @@hostname, @@server_uuid",
+    b"SELECT @@global.read_only, @@global.innodb_read_only, 0, 0, @@server_id, @@hostname, @@port",
     b"SELECT @@global.read_only, @@global.innodb_read_only, @@global.offline_mode",
     b"SELECT @@global.read_only, @@global.innodb_read_only",
     b"SELECT @@global.read_only",
@@ -35,28 +45,28 @@ enum Row {
     OfACluster,
 }
 
-pub fn ask(guest: &Guest) -> Writability {
+/// What the connected server says of itself, and which server it is.
+pub fn ask(guest: &Guest) -> (Writability, Option<Server>) {
     let questions = if guest.native.is_mariadb_server() { MARIADB } else { MYSQL };
     for question in questions {
         match guest.native.query(question) {
             Ok(Reply::Rows(rows)) => {
-                return match rows.as_slice() {
-                    [row] => match read(row) {
-                        Row::Says(answer) => answer,
-                        Row::OfACluster => ask_of_its_cluster(guest),
-                    },
-                    _ => Writability::Unclear,
+                let [row] = rows.as_slice() else { return (Writability::Unclear, None) };
+                let server = Server::of(row.get(4..).unwrap_or_default());
+                return match read(row) {
+                    Row::Says(answer) => (answer, server),
+                    Row::OfACluster => (ask_of_its_cluster(guest), server),
                 };
             }
             Err(failure) if failure.number == UNKNOWN_VARIABLE => {}
             Err(failure) if evidence::of_error(failure.number, &failure.text) == Some(Evidence::Unready) => {
-                return Writability::Unfit;
+                return (Writability::Unfit, None);
             }
             // Any other answer is no proof of writability; a lost connection is told apart by its socket.
             Ok(Reply::Done { .. }) | Err(_) => break,
         }
     }
-    no_answer(guest)
+    (no_answer(guest), None)
 }
 
 /// A status variable cannot be asked for in the same statement.

@@ -1,4 +1,4 @@
-//! The endpoint's life: `Steady` → `Suspect` → `Switching` → `Steady`, and who may be adopted as its writer.
+//! The endpoint's life: `Steady` → `Suspect` → `Switching` → `Steady`.
 //!
 //! A pure state machine: it is told what happened and what time it is. It knows no sockets, threads or locks.
 
@@ -12,13 +12,15 @@ use super::{
     names::Names,
 };
 
+#[path = "adoption.rs"]
+mod adoption;
+#[path = "application_resolver.rs"]
+mod application_resolver;
+
 /// While DNS leaves out a writable incumbent, how often the incumbent is asked again before a statement is sent.
 const RECHECK: Duration = Duration::from_secs(1);
 /// The watcher asks at least every 5 s: answers further apart than this were not steady.
 const DNS_GAP: Duration = Duration::from_secs(12);
-/// A watcher that knows the name, and has had no answer for so long since the trouble began, is blind. A resolver waits 5 s for
-/// a name server by default.
-const BLIND_AFTER: Duration = Duration::from_secs(6);
 /// While the circuit is open, how often one caller may look for a writer.
 const OPEN_RETRY: Duration = Duration::from_secs(1);
 
@@ -241,39 +243,6 @@ impl Life {
         self.asked_at = Some(now);
     }
 
-    /// Is the application's own resolver to be asked now, by a connection that looks for the writer since `began`? It is if
-    /// the watcher does not know the name, or has no answer. A connection that has to be dialled goes where getaddrinfo
-    /// leads at this moment; and no connection leaves a server that may be writable on the watcher's word alone.
-    pub fn asks_resolver(&self, caller: Caller, began: Instant, now: Instant, settle: Duration) -> bool {
-        if !self.names.resolver_is_due(now) {
-            return false;
-        }
-        let answered = self.names.watched_at();
-        let waited = now.saturating_duration_since(began) >= BLIND_AFTER;
-        let blind = !self.names.watcher_knows() || waited && answered.is_none_or(|at| at < began);
-        let unfit = self.phase == Phase::Switching;
-        match caller {
-            Caller::Stays => blind && unfit || self.name_has_moved(now, settle),
-            Caller::Dials if blind => true,
-            Caller::Dials => {
-                let old = answered.is_none_or(|at| at < began);
-                // A name server that has just failed the watcher would keep this thread waiting as well.
-                let failed = self.asked_at > self.answered_at;
-                !unfit && (self.leads_elsewhere() || old && !failed)
-            }
-        }
-    }
-
-    /// May getaddrinfo be asked again?
-    pub fn resolver_is_due(&self, now: Instant) -> bool {
-        self.names.resolver_is_due(now)
-    }
-
-    /// getaddrinfo is asked now, whatever it will answer.
-    pub fn on_resolver_asked(&mut self, now: Instant) {
-        self.names.on_resolver_asked(now);
-    }
-
     /// What a connection does that is open to `address`, which is not the incumbent or which the name has left out; `None`:
     /// nothing lets it stay there.
     pub fn stay(&mut self, address: SocketAddr, now: Instant, settle: Duration) -> Option<Stay> {
@@ -349,46 +318,6 @@ impl Life {
         news
     }
 
-    /// Whether `address`, verified, may become the incumbent. `incumbent_writable` is what the incumbent said last.
-    /// Split brain is the one unforgivable mistake: writable alone is never enough.
-    pub fn may_adopt(
-        &self,
-        address: SocketAddr,
-        incumbent_writable: bool,
-        caller: Caller,
-        now: Instant,
-        settle: Duration,
-    ) -> bool {
-        if Some(address) == self.incumbent {
-            return true;
-        }
-        // Switching: the incumbent itself said, or showed, that it is not the writer. Not having heard of it is no proof.
-        let unfit = self.phase == Phase::Switching && !incumbent_writable;
-        // Without this library the connection would be opened on a server that is named, whatever the incumbent says. Only
-        // a connection that is open would have stayed.
-        let led = caller == Caller::Dials && self.may_adopt_led(address);
-        // The name has moved for good, even though the old server still accepts writes.
-        self.names.leads_to(address.ip()) && (unfit || led || self.name_has_moved(now, settle))
-    }
-
-    /// Whether `address`, verified, may become the incumbent because a connect without this library would go there now, and
-    /// not to the incumbent.
-    pub fn may_adopt_led(&self, address: SocketAddr) -> bool {
-        self.leads_elsewhere() && self.names.latest().contains(&address.ip())
-    }
-
-    /// Whether a configured candidate, verified, may become the incumbent although DNS does not name it: the incumbent
-    /// must have said that it is read-only, or be gone.
-    pub fn may_adopt_configured(&self, incumbent_writable: bool) -> bool {
-        self.phase == Phase::Switching && !incumbent_writable
-    }
-
-    /// Whether green, verified, may become the incumbent although DNS does not name it yet: the topology table must say
-    /// that the switchover cannot be cancelled any more.
-    pub fn may_adopt_green(&self, irrevocable: bool, incumbent_writable: bool) -> bool {
-        self.phase == Phase::Switching && irrevocable && !incumbent_writable
-    }
-
     /// A verified writer.
     pub fn adopt(&mut self, address: SocketAddr, now: Instant) {
         if self.incumbent != Some(address) {
@@ -408,6 +337,11 @@ impl Life {
         self.left_out_since = None;
         self.recheck_at = None;
         self.adopted_against = (!self.names.all().contains(&address.ip())).then(|| self.names.all().to_vec());
+    }
+
+    /// The incumbent's address leads to another server now: connections that are older have to look.
+    pub fn on_another_server(&mut self) {
+        self.generation += 1;
     }
 
     /// Was the incumbent adopted without DNS, which still says what it said then?

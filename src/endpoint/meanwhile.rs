@@ -50,7 +50,7 @@ impl Endpoint {
         let address = state.life.incumbent().filter(|_| served && waits && state.meanwhile.read_only)?;
         let (named, _) = self.elsewhere(state, address);
         let alone = named.iter().all(|server| state.silence.was_unreached(*server, GONE));
-        alone.then_some(Found { address, generation: state.life.generation(), writable: false })
+        alone.then_some(Found { address, generation: state.life.generation(), writable: false, redial: false })
     }
 }
 

@@ -4,9 +4,11 @@
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 
+pub mod behind;
 mod candidates;
 pub mod connects;
 mod deployment;
+mod dialling;
 pub mod handshakes;
 mod host;
 pub mod inheritance;
@@ -17,13 +19,17 @@ pub mod logins;
 mod meanwhile;
 pub mod name;
 pub mod names;
+mod outcome;
 mod own;
 mod pool;
 pub mod prober;
+mod pulse;
 mod questions;
 pub mod reach;
+mod redial;
 pub mod search;
 pub mod silence;
+mod slot;
 pub mod spacing;
 mod stay;
 pub mod tags;
@@ -41,6 +47,7 @@ use rustix_futex_sync::{Mutex, MutexGuard};
 use inheritance::Known;
 use life::{Life, Phase};
 use name::Name;
+pub use pulse::Pulse;
 
 use crate::{
     control::{
@@ -71,7 +78,7 @@ pub struct Endpoint {
     inherited: Option<inheritance::Writer>,
     /// The incumbent, for a child that cannot take the lock.
     known: Known,
-    /// Generation × 4, plus 1 while a statement has to look before it is sent, plus 2 while the circuit is open.
+    /// A [`Pulse`].
     pulse: AtomicU64,
     /// Live tagged sockets: while there are none, DNS is not asked.
     pub tagged: AtomicU32,
@@ -109,6 +116,7 @@ struct State {
     handshakes: Vec<Instant>,
     silence: silence::Silence,
     meanwhile: meanwhile::Meanwhile,
+    behind: behind::Behind,
     greetings: reach::Greetings,
     logins: logins::Logins,
     questions: questions::Questions,
@@ -121,25 +129,6 @@ struct State {
     moved_at: Option<Instant>,
     /// Of one process among many that look for the same writer.
     jitter: Jitter,
-}
-
-/// A reading of [`Endpoint::pulse`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Pulse(u64);
-
-impl Pulse {
-    pub fn generation(self) -> u64 {
-        self.0 >> 2
-    }
-
-    pub fn unsettled(self) -> bool {
-        self.0 & 1 != 0
-    }
-
-    /// Nothing is held until a writer was verified.
-    pub fn circuit_open(self) -> bool {
-        self.0 & 2 != 0
-    }
 }
 
 impl Endpoint {
@@ -171,6 +160,7 @@ impl Endpoint {
                 handshakes: Vec::new(),
                 silence: silence::Silence::default(),
                 meanwhile: meanwhile::Meanwhile::default(),
+                behind: behind::Behind::default(),
                 greetings: reach::Greetings::default(),
                 logins: logins::Logins::default(),
                 questions: questions::Questions::default(),
@@ -209,7 +199,9 @@ impl Endpoint {
         }
         let mut state = self.lock();
         if state.life.incumbent().is_none() {
-            state.life.adopt(address, Instant::now());
+            let now = Instant::now();
+            state.life.adopt(address, now);
+            state.behind.on_adopted(address, now);
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
             say!(Info, "{}: protected, writer is {address}", self.name);
@@ -226,7 +218,7 @@ impl Endpoint {
     }
 
     pub fn pulse(&self) -> Pulse {
-        Pulse(self.pulse.load(Acquire))
+        Pulse::from_bits(self.pulse.load(Acquire))
     }
 
     pub fn incumbent(&self) -> Option<SocketAddr> {
@@ -399,7 +391,7 @@ impl Endpoint {
     /// Makes the state's essence readable without a lock, and tells the watcher if it has to hurry.
     fn publish(&self, state: &State) {
         let life = &state.life;
-        let pulse = life.generation() << 2 | u64::from(life.circuit_open()) << 1 | u64::from(life.unsettled());
+        let pulse = Pulse::of(life).bits();
         self.known.set(life.incumbent(), life.is_adopted_against_dns());
         let before = self.pulse.swap(pulse, AcqRel);
         if before != pulse {

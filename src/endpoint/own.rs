@@ -23,8 +23,8 @@ impl Endpoint {
             let doubted = match life.phase() {
                 Phase::Steady => false,
                 Phase::Suspect => true,
-                // Another thread could not reach it.
-                Phase::Switching => !state.meanwhile.read_only,
+                // Another thread could not reach it, or was told by its server, which need not be this connection's.
+                Phase::Switching => !state.meanwhile.read_only || !state.behind.is_unfit(prober.server()),
             };
             let asked = doubted && !life.circuit_open() && !life.name_has_moved(Instant::now(), config().settle);
             (life.incumbent().filter(|_| asked)?, life.generation())
@@ -43,10 +43,12 @@ impl Endpoint {
                     say!(Warn, "{}: {incumbent} accepts writes again", self.name);
                 }
                 self.stay_with_incumbent(&mut state);
-                Some(Found { address: incumbent, generation, writable: true })
+                Some(Found { address: incumbent, generation, writable: true, redial: false })
             }
             Writability::ReadOnly => {
-                self.incumbent_unfit(&mut state, incumbent, None);
+                if !self.says_nothing_of_the_address(&state, prober) {
+                    self.incumbent_unfit(&mut state, incumbent, None);
+                }
                 None
             }
             Writability::Unfit | Writability::Unclear | Writability::Lost => None,

@@ -4,10 +4,10 @@
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use super::topology::Topology;
+use super::{behind::Server, topology::Topology};
 
 /// A server that takes longer to say whether it is read-only is looked away from.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
@@ -16,6 +16,18 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 pub trait Prober {
     /// The server that it is connected to, if it is connected and idle.
     fn address(&self) -> Option<SocketAddr>;
+    /// The server that it leads to, if that has said who it is. Behind one address there may be several.
+    fn server(&self) -> Option<Server> {
+        None
+    }
+    /// When its connection was opened.
+    fn opened(&self) -> Instant {
+        Instant::now()
+    }
+    /// Does a transaction end with its connection?
+    fn in_transaction(&self) -> bool {
+        false
+    }
     /// Its socket.
     fn fd(&self) -> i32;
     /// Connects to `to` and logs in as the application, or leaves everything as it was and says why.

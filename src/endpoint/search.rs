@@ -13,8 +13,9 @@ use rustix_futex_sync::MutexGuard;
 use super::{
     Endpoint, State,
     life::{Caller, Phase},
-    prober::{ANSWER_WITHIN, Prober, Undialled, Writability},
+    prober::{Prober, Undialled, Writability},
     silence::GAP,
+    slot::Slot,
 };
 use crate::{
     control::{
@@ -32,6 +33,8 @@ pub struct Found {
     pub generation: u64,
     /// False: the incumbent, which is read-only, while nobody else is named.
     pub writable: bool,
+    /// The prober's connection to `address` leads to a server that accepts no writes: it has to dial that address anew.
+    pub redial: bool,
 }
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
@@ -44,10 +47,6 @@ const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
 const PATIENCE_RATIO: u32 = 2;
 /// A look at a few servers is over by then, unless one of them gives no answer.
 const STUCK: Duration = Duration::from_secs(3);
-/// A server that is known not to be the writer is looked away from sooner, since others wait for another one.
-const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
-/// A login that failed after this long was waiting for an answer; a refusal comes at once.
-const SLOW: Duration = Duration::from_millis(500);
 /// How long a connection waits whose own login is refused while others of the process are served, or that can open none.
 const UNABLE_ALONE: Duration = Duration::from_secs(2);
 
@@ -95,11 +94,20 @@ impl Endpoint {
             // connection that has to be dialled asks the named servers first.
             let stays =
                 !state.life.leaves_out_incumbent() || Self::caller_at(&state, prober.address()) == Caller::Stays;
-            if stays && state.life.verified_since(began) {
+            if let Some(found) = self.leads_past_own(&state, prober) {
+                break Some(found);
+            }
+            let past_own = state.behind.leads_past(prober.server());
+            if stays && !past_own && state.life.verified_since(began) {
                 // The next hold is another one, however soon it comes.
                 state.held = None;
                 let generation = state.life.generation();
-                break state.life.incumbent().map(|address| Found { address, generation, writable: true });
+                break state.life.incumbent().map(|address| Found {
+                    address,
+                    generation,
+                    writable: true,
+                    redial: false,
+                });
             }
             if let Some(found) = self.goes_on_in(&state, prober.need()) {
                 break Some(found);
@@ -107,13 +115,20 @@ impl Endpoint {
             if prober.is_refused() {
                 break None;
             }
-            let limit = Self::held_since(&mut state, now) + config().hold_max;
+            let held_until = Self::held_since(&mut state, now) + config().hold_max;
+            // Each time that another connection verifies the writer, a hold of the endpoint begins anew.
+            let limit = held_until.min(began + config().hold_max);
             if !looked && state.life.phase() == Phase::Switching {
                 crate::process::set_pace(self, self.pace_in(&state));
             }
             let open = state.life.circuit_open();
             if !open && now >= limit && (looked || state.probing.is_some()) {
-                self.fail_open(&mut state);
+                if now >= held_until {
+                    self.fail_open(&mut state);
+                } else {
+                    let longest = config().hold_max;
+                    say!(Warn, "{}: one connection finds no writer for {longest:?} (hold_max), others do", self.name);
+                }
                 break None;
             }
             if deadline.is_some_and(|deadline| now >= deadline) {
@@ -167,25 +182,6 @@ impl Endpoint {
             COUNTERS.held_ms.add(began.elapsed().as_millis() as u64);
         }
         found
-    }
-
-    pub(super) fn fail_open(&self, state: &mut State) {
-        if state.life.fail_open() {
-            COUNTERS.failed_open.count();
-            say!(
-                Warn,
-                "{}: no writer for {:?} (hold_max): failing open, errors reach the application until a writer is \
-                 verified",
-                self.name,
-                config().hold_max
-            );
-            self.publish(state);
-            // Whoever waits for a server that gives no answer waits no longer than the others.
-            if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
-                crate::process::give_up(&self.name, silent);
-            }
-        }
-        self.changed.tell_all();
     }
 
     /// One look at the incumbent and at every candidate. Takes and returns the lock, free in between.
@@ -322,7 +318,16 @@ impl Endpoint {
         search: &mut Search,
     ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
         let began = Instant::now();
+        let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
         let mut answer = self.try_server(prober, incumbent);
+        if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer
+            && open_since == Some(prober.opened())
+        {
+            match self.redial(prober, incumbent, said) {
+                Some(said) => answer = Ok(said),
+                None => return Err((self.lock(), Look::Done)),
+            }
+        }
         let took = began.elapsed();
         search.ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
         const REFUSED: &str = "this login is refused, others are served";
@@ -374,99 +379,6 @@ impl Endpoint {
         silent.is_some_and(|incumbent| state.silence.silent_for(incumbent) < GAP)
     }
 
-    /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
-    pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
-        let now = Instant::now();
-        let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
-        let since = state.life.switching_since().unwrap_or(now);
-        state.life.adopt(candidate, now);
-        state.meanwhile.is_over();
-        state.held = None;
-        state.moved_at = Some(now);
-        state.claims = None;
-        say!(
-            Warn,
-            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
-            self.name,
-            now.saturating_duration_since(since).as_millis()
-        );
-        self.publish(state);
-        if let Some(silent) = silent {
-            crate::process::give_up(&self.name, silent);
-        }
-    }
-
-    pub(super) fn stay_with_incumbent(&self, state: &mut State) {
-        state.life.on_incumbent_writable(Instant::now());
-        state.meanwhile.is_over();
-        state.held = None;
-        self.publish(state);
-    }
-
-    /// `unreached`: it could not be asked. Otherwise it is read-only.
-    pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
-        state.meanwhile.read_only = unreached.is_none();
-        if unreached.is_some() {
-            state.silence.unreached(incumbent);
-        }
-        let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
-        self.unfit(state, incumbent, &why);
-    }
-
-    /// The incumbent is not the writer, for that reason.
-    fn unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
-        if state.life.on_incumbent_unfit(Instant::now()) {
-            COUNTERS.suspects.count();
-            say!(
-                Warn,
-                "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
-                self.name,
-                config().hold_max
-            );
-            self.publish(state);
-        }
-    }
-
-    fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, Undialled> {
-        if prober.address() == Some(server) {
-            match self.ask(prober, server) {
-                Writability::Lost if self.lock().silence.missed_lately(server) => {
-                    return Err(Undialled::Unreachable("no answer".to_owned()));
-                }
-                Writability::Lost => {}
-                answer => return Ok(answer),
-            }
-        }
-        self.sign_of_life(server)?;
-        let began = Instant::now();
-        let dialled = prober.dial(server);
-        match &dialled {
-            Ok(()) | Err(Undialled::Refused(_)) => self.lock().silence.heard(server),
-            Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.lock().silence.missed(server),
-            Err(_) => {}
-        }
-        dialled?;
-        match self.ask(prober, server) {
-            Writability::Lost => Err(Undialled::Unreachable("connection lost while asking @@read_only".to_owned())),
-            answer => Ok(answer),
-        }
-    }
-
-    pub(super) fn ask(&self, prober: &mut dyn Prober, server: SocketAddr) -> Writability {
-        let patience = if self.is_switching() { UNFIT_ANSWER_WITHIN } else { ANSWER_WITHIN };
-        let question = self.asking(server, Some(prober.fd()), patience);
-        let answer = prober.ask();
-        drop(question);
-        if answer != Writability::Lost {
-            self.lock().silence.heard(server);
-        }
-        answer
-    }
-
-    pub(super) fn is_switching(&self) -> bool {
-        self.lock().life.phase() == Phase::Switching
-    }
-
     /// Waits for a change of the endpoint, `time` at most.
     pub fn wait_for_news(&self, time: Duration) {
         drop(self.wait(self.lock(), &self.changed, time, &mut Recall::begins()));
@@ -476,29 +388,6 @@ impl Endpoint {
 /// What is said of a server that answers and serves nobody.
 fn not_ready() -> Undialled {
     Undialled::NotNow("it is offline, or has lost its cluster".to_owned())
-}
-
-/// The right to probe, since when. Given back even if the prober panics, unless somebody else has taken it over.
-struct Slot<'a>(&'a Endpoint, Instant);
-
-impl Slot<'_> {
-    fn give_back(self, state: &mut State) {
-        if state.probing == Some(self.1) {
-            state.probing = None;
-        }
-        self.0.changed.tell_all();
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let mut state = self.0.lock();
-        if state.probing == Some(self.1) {
-            state.probing = None;
-        }
-        self.0.changed.tell_all();
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,90 @@
+//! A handle is brought to where the writer is: found, dialled, and waited for where it has no room.
+
+use std::time::{Duration, Instant};
+
+use super::{handle::Guest, layout::native::Failure, probe::Lent, restore::restore};
+use crate::{
+    control::log::{Level::*, say},
+    endpoint::{
+        prober::{Need, Prober, Undialled, Writability},
+        search::Found,
+    },
+};
+
+/// How often a verified writer may not be reached, or have no room, before the search is given up.
+const DIALS: u32 = 5;
+/// Before a server that has no room for this login is asked again.
+const FULL: Duration = Duration::from_secs(1);
+
+impl Guest {
+    /// Finds the writer and sees to it that this handle is connected to it.
+    pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
+        let endpoint = self.endpoint();
+        if self.recalled.get() {
+            return None;
+        }
+        for _ in 0..DIALS {
+            let found = endpoint.find_writer(lent, deadline)?;
+            if lent.address() == Some(found.address) && !found.redial {
+                return Some(found);
+            }
+            match lent.dial_in_turn(found.address, deadline) {
+                Ok(()) if !found.redial || endpoint.ask(lent, found.address) == Writability::Writable => {
+                    return Some(found);
+                }
+                Ok(()) => endpoint.on_redialled_in_vain(),
+                // No other attempt of this login would be answered otherwise.
+                Err(Undialled::Refused(_)) => return None,
+                Err(why @ Undialled::NotNow(_)) => {
+                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
+                    let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));
+                    if left.is_zero() {
+                        return None;
+                    }
+                    endpoint.wait_for_news(left.min(FULL));
+                }
+                Err(why) => {
+                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
+                    endpoint.suspect(found.generation);
+                }
+            }
+        }
+        None
+    }
+
+    /// Has the writer, or the server that may become it, refused this login, or is there no room for it? Then the connection
+    /// is of no more use, since the server that it is connected to is not the writer: the application has to log in anew.
+    pub(super) fn is_turned_away(&self, lent: &Lent<'_>) -> bool {
+        let Some((server, why)) = lent.refusal() else { return false };
+        say!(Info, "{}: {server} {why}; the connection is reported lost", self.endpoint().name);
+        true
+    }
+
+    /// A write was refused on an endpoint that was never seen writable: a genuine replica, or a process that started
+    /// in the middle of a switchover. If DNS leads elsewhere by now, that server is asked, once; nothing is held.
+    pub(super) fn look_where_dns_leads(&self, original: &Failure) {
+        let endpoint = self.endpoint();
+        let peer = self.state().peer;
+        if self.in_transaction() || self.state().session.pinned().is_some() {
+            return;
+        }
+        let mut lent = Lent::new(self, Need::Writer);
+        // What getaddrinfo said at the connect may be out of date, and the watcher may not know the name.
+        endpoint.ask_resolver_before_leaving(&mut lent);
+        let elsewhere = endpoint.named_other_than(peer);
+        let Some(elsewhere) = elsewhere.filter(|server| self.state().looked_at.replace(*server) != Some(*server))
+        else {
+            return self.native.set_failure(original);
+        };
+        if lent.dial(elsewhere).is_ok() {
+            let writable = lent.ask() == Writability::Writable;
+            if restore(self).is_err() {
+                self.condemn();
+            } else if writable {
+                endpoint.seen_writable(elsewhere);
+                self.state().pulse = endpoint.pulse();
+            }
+        }
+        self.native.set_failure(original);
+    }
+}

@@ -1,0 +1,87 @@
+//! What a look at the servers has found becomes the endpoint's state: it is said in the log, and the threads that wait are told.
+
+use std::{net::SocketAddr, time::Instant};
+
+use super::{Endpoint, State, prober::Undialled};
+use crate::control::{
+    config,
+    counters::COUNTERS,
+    log::{Level::*, say},
+};
+
+impl Endpoint {
+    pub(super) fn fail_open(&self, state: &mut State) {
+        if state.life.fail_open() {
+            COUNTERS.failed_open.count();
+            say!(
+                Warn,
+                "{}: no writer for {:?} (hold_max): failing open, errors reach the application until a writer is \
+                 verified",
+                self.name,
+                config().hold_max
+            );
+            self.publish(state);
+            // Whoever waits for a server that gives no answer waits no longer than the others.
+            if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
+                crate::process::give_up(&self.name, silent);
+            }
+        }
+        self.changed.tell_all();
+    }
+
+    /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
+    pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
+        let now = Instant::now();
+        let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
+        let since = state.life.switching_since().unwrap_or(now);
+        if state.life.incumbent() != Some(candidate) {
+            state.behind.on_adopted(candidate, now);
+        }
+        state.life.adopt(candidate, now);
+        state.meanwhile.is_over();
+        state.held = None;
+        state.moved_at = Some(now);
+        state.claims = None;
+        say!(
+            Warn,
+            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
+            self.name,
+            now.saturating_duration_since(since).as_millis()
+        );
+        self.publish(state);
+        if let Some(silent) = silent {
+            crate::process::give_up(&self.name, silent);
+        }
+    }
+
+    pub(super) fn stay_with_incumbent(&self, state: &mut State) {
+        state.life.on_incumbent_writable(Instant::now());
+        state.meanwhile.is_over();
+        state.held = None;
+        self.publish(state);
+    }
+
+    /// `unreached`: it could not be asked. Otherwise it is read-only.
+    pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
+        state.meanwhile.read_only = unreached.is_none();
+        if unreached.is_some() {
+            state.silence.unreached(incumbent);
+        }
+        let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
+        self.unfit(state, incumbent, &why);
+    }
+
+    /// The incumbent is not the writer, for that reason.
+    pub(super) fn unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
+        if state.life.on_incumbent_unfit(Instant::now()) {
+            COUNTERS.suspects.count();
+            say!(
+                Warn,
+                "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
+                self.name,
+                config().hold_max
+            );
+            self.publish(state);
+        }
+    }
+}
