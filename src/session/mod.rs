@@ -96,7 +96,7 @@ impl Session {
         if leaves_something {
             self.session_changed();
         }
-        self.previous.on_statement(statement, reply.insert_id());
+        self.previous.on_statement(statement, reply.insert_id(), reply.has_rows());
         self.under_way = !statement.atomic && !statement.session.is_empty();
         let next = self.next_transaction.on_success(statement, ran.whole_text(), in_transaction);
         if statement.transaction == Begin {
@@ -117,7 +117,7 @@ impl Session {
             // All that is left of `on_success`.
             self.unclear = false;
             self.under_way = false;
-            self.previous.on_statement(statement, reply.insert_id());
+            self.previous.on_statement(statement, reply.insert_id(), reply.has_rows());
         }
         ordinary
     }

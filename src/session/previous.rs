@@ -37,15 +37,19 @@ impl Previous {
         self.diagnostics_lost |= self.answered;
     }
 
-    /// A statement of the application succeeded, and was told this insert id.
-    pub fn on_statement(&mut self, statement: &Statement, insert_id: u64) {
+    /// A statement of the application succeeded, and was told this insert id. `rows`: it was answered with rows, which tell of
+    /// no insert id.
+    pub fn on_statement(&mut self, statement: &Statement, insert_id: u64, rows: bool) {
         self.answered = true;
         self.wrote |= !statement.only_reads;
         self.outcome_lost = false;
         self.found_rows_lost &= !(statement.atomic && statement.queries);
         self.diagnostics_lost &= !(statement.atomic && statement.names_table);
         // What the later statements of a text generate is not told here.
-        let may_generate = statement.uses_insert_id || !statement.atomic && !statement.only_reads;
+        let several = !statement.atomic && !statement.only_reads;
+        // INSERT … RETURNING.
+        let returning = rows && !statement.only_reads && !statement.queries;
+        let may_generate = statement.uses_insert_id || several || returning;
         // It is told of an explicit id as well, which is not LAST_INSERT_ID(): what is lost stays so.
         self.generated |= may_generate || insert_id != 0;
     }
@@ -106,7 +110,7 @@ mod tests {
     }
 
     fn told(previous: &mut Previous, text: &str, insert_id: u64) {
-        previous.on_statement(&classify(text.as_bytes(), Dialect::default()), insert_id);
+        previous.on_statement(&classify(text.as_bytes(), Dialect::default()), insert_id, false);
     }
 
     #[test]
@@ -191,6 +195,18 @@ mod tests {
     }
 
     #[test]
+    fn an_insert_that_answers_with_rows_may_have_generated_an_id_and_a_query_has_not() {
+        for (text, lost) in [("INSERT INTO t (v) VALUES (1) RETURNING id", true), ("SELECT * FROM t FOR UPDATE", false)]
+        {
+            let mut previous = Previous::default();
+            previous.on_statement(&classify(text.as_bytes(), Dialect::default()), 0, true);
+            previous.on_move();
+            previous.on_question();
+            assert_eq!(previous.misses_id(&classify(b"SELECT LAST_INSERT_ID()", Dialect::default())), lost, "{text}");
+        }
+    }
+
+    #[test]
     fn a_session_that_never_generated_an_id_has_lost_none() {
         let mut previous = Previous::default();
         previous.on_question();
@@ -213,7 +229,7 @@ mod tests {
         let mut previous = Previous::default();
         previous.on_move();
         all.iter().for_each(|(text, _)| assert!(asks(&previous, text).is_empty(), "{text}"));
-        previous.on_statement(&classify(b"INSERT INTO parent VALUES (NEXTVAL(s))", dialect), 0);
+        previous.on_statement(&classify(b"INSERT INTO parent VALUES (NEXTVAL(s))", dialect), 0, false);
         all.iter().for_each(|(text, _)| assert!(asks(&previous, text).is_empty(), "{text}"));
         previous.on_move();
         for (text, question) in all {

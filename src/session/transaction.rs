@@ -34,6 +34,10 @@ pub enum Reply {
 }
 
 impl Reply {
+    pub fn has_rows(&self) -> bool {
+        matches!(self, Reply::Rows { .. } | Reply::Pending)
+    }
+
     /// 0 if there is none.
     pub fn insert_id(&self) -> u64 {
         match *self {
