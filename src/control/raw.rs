@@ -101,7 +101,7 @@ pub(crate) fn read_file(path: &Path) -> io::Result<String> {
 /// Appends `line` with one write; creates the file with mode 0600.
 pub(crate) fn append_to_file(path: &Path, line: &[u8]) -> io::Result<()> {
     let file = Descriptor::open(path, libc::O_WRONLY | libc::O_APPEND | libc::O_CREAT, 0o600)?;
-    write_without_sigpipe(file.0, line)
+    write_at_once(file.0, line)
 }
 
 /// Sends `message` as one datagram to `/dev/log`, without waiting.
@@ -134,7 +134,7 @@ pub(crate) fn send_to_syslog(message: &[u8]) -> io::Result<()> {
 /// Writes `line` to descriptor 2 if that looks like a log and takes it at once.
 pub(crate) fn write_to_stderr(line: &[u8]) -> io::Result<()> {
     match what_stderr_is()? {
-        Stderr::Stream => write_without_sigpipe(2, line),
+        Stderr::Stream => write_at_once(2, line),
         Stderr::Socket => {
             let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
             let no_address = ptr::null::<libc::sockaddr>();
@@ -182,7 +182,7 @@ fn what_stderr_is() -> io::Result<Stderr> {
 
 /// One write of the whole line if the descriptor takes it now. POLLOUT on a pipe promises PIPE_BUF (4 KiB) of room,
 /// more than any line; O_NONBLOCK would be seen by everyone who shares the description.
-fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
+fn write_at_once(number: c_int, line: &[u8]) -> io::Result<()> {
     let mut asked = libc::pollfd { fd: number, events: libc::POLLOUT, revents: 0 };
     let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: one pollfd and one timespec, both alive; a null signal mask means none is changed.
@@ -193,19 +193,33 @@ fn write_without_sigpipe(number: c_int, line: &[u8]) -> io::Result<()> {
     if asked.revents & libc::POLLOUT == 0 || asked.revents & (libc::POLLERR | libc::POLLNVAL) != 0 {
         return Err(io::ErrorKind::WouldBlock.into());
     }
-    let mut pipe_signal = Signals::none();
-    pipe_signal.add(libc::SIGPIPE);
-    let was_pending = Signals::pending().has(libc::SIGPIPE);
-    let before = pipe_signal.block();
     // SAFETY: `line` is readable for its length.
-    let written = checked(unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) });
-    if written.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EPIPE)) && !was_pending {
-        // The reader left between poll and write: take our own SIGPIPE back before the host can see it.
+    without_its_signal(|| unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) }).map(drop)
+}
+
+/// Runs a write, and takes back the signal with which the kernel accompanies its failure, before the application can see it:
+/// SIGPIPE (the reader has left), SIGXFSZ (a file has come to the process's limit of size, RLIMIT_FSIZE).
+fn without_its_signal(write: impl FnOnce() -> c_long) -> io::Result<c_long> {
+    let mut signals = Signals::none();
+    signals.add(libc::SIGPIPE);
+    signals.add(libc::SIGXFSZ);
+    let pending = Signals::pending();
+    let before = signals.block();
+    let written = checked(write());
+    let its_own = match written.as_ref().err().and_then(Error::raw_os_error) {
+        Some(libc::EPIPE) => Some(libc::SIGPIPE),
+        Some(libc::EFBIG) => Some(libc::SIGXFSZ),
+        _ => None,
+    };
+    if let Some(signal) = its_own.filter(|signal| !pending.has(*signal)) {
+        let mut taken = Signals::none();
+        taken.add(signal);
+        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: set and timespec are alive; a null siginfo is allowed.
-        unsafe { libc::sigtimedwait(&pipe_signal.0, ptr::null_mut(), &at_once) };
+        unsafe { libc::sigtimedwait(&taken.0, ptr::null_mut(), &at_once) };
     }
     before.restore();
-    written.map(drop)
+    written
 }
 
 /// Spawns through `spawn` with every signal blocked, so that the new thread never runs a handler of the host.
@@ -298,7 +312,25 @@ mod tests {
         drop(reader);
         // SAFETY: SIG_DFL is a valid disposition; from here on a raised SIGPIPE ends this process.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-        assert!(write_without_sigpipe(writer.as_raw_fd(), b"gone\n").is_err());
+        assert!(write_at_once(writer.as_raw_fd(), b"gone\n").is_err());
+    }
+
+    #[test]
+    fn a_file_at_the_limit_of_its_size_does_not_kill_the_host() {
+        let place = std::env::temp_dir().join(format!("pointsman-limit-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let path = place.join("log");
+        assert!(succeeds_in_child(|| {
+            let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+            // SAFETY: only in this child; a valid limit, and a valid disposition, by which a raised SIGXFSZ ends it.
+            unsafe {
+                libc::setrlimit(libc::RLIMIT_FSIZE, &none);
+                libc::signal(libc::SIGXFSZ, libc::SIG_DFL);
+            }
+            let locked = locked::Locked::open(&place);
+            append_to_file(&path, b"line\n").is_err() && locked.is_ok_and(|file| file.write(b"content").is_err())
+        }));
+        std::fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]
@@ -306,7 +338,7 @@ mod tests {
         let (mut reader, writer) = io::pipe().unwrap();
         let line = [b'x'; 1024];
         let mut written = 0;
-        while write_without_sigpipe(writer.as_raw_fd(), &line).is_ok() {
+        while write_at_once(writer.as_raw_fd(), &line).is_ok() {
             written += line.len();
             assert!(written <= 1 << 24, "the pipe never fills");
         }

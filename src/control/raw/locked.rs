@@ -13,7 +13,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use super::{Descriptor, checked};
+use super::{Descriptor, checked, without_its_signal};
 
 const NAME: &CStr = c"budgets";
 /// The lock is held for some microseconds. A process that does not get it by then does without.
@@ -80,8 +80,9 @@ impl Locked {
             return Err(ErrorKind::NotFound.into());
         }
         // SAFETY: `content` is readable for its length.
-        let written =
-            checked(unsafe { libc::syscall(libc::SYS_pwrite64, self.file.0, content.as_ptr(), content.len(), 0) })?;
+        let written = without_its_signal(|| unsafe {
+            libc::syscall(libc::SYS_pwrite64, self.file.0, content.as_ptr(), content.len(), 0)
+        })?;
         if written as usize == content.len() { Ok(()) } else { Err(ErrorKind::WriteZero.into()) }
     }
 }
