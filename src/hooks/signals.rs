@@ -6,9 +6,9 @@
 //! and the stack that the application has chosen. Nothing is blocked, and no signal goes another way than without the
 //! library. When no thread is held any more, the application's own function is in its place again.
 //!
-//! The application may install a handler meanwhile: then the library's function is gone, and stays away. It may keep the
-//! library's function as the one from before, and call it later: that works for ever, since a signal's place is for one
-//! function of the application as long as the process lives.
+//! The application may install a handler meanwhile: it stays, and the next hold stands before it. The application may keep the
+//! library's function as the one from before, and call it later: that works for ever, since each function of the library is
+//! for one function of the application as long as the process lives.
 
 use std::{
     ffi::{c_int, c_void},
@@ -38,10 +38,19 @@ fn wish(signal: c_int, code: c_int) -> Option<Wish> {
     }
 }
 
-/// A signal before whose handler the library's function may stand.
+/// A signal before whose handlers the library's functions may stand.
 struct Place {
     signal: c_int,
-    /// The application's function; 0: none was met yet.
+    handlers: [Known; HANDLERS],
+}
+
+/// So many handlers of one signal are known in a process's life; a further one is left alone.
+const HANDLERS: usize = 4;
+
+/// A function of the application. One of the library's functions calls it, and none other ever: so it does not matter who
+/// keeps that function, and calls it later.
+struct Known {
+    /// 0: none was met yet.
     handler: AtomicUsize,
     /// It takes three arguments (SA_SIGINFO).
     takes_info: AtomicBool,
@@ -154,61 +163,91 @@ fn is_any_held() -> bool {
 
 impl Place {
     const fn of(signal: c_int) -> Self {
-        Place { signal, handler: AtomicUsize::new(0), takes_info: AtomicBool::new(false) }
+        const NONE: Known = Known { handler: AtomicUsize::new(0), takes_info: AtomicBool::new(false) };
+        Place { signal, handlers: [NONE; HANDLERS] }
     }
 
     fn take(&self) {
         let Some(theirs) = action(self.signal) else { return };
-        let (handler, takes_info) = (theirs.sa_sigaction, theirs.sa_flags & libc::SA_SIGINFO != 0);
-        if [libc::SIG_DFL, libc::SIG_IGN, OURS as *const () as usize].contains(&handler) {
+        let handler = theirs.sa_sigaction;
+        if handler == libc::SIG_DFL || handler == libc::SIG_IGN || number_of(handler).is_some() {
             return;
         }
-        let known = self.handler.load(Acquire);
-        if known != 0 && (known, self.takes_info.load(Relaxed)) != (handler, takes_info) {
-            return;
-        }
-        self.takes_info.store(takes_info, Relaxed);
-        self.handler.store(handler, Release);
+        let takes_info = theirs.sa_flags & libc::SA_SIGINFO != 0;
+        let Some(number) = self.handlers.iter().position(|known| known.is_for(handler, takes_info)) else { return };
         let mut ours = theirs;
-        ours.sa_sigaction = OURS as *const () as usize;
+        ours.sa_sigaction = function(number);
         ours.sa_flags |= libc::SA_SIGINFO;
-        let replaced = set_action(self.signal, &ours);
-        // The application has installed another one in this very moment.
-        if let Some(other) = replaced.filter(|replaced| replaced.sa_sigaction != handler) {
-            set_action(self.signal, &other);
-        }
+        self.replace(&theirs, &ours);
     }
 
     fn give_back(&self) {
-        let handler = self.handler.load(Acquire);
-        let ours = |action: &libc::sigaction| action.sa_sigaction == OURS as *const () as usize;
-        if let Some(mut action) = action(self.signal).filter(|action| handler != 0 && ours(action)) {
-            action.sa_sigaction = handler;
-            if !self.takes_info.load(Relaxed) {
-                action.sa_flags &= !libc::SA_SIGINFO;
-            }
-            set_action(self.signal, &action);
+        let Some(ours) = action(self.signal) else { return };
+        let Some(known) = number_of(ours.sa_sigaction).and_then(|number| self.handlers.get(number)) else { return };
+        let mut theirs = ours;
+        theirs.sa_sigaction = known.handler.load(Acquire);
+        if !known.takes_info.load(Relaxed) {
+            theirs.sa_flags &= !libc::SA_SIGINFO;
+        }
+        self.replace(&ours, &theirs);
+    }
+
+    /// Unless the application has installed another one in this very moment.
+    fn replace(&self, one: &libc::sigaction, other: &libc::sigaction) {
+        let replaced = set_action(self.signal, other);
+        if let Some(newer) = replaced.filter(|replaced| replaced.sa_sigaction != one.sa_sigaction) {
+            set_action(self.signal, &newer);
         }
     }
 }
 
-type Handler = extern "C" fn(c_int);
-type InformedHandler = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+impl Known {
+    /// Is this the application's function? A free one becomes it.
+    fn is_for(&self, handler: usize, takes_info: bool) -> bool {
+        if self.handler.load(Acquire) == 0 {
+            self.takes_info.store(takes_info, Relaxed);
+            self.handler.store(handler, Release);
+        }
+        (self.handler.load(Acquire), self.takes_info.load(Relaxed)) == (handler, takes_info)
+    }
+}
 
-const OURS: InformedHandler = note_and_call;
+type Handler = extern "C-unwind" fn(c_int);
+type InformedHandler = extern "C-unwind" fn(c_int, *mut libc::siginfo_t, *mut c_void);
 
-/// The library's function. It may be left by a jump of the application's.
-extern "C" fn note_and_call(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+/// The library's function before the application's handler of this number.
+fn function(number: usize) -> usize {
+    let function: InformedHandler = match number {
+        0 => note_and_call::<0>,
+        1 => note_and_call::<1>,
+        2 => note_and_call::<2>,
+        _ => note_and_call::<3>,
+    };
+    function as usize
+}
+
+/// Of which number is this function, if it is the library's?
+fn number_of(handler: usize) -> Option<usize> {
+    (0..HANDLERS).find(|number| function(*number) == handler)
+}
+
+/// The application's function may leave it by a jump, and by unwinding (pthread_exit).
+extern "C-unwind" fn note_and_call<const NUMBER: usize>(
+    signal: c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut c_void,
+) {
     let Some(place) = PLACES.iter().find(|place| place.signal == signal) else { return };
+    let Some(known) = place.handlers.get(NUMBER) else { return };
     // SAFETY: the kernel's, or that of a handler of the application that calls the one from before; may be null there.
     let code = unsafe { info.as_ref() }.map_or(libc::SI_USER, |info| info.si_code);
     if let Some(wish) = wish(signal, code) {
         note(wish);
     }
-    let handler = place.handler.load(Acquire);
+    let handler = known.handler.load(Acquire);
     // SAFETY: the application's function for this signal, which has these arguments by its flags (sigaction(2)).
     unsafe {
-        if place.takes_info.load(Relaxed) {
+        if known.takes_info.load(Relaxed) {
             mem::transmute::<usize, InformedHandler>(handler)(signal, info, context);
         } else {
             mem::transmute::<usize, Handler>(handler)(signal);

@@ -89,24 +89,48 @@ fn a_held_thread_is_told_of_its_handlers_which_run_once_and_are_in_their_place_a
 }
 
 #[test]
-fn a_handler_that_is_installed_during_a_hold_stays_and_is_left_alone_from_then_on() {
+fn a_handler_that_is_installed_during_a_hold_stays_and_is_told_of_in_the_next_one() {
     let _turn = TURN.lock();
     let informed = count_informed as *const () as usize;
     install(libc::SIGQUIT, count as *const () as usize, 0);
     let watch = Watch::begin().unwrap();
     let from_before = install(libc::SIGQUIT, informed, libc::SA_SIGINFO);
-    assert_eq!(from_before.sa_sigaction, OURS as *const () as usize);
+    assert_eq!(from_before.sa_sigaction, function(0));
     drop(watch);
-    assert_eq!(installed(libc::SIGQUIT), (informed, libc::SA_SIGINFO));
+    assert!(is_in_its_place(libc::SIGQUIT, informed, libc::SA_SIGINFO));
     let watch = Watch::begin().unwrap();
-    assert_eq!(installed(libc::SIGQUIT).0, informed, "the place is the first handler's");
-    drop(watch);
-    // The application may put back what it found.
-    set_action(libc::SIGQUIT, &from_before);
-    let before = RUN.load(Relaxed);
+    assert_eq!(installed(libc::SIGQUIT).0, function(1));
+    let (told, before) = (watch.handled().ends, RUN.load(Relaxed));
     raise(libc::SIGQUIT);
-    assert_eq!(RUN.load(Relaxed), before + 1);
+    assert_eq!((watch.handled().ends, RUN.load(Relaxed)), (told + 1, before + 1));
+    drop(watch);
+    // The application may put back what it found, or call it.
+    set_action(libc::SIGQUIT, &from_before);
+    raise(libc::SIGQUIT);
+    assert_eq!(RUN.load(Relaxed), before + 2);
     install(libc::SIGQUIT, libc::SIG_DFL, 0);
+}
+
+#[test]
+fn a_handler_that_is_installed_between_a_look_and_a_change_is_not_replaced() {
+    let _turn = TURN.lock();
+    let handlers = [count as *const () as usize, libc::SIG_IGN];
+    let place = Place::of(libc::SIGWINCH);
+    for newer in handlers {
+        install(libc::SIGWINCH, count_informed as *const () as usize, libc::SA_SIGINFO);
+        let seen = action(libc::SIGWINCH).unwrap();
+        install(libc::SIGWINCH, newer, 0);
+        place.replace(&seen, &seen);
+        assert_eq!(installed(libc::SIGWINCH).0, newer);
+    }
+    install(libc::SIGWINCH, libc::SIG_DFL, 0);
+}
+
+#[test]
+fn more_handlers_of_a_signal_than_can_be_known_are_left_alone() {
+    let place = Place::of(libc::SIGWINCH);
+    let is_known = |handler| place.handlers.iter().any(|known| known.is_for(handler, false));
+    assert!((100..104).all(is_known) && (100..104).all(is_known) && !is_known(104));
 }
 
 #[test]
@@ -125,7 +149,7 @@ fn another_threads_handler_does_not_concern_this_one_and_a_hold_inside_a_hold_is
     });
     assert_eq!(watch.handled(), told);
     drop(inner);
-    assert_eq!(installed(libc::SIGINT).0, OURS as *const () as usize, "this thread is held still");
+    assert_eq!(installed(libc::SIGINT).0, function(0), "this thread is held still");
     forget_this_thread();
     assert!(is_in_its_place(libc::SIGINT, count as *const () as usize, 0), "a jump has left the hold");
     drop(watch);
