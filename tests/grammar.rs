@@ -242,7 +242,12 @@ impl Draft<'_> {
 
     /// Something that asks what a statement left, mostly with that statement before it.
     fn previous(&mut self) {
-        let pairs = if self.asks_ids { phrases::ASKS_IDS } else { phrases::ASKS };
+        let sequences = self.grammar.flavor == Flavor::MariaDb && !self.grammar.switches;
+        let pairs = match (self.asks_ids, sequences && self.dice.number(0..=2) == 0) {
+            (_, true) => phrases::ASKS_SEQUENCES,
+            (true, _) => phrases::ASKS_IDS,
+            (false, _) => phrases::ASKS,
+        };
         let number = self.dice.number(1..=300).to_string();
         let (first, then) = self.dice.pick(pairs);
         if self.dice.number(0..=2) != 0 && !(self.grammar.switches && first.contains("INTO t (v")) {

@@ -173,6 +173,14 @@ pub const ASKS_IDS: &[(&str, &str)] = &[
     ("SELECT * FROM t", "SELECT LAST_INSERT_ID()"),
 ];
 
+/// MariaDB only. A sequence that a transaction has used is not what it was when the transaction is rolled back.
+pub const ASKS_SEQUENCES: &[(&str, &str)] = &[
+    ("SELECT NEXTVAL(q)", "SELECT LASTVAL(q)"),
+    ("INSERT INTO t (v, n) VALUES (NEXTVAL(q), #)", "INSERT INTO u (v) VALUES (CONCAT('child of ', LASTVAL(q)))"),
+    ("INSERT INTO u (v) VALUES (NEXT VALUE FOR q)", "SELECT PREVIOUS VALUE FOR q"),
+    ("UPDATE t SET v = CONCAT(v, '!') WHERE n <= #", "SELECT LASTVAL(q)"),
+];
+
 /// What SQL prepares under a name.
 pub const NAMED: &[Phrase] = &[
     Phrase { text: "SELECT @a, 4", values: "", mark: Plain },

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{DOMAIN, ENDPOINT, Handover, Kept, Lab, PASSWORD, Server, Side, USER};
+use pointsman_lab::{DOMAIN, ENDPOINT, Flavor, Handover, Kept, Lab, PASSWORD, Server, Side, USER};
 
 use crate::{
     comparison::{End, Pair},
@@ -58,6 +58,7 @@ pub struct Twins {
     id: u64,
     /// Tables were made or changed in the databases.
     worn: bool,
+    flavor: Flavor,
     _process: Kept,
 }
 
@@ -76,7 +77,7 @@ impl Twins {
         let (sender, answers) = channel();
         std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
         let input = process.take_stdin().expect("piped");
-        let twins = Twins { input, answers, errors, id: 0, worn: true, _process: process };
+        let twins = Twins { input, answers, errors, id: 0, worn: true, flavor: lab.blue().flavor(), _process: process };
         let grants = [STILL, SHORT, MOVING].map(|db| format!("GRANT ALL ON `{db}%`.* TO {USER}@'%'"));
         lab.blue().sql(&grants.join("; ")).unwrap();
         for number in 0..NAMES {
@@ -276,7 +277,7 @@ impl Twins {
     fn tables_after(&mut self, address: &str, db: &str, steps: &[Step], anew: bool) -> String {
         let mut batch = Batch { id: self.id, ..Batch::default() };
         if anew {
-            batch.add(format!("query {ROOT} {}{}", creation(db), filling(db, self.id)));
+            batch.add(format!("query {ROOT} {}{}", creation(db, self.flavor), filling(db, self.id, self.flavor)));
         }
         batch.life(BARE, address, db, steps, None);
         let content = batch.add(content(db));
@@ -287,9 +288,12 @@ impl Twins {
     fn fresh(&mut self, databases: &[&str], steps: &[Step]) -> Batch {
         self.id += IDS;
         let mut batch = Batch { id: self.id, ..Batch::default() };
+        // A server's open tables remember the auto_increment_increment of the session that used them last, and count with it
+        // when rows with given ids come.
+        batch.add(format!("query {ROOT} FLUSH LOCAL TABLES"));
         for db in databases {
-            let creation = if self.worn { creation(db) } else { String::new() };
-            batch.add(format!("query {ROOT} {creation}{}", filling(db, self.id)));
+            let creation = if self.worn { creation(db, self.flavor) } else { String::new() };
+            batch.add(format!("query {ROOT} {creation}{}", filling(db, self.id, self.flavor)));
         }
         self.worn = steps.iter().any(Step::changes_tables);
         batch
@@ -344,7 +348,7 @@ impl Batch {
 }
 
 /// SQL that makes the database and its other one.
-fn creation(db: &str) -> String {
+fn creation(db: &str, flavor: Flavor) -> String {
     let mut text = String::new();
     for db in [db, &format!("{db}o")] {
         text += &format!(
@@ -352,17 +356,24 @@ fn creation(db: &str) -> String {
              (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(30), n INT UNIQUE); CREATE TABLE {db}.u (v VARCHAR(30)); \
              CREATE VIEW {db}.w AS SELECT id, v, n FROM {db}.t WHERE n < 50; "
         );
+        if flavor == Flavor::MariaDb {
+            text += &format!("CREATE SEQUENCE {db}.q NOCACHE; ");
+        }
     }
     text
 }
 
 /// SQL that fills the database anew. Ids begin at `id`, which is greater than any before: that sets the counter of
 /// generated ids without a change of the table, which would take longer than all the rest.
-fn filling(db: &str, id: u64) -> String {
+fn filling(db: &str, id: u64, flavor: Flavor) -> String {
     let mut text = String::new();
     for db in [db, &format!("{db}o")] {
         let rows = format!("({id}, 'eins', 1), ({id} + 1, 'zwei', 2), ({id} + 2, 'drei', 3)");
         text += &format!("DELETE FROM {db}.t; DELETE FROM {db}.u; INSERT INTO {db}.t VALUES {rows}; ");
+        if flavor == Flavor::MariaDb {
+            // Never backwards: it is greater than any that was drawn before.
+            text += &format!("DO SETVAL({db}.q, {id}); ");
+        }
     }
     text
 }

@@ -163,8 +163,7 @@ fn is_any_held() -> bool {
 
 impl Place {
     const fn of(signal: c_int) -> Self {
-        const NONE: Known = Known { handler: AtomicUsize::new(0), takes_info: AtomicBool::new(false) };
-        Place { signal, handlers: [NONE; HANDLERS] }
+        Place { signal, handlers: [const { Known::none() }; HANDLERS] }
     }
 
     fn take(&self) {
@@ -202,6 +201,10 @@ impl Place {
 }
 
 impl Known {
+    const fn none() -> Self {
+        Known { handler: AtomicUsize::new(0), takes_info: AtomicBool::new(false) }
+    }
+
     /// Is this the application's function? A free one becomes it.
     fn is_for(&self, handler: usize, takes_info: bool) -> bool {
         if self.handler.load(Acquire) == 0 {
