@@ -26,13 +26,29 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
     guest.bring_increment()?;
     for step in steps {
         match step {
-            Step::Text(text) => drop(guest.native.query(&text)?),
+            Step::Text(text) => run(guest, &text)?,
             Step::Database(name) => guest.native.select_db(&name)?,
             Step::CharacterSet(name) => guest.native.set_character_set(&name)?,
             Step::ServerOption(option) => guest.native.set_server_option(option)?,
         }
     }
     prepare_all(guest)
+}
+
+/// ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION: MariaDB prepares no write in a session whose transactions are read-only. The
+/// application prepared it in a transaction that was not.
+const IN_READ_ONLY_TRANSACTION: u32 = 1792;
+
+fn run(guest: &Guest, text: &[u8]) -> Result<(), Failure> {
+    match guest.native.query(text) {
+        Err(failure) if failure.number == IN_READ_ONLY_TRANSACTION => {
+            for text in [b"START TRANSACTION READ WRITE", text, b"COMMIT AND NO CHAIN NO RELEASE"] {
+                guest.native.query(text)?;
+            }
+            Ok(())
+        }
+        done => done.map(drop),
+    }
 }
 
 /// Prepares every live statement anew. They had their ids from a counter of the connection that is gone: the number of

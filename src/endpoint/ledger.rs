@@ -35,8 +35,10 @@ const REMEMBERED: u64 = 600_000;
 /// logins together. A server refuses the whole host after 100 (`max_connect_errors`), or after what its owner thinks fit.
 const GREETINGS: u64 = 4;
 const HANDSHAKES: u64 = 6;
-/// After this long there is room for another one: a server that is quick again is found to be so within a hold.
-const ROOM_AGAIN: u64 = 30_000;
+/// After this long since the last one there is room for another one: a server that is well again is found to be so within a
+/// hold. Doubled with each, up to the second.
+const ROOM_AGAIN: u64 = 4_000;
+const ROOM_AT_LAST: u64 = 30_000;
 /// What another process has heard a server say is still true.
 const STILL_TRUE: u64 = 3_000;
 
@@ -55,7 +57,7 @@ struct Record {
     kind: Kind,
     /// Of a refusal.
     error: u16,
-    /// Of handshakes: how many were given up at `since`.
+    /// Of handshakes: how many were given up, the last one at `since`.
     count: u32,
     /// When this became so.
     since: Moment,
@@ -143,7 +145,7 @@ impl Ledger {
             Some(Record { kind: Kind::UnderWay, .. }) => return Turn::Others,
             _ => {}
         }
-        if self.given_up(server, now) >= HANDSHAKES {
+        if !self.has_room(server, HANDSHAKES, now) && !self.greeted_lately(server, now) {
             return Turn::Spent;
         }
         self.put(Record { kind: Kind::UnderWay, ..Record::new(id, now) }, now);
@@ -174,14 +176,16 @@ impl Ledger {
 
     /// A connection that is opened for the greeting alone counts from then on.
     pub fn begin_greeting(&mut self, server: SocketAddr, now: Moment) -> Greeting {
-        if self.given_up(server, now) < GREETINGS {
+        if self.has_room(server, GREETINGS, now) {
             self.gives_up(server, now);
             return Greeting::Own;
         }
-        match self.get(handshakes(server), now) {
-            Some(known) if now.checked_sub(known.greeted).is_some_and(|ago| ago < STILL_TRUE) => Greeting::Others,
-            _ => Greeting::Spent,
-        }
+        if self.greeted_lately(server, now) { Greeting::Others } else { Greeting::Spent }
+    }
+
+    fn greeted_lately(&mut self, server: SocketAddr, now: Moment) -> bool {
+        let greeted = self.get(handshakes(server), now).and_then(|known| now.checked_sub(known.greeted));
+        greeted.is_some_and(|ago| ago < STILL_TRUE)
     }
 
     pub fn was_greeted(&mut self, server: SocketAddr, now: Moment) {
@@ -199,17 +203,22 @@ impl Ledger {
 
     /// Is there room for another connection for the greeting alone?
     pub fn may_be_greeted(&mut self, server: SocketAddr, now: Moment) -> bool {
-        self.given_up(server, now) < GREETINGS
+        self.has_room(server, GREETINGS, now)
     }
 
-    fn given_up(&mut self, server: SocketAddr, now: Moment) -> u64 {
-        self.get(handshakes(server), now).map_or(0, |known| known.count.into())
+    /// May another handshake be given up, of which so many may be at once?
+    fn has_room(&mut self, server: SocketAddr, at_once: u64, now: Moment) -> bool {
+        let Some(known) = self.get(handshakes(server), now) else { return true };
+        let count = u64::from(known.count);
+        let pause = ROOM_AT_LAST.min(ROOM_AGAIN << count.saturating_sub(HANDSHAKES).min(8));
+        count < at_once || now.saturating_sub(known.since) >= pause
     }
 
     fn gives_up(&mut self, server: SocketAddr, now: Moment) {
         let id = handshakes(server);
         if let Some(known) = self.get(id, now) {
-            known.count += 1;
+            known.count = known.count.saturating_add(1);
+            known.since = now;
             return;
         }
         self.put(Record { kind: Kind::Handshakes, count: 1, ..Record::new(id, now) }, now);
@@ -245,19 +254,9 @@ impl Record {
             Kind::Nothing => return,
             Kind::UnderWay => UNDER_WAY,
             Kind::Accepted => LATELY,
-            Kind::Refused => REMEMBERED,
-            Kind::Handshakes => {
-                let steps = age.map_or(u64::MAX, |age| age / ROOM_AGAIN);
-                let known = u64::from(self.count).min(HANDSHAKES + GREETINGS);
-                self.count = known.saturating_sub(steps) as u32;
-                self.since = self.since.saturating_add(steps.saturating_mul(ROOM_AGAIN));
-                if self.count == 0 {
-                    self.kind = Kind::Nothing;
-                }
-                return;
-            }
+            Kind::Refused | Kind::Handshakes => REMEMBERED,
         };
-        if age.is_none_or(|age| age >= true_for) {
+        if age.is_none_or(|age| age >= true_for) || self.kind == Kind::Handshakes && self.count == 0 {
             self.kind = Kind::Nothing;
         }
     }

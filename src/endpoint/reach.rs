@@ -21,6 +21,10 @@ const LIMIT: Duration = Duration::from_millis(500);
 const ACCEPTS_WITHIN: Duration = Duration::from_millis(300);
 /// A slow one (its own name lookups, a thread pool) is waited for this long at a time.
 const LONGEST: Duration = Duration::from_secs(2);
+/// Is it there already?
+const MOMENT: Duration = Duration::from_millis(1);
+/// A greeting that has not come by then may come on another connection: the server's end of this one may be lost.
+const ANEW: Duration = Duration::from_secs(3);
 /// A greeting that has not come by then: the server's end is long gone.
 const KEPT: Duration = Duration::from_secs(90);
 
@@ -41,9 +45,12 @@ pub(super) struct Greetings {
 }
 
 impl Greetings {
+    /// The youngest.
     fn take(&mut self, server: SocketAddr) -> Option<Greeting> {
-        let at = self.awaited.iter().position(|greeting| greeting.server == server)?;
-        Some(self.awaited.swap_remove(at)).filter(|greeting| greeting.since.elapsed() < KEPT)
+        self.awaited.retain(|greeting| greeting.since.elapsed() < KEPT);
+        let of_it = |at: &usize| self.awaited.get(*at).is_some_and(|greeting| greeting.server == server);
+        let at = (0..self.awaited.len()).filter(of_it).max_by_key(|at| self.awaited.get(*at).map(|it| it.since))?;
+        Some(self.awaited.swap_remove(at))
     }
 
     /// A login from here has succeeded there: the server has forgotten what it counted. Has the ledger to be told?
@@ -97,23 +104,30 @@ impl Drop for Greeting {
 impl Endpoint {
     /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
     pub(super) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
-        let awaited = self.lock().greetings.take(server).filter(Greeting::is_ours);
-        let greeting = match awaited {
-            Some(greeting) => greeting,
-            None => {
-                self.lock().greetings.note(server);
-                match self.on_ledger(|ledger, now| ledger.begin_greeting(server, now)) {
-                    ledger::Greeting::Own => {}
-                    ledger::Greeting::Others => return Ok(()),
-                    ledger::Greeting::Spent => {
-                        return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
-                    }
-                }
-                let begun = Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN });
-                begun.inspect_err(|_| self.was_not_connected(server))?
-            }
-        };
         let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
+        let awaited = self.lock().greetings.take(server).filter(Greeting::is_ours);
+        if let Some(greeting) = awaited {
+            if greeting.since.elapsed() < ANEW || !self.may_begin(server) {
+                return self.hears(greeting, limit);
+            }
+            if self.hears(greeting, MOMENT).is_ok() {
+                return Ok(());
+            }
+        }
+        self.lock().greetings.note(server);
+        match self.on_ledger(|ledger, now| ledger.begin_greeting(server, now)) {
+            ledger::Greeting::Own => {}
+            ledger::Greeting::Others => return Ok(()),
+            ledger::Greeting::Spent => {
+                return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
+            }
+        }
+        let begun = Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN });
+        self.hears(begun.inspect_err(|_| self.was_not_connected(server))?, limit)
+    }
+
+    fn hears(&self, greeting: Greeting, limit: Duration) -> Result<(), Undialled> {
+        let server = greeting.server;
         let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
         match greeting.first_bytes(limit) {
             Some(0) => {
@@ -143,7 +157,11 @@ impl Endpoint {
     /// May it be asked for its greeting once more? One that is still awaited costs nothing.
     pub(super) fn may_be_greeted(&self, server: SocketAddr) -> bool {
         let awaited = self.lock().greetings.awaited.iter().any(|greeting| greeting.server == server);
-        awaited || self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
+        awaited || self.may_begin(server)
+    }
+
+    fn may_begin(&self, server: SocketAddr) -> bool {
+        self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
     }
 }
 
@@ -197,6 +215,24 @@ mod tests {
         let asked = (0..20).position(|_| endpoint.greets(server, 0).is_ok());
         assert!(asked.is_some_and(|times| times > 0), "{asked:?}");
         assert_eq!(connections.load(Relaxed), 1);
+    }
+
+    #[test]
+    fn a_connection_on_which_no_greeting_comes_is_not_waited_for_if_another_one_brings_it() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let server = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let mute = listener.accept();
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.write_all(b"hello");
+            }
+            drop(mute);
+        });
+        let endpoint = endpoint();
+        let began = Instant::now();
+        while endpoint.greets(server, 0).is_err() {
+            assert!(began.elapsed() < Duration::from_secs(60));
+        }
     }
 
     #[test]
