@@ -138,18 +138,22 @@ fn a_handler_that_only_notes_its_signal_gets_the_error_of_the_server_and_runs_on
     goes_on(&lab, &mut program);
 }
 
+/// A main thread that shall end waits for its workers, mostly.
 #[test]
-fn the_hold_of_another_thread_goes_on_when_the_main_thread_has_handled_the_signal() {
+fn a_sigterm_that_the_main_thread_handles_ends_the_hold_of_another_thread_and_a_sighup_does_not() {
     let Some(lab) = lab() else { return };
     let mut program = python(&lab);
     assert_eq!(program.ask("polite"), "polite");
     held_in(&lab, &mut program, &format!("begin 0 {INSERT}"));
     assert_eq!(program.answer(), "begun");
-    send(&program, "TERM");
+    send(&program, "HUP");
     is_still_held(&program);
-    assert_eq!(program.ask("noted"), "1");
-    switch(&lab);
-    assert_eq!(program.ask("value"), "ok", "{}", program.stderr());
+    let began = Instant::now();
+    send(&program, "TERM");
+    assert_eq!(program.ask("value"), "error 1290", "{}", program.stderr());
+    assert!(began.elapsed() < EARLY, "{}", program.stderr());
+    assert_eq!(program.ask("noted"), "2");
+    goes_on(&lab, &mut program);
 }
 
 #[test]
@@ -169,7 +173,8 @@ fn a_sigterm_handler_ends_a_connect_that_waits_for_a_writer() {
     assert_eq!(program.ask("noted"), "1");
     lab.blue().admit_connections(USER).unwrap();
     switch(&lab);
-    assert_eq!(program.ask("value"), "ok", "{}", program.stderr());
+    // It has ended with the connect.
+    assert_eq!(program.ask("value"), "error 2006", "{}", program.stderr());
 }
 
 #[test]

@@ -35,10 +35,8 @@ const REMEMBERED: u64 = 600_000;
 /// logins together. A server refuses the whole host after 100 (`max_connect_errors`), or after what its owner thinks fit.
 const GREETINGS: u64 = 4;
 const HANDSHAKES: u64 = 6;
-/// After this long since the last one there is room for another one: a server that is well again is found to be so within a
-/// hold. Doubled with each, up to the second.
-const ROOM_AGAIN: u64 = 4_000;
-const ROOM_AT_LAST: u64 = 30_000;
+/// After this long since the last one there is room for another one.
+const ROOM_AGAIN: u64 = 30_000;
 /// What another process has heard a server say is still true.
 const STILL_TRUE: u64 = 3_000;
 
@@ -145,7 +143,7 @@ impl Ledger {
             Some(Record { kind: Kind::UnderWay, .. }) => return Turn::Others,
             _ => {}
         }
-        if !self.has_room(server, HANDSHAKES, now) && !self.greeted_lately(server, now) {
+        if !self.has_room(server, HANDSHAKES, now) {
             return Turn::Spent;
         }
         self.put(Record { kind: Kind::UnderWay, ..Record::new(id, now) }, now);
@@ -180,12 +178,10 @@ impl Ledger {
             self.gives_up(server, now);
             return Greeting::Own;
         }
-        if self.greeted_lately(server, now) { Greeting::Others } else { Greeting::Spent }
-    }
-
-    fn greeted_lately(&mut self, server: SocketAddr, now: Moment) -> bool {
-        let greeted = self.get(handshakes(server), now).and_then(|known| now.checked_sub(known.greeted));
-        greeted.is_some_and(|ago| ago < STILL_TRUE)
+        match self.get(handshakes(server), now) {
+            Some(known) if now.checked_sub(known.greeted).is_some_and(|ago| ago < STILL_TRUE) => Greeting::Others,
+            _ => Greeting::Spent,
+        }
     }
 
     pub fn was_greeted(&mut self, server: SocketAddr, now: Moment) {
@@ -209,9 +205,7 @@ impl Ledger {
     /// May another handshake be given up, of which so many may be at once?
     fn has_room(&mut self, server: SocketAddr, at_once: u64, now: Moment) -> bool {
         let Some(known) = self.get(handshakes(server), now) else { return true };
-        let count = u64::from(known.count);
-        let pause = ROOM_AT_LAST.min(ROOM_AGAIN << count.saturating_sub(HANDSHAKES).min(8));
-        count < at_once || now.saturating_sub(known.since) >= pause
+        u64::from(known.count) < at_once || now.saturating_sub(known.since) >= ROOM_AGAIN
     }
 
     fn gives_up(&mut self, server: SocketAddr, now: Moment) {

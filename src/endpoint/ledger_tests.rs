@@ -43,7 +43,7 @@ fn a_login_without_an_answer_is_made_by_the_next_process_and_so_is_that_of_a_pro
 }
 
 #[test]
-fn handshakes_that_many_processes_give_up_are_ten_in_a_minute_and_two_in_a_further_one() {
+fn handshakes_that_many_processes_give_up_are_seven_in_a_minute_and_two_in_a_further_one() {
     let mut ledger = Ledger::default();
     let mut given_up = [0, 0];
     // A hundred processes that look at greetings and log in in vain all the time.
@@ -58,7 +58,7 @@ fn handshakes_that_many_processes_give_up_are_ten_in_a_minute_and_two_in_a_furth
             }
         }
     }
-    assert_eq!(given_up, [10, 2]);
+    assert_eq!(given_up, [7, 2]);
 }
 
 #[test]
@@ -72,7 +72,6 @@ fn past_the_budget_what_another_process_has_just_heard_counts_until_a_login_has_
     assert_eq!(ledger.begin_greeting(server(1), NOW + 200), Greeting::Others);
     assert_eq!(ledger.begin_greeting(server(1), NOW + 100 + STILL_TRUE), Greeting::Spent);
     assert!(!ledger.may_be_greeted(server(1), NOW + 200));
-    assert_eq!(ledger.begin_login(server(1), 7, NOW + 200), Turn::Own, "it speaks");
     ledger.logged_in(server(1));
     assert_eq!(ledger.begin_greeting(server(1), NOW + 300), Greeting::Own);
 }

@@ -22,6 +22,9 @@ use crate::{
     hooks::recall::Recall,
 };
 
+/// A login without an outcome by then was left by a jump of the application's (a handler of SIGALRM), or hangs: another
+/// connection tries it.
+const LOST: Duration = Duration::from_secs(10);
 /// An account may have been unlocked, or made, meanwhile. Servers do not forget failed logins by themselves.
 const REMEMBERED: Duration = Duration::from_secs(600);
 /// A login that has just succeeded succeeds again: all of a pool come back within such a time.
@@ -130,6 +133,10 @@ impl Endpoint {
                 Some(Known { standing: Standing::Accepted, since, .. }) if since.elapsed() < LATELY => {
                     return attempt(false);
                 }
+                Some(Known { standing: Standing::UnderWay, since, .. }) if since.elapsed() >= LOST => {
+                    state.logins.note(server, login.here, Standing::UnderWay);
+                    return attempt(true);
+                }
                 Some(Known { standing: Standing::UnderWay, .. }) if now < until && !recall.wanted() => {}
                 Some(Known { standing: Standing::UnderWay, .. }) => {
                     return Err(Undialled::NotNow("another connection is still trying the same login".to_owned()));
@@ -168,8 +175,9 @@ impl Endpoint {
                     return Err(refused);
                 }
                 Turn::Spent => {
-                    let why = "processes of this host have given up enough of its handshakes";
-                    return Err(Undialled::NotNow(why.to_owned()));
+                    // The application's own connect is not counted: it finds the server as soon as that is well again.
+                    let why = "processes of this host have given up enough of its handshakes".to_owned();
+                    return Err(Undialled::Refused(Refusal { whose: Whose::Handle, error: 0, why }));
                 }
             }
             attempt.since = Instant::now();

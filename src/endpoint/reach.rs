@@ -76,6 +76,10 @@ impl Greeting {
         })
     }
 
+    fn is_young(&self) -> bool {
+        self.since.elapsed() < ANEW
+    }
+
     /// Is the descriptor still this connection? An application may close descriptors that it does not know, and get their
     /// numbers again for something else.
     fn is_ours(&self) -> bool {
@@ -107,7 +111,7 @@ impl Endpoint {
         let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
         let awaited = self.lock().greetings.take(server).filter(Greeting::is_ours);
         if let Some(greeting) = awaited {
-            if greeting.since.elapsed() < ANEW || !self.may_begin(server) {
+            if greeting.is_young() {
                 return self.hears(greeting, limit);
             }
             if self.hears(greeting, MOMENT).is_ok() {
@@ -156,12 +160,9 @@ impl Endpoint {
 
     /// May it be asked for its greeting once more? One that is still awaited costs nothing.
     pub(super) fn may_be_greeted(&self, server: SocketAddr) -> bool {
-        let awaited = self.lock().greetings.awaited.iter().any(|greeting| greeting.server == server);
-        awaited || self.may_begin(server)
-    }
-
-    fn may_begin(&self, server: SocketAddr) -> bool {
-        self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
+        let awaits = |greeting: &Greeting| greeting.server == server && greeting.is_young();
+        let awaited = self.lock().greetings.awaited.iter().any(awaits);
+        awaited || self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
     }
 }
 

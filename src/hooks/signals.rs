@@ -20,8 +20,10 @@ use std::{
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wish {
-    /// The program shall end, or look at something at once.
+    /// The program shall end: its main thread may wait for all others.
     End,
+    /// A thread shall look at something at once.
+    Look,
     /// A time is over.
     Alarm,
     /// Ruby wants a thread to return from C; it repeats that until the thread does.
@@ -29,11 +31,12 @@ enum Wish {
 }
 
 /// A timer that ticks says nothing: of setitimer(2) by the kernel for SIGVTALRM (a profiler), of timer_create(2) for SIGALRM.
-fn wish(signal: c_int, code: c_int) -> Option<Wish> {
+fn wish(signal: c_int, code: c_int, timer_ticks: impl Fn() -> bool) -> Option<Wish> {
     match signal {
-        libc::SIGALRM if code != libc::SI_TIMER => Some(Wish::Alarm),
+        libc::SIGALRM if code != libc::SI_TIMER || !timer_ticks() => Some(Wish::Alarm),
         libc::SIGVTALRM if code != libc::SI_KERNEL => Some(Wish::Return),
         libc::SIGALRM | libc::SIGVTALRM => None,
+        libc::SIGHUP => Some(Wish::Look),
         _ => Some(Wish::End),
     }
 }
@@ -69,17 +72,18 @@ static PLACES: [Place; 6] = [
 struct Held {
     /// Its number for the kernel; 0: this entry is free.
     thread: AtomicI32,
-    counts: [AtomicU32; 3],
+    counts: [AtomicU32; 4],
 }
 
 /// More threads than these are held without a look at signals.
 static HELD: [Held; 128] =
-    [const { Held { thread: AtomicI32::new(0), counts: [const { AtomicU32::new(0) }; 3] } }; 128];
+    [const { Held { thread: AtomicI32::new(0), counts: [const { AtomicU32::new(0) }; 4] } }; 128];
 
 /// A thread changes handlers just now.
 static BUSY: AtomicBool = AtomicBool::new(false);
 
-/// How many handlers ran that concern a held thread: in the thread itself, or anywhere if it is the main thread.
+/// How many handlers ran that concern a held thread: in the thread itself, or anywhere if it is the main thread or the program
+/// shall end.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Handled {
     pub ends: u32,
@@ -108,8 +112,9 @@ impl Watch {
     }
 
     pub fn handled(&self) -> Handled {
-        let [ends, alarms, returns] = [0, 1, 2].map(|at| self.held.counts[at].load(Acquire));
-        Handled { ends, alarms, returns }
+        let counts = |wish: Wish| self.held.counts[wish as usize].load(Acquire);
+        let ends = counts(Wish::End).wrapping_add(counts(Wish::Look));
+        Handled { ends, alarms: counts(Wish::Alarm), returns: counts(Wish::Return) }
     }
 }
 
@@ -244,7 +249,7 @@ extern "C-unwind" fn note_and_call<const NUMBER: usize>(
     let Some(known) = place.handlers.get(NUMBER) else { return };
     // SAFETY: the kernel's, or that of a handler of the application that calls the one from before; may be null there.
     let code = unsafe { info.as_ref() }.map_or(libc::SI_USER, |info| info.si_code);
-    if let Some(wish) = wish(signal, code) {
+    if let Some(wish) = wish(signal, code, || timer_ticks(info)) {
         note(wish);
     }
     let handler = known.handler.load(Acquire);
@@ -264,10 +269,23 @@ fn note(wish: Wish) {
     let main = unsafe { libc::getpid() };
     for held in &HELD {
         let one = held.thread.load(Acquire);
-        if one != 0 && (one == thread || one == main && wish != Wish::Return) {
+        if one != 0 && (one == thread || wish == Wish::End || one == main && wish != Wish::Return) {
             held.counts[wish as usize].fetch_add(1, AcqRel);
         }
     }
+}
+
+/// Does the timer of timer_create(2) that this tells of ring again by itself? (`si_timerid`: sigaction(2).)
+fn timer_ticks(info: *const libc::siginfo_t) -> bool {
+    const NUMBER_AT: usize = 4;
+    let mut time = MaybeUninit::<libc::itimerspec>::zeroed();
+    // SAFETY: a siginfo_t of SI_TIMER has the timer's number for the kernel there, as an int, on 64 bits; the kernel writes
+    // one itimerspec, for which all zeros is a value.
+    let time = unsafe {
+        libc::syscall(libc::SYS_timer_gettime, *info.cast::<c_int>().add(NUMBER_AT), time.as_mut_ptr());
+        time.assume_init()
+    };
+    time.it_interval.tv_sec != 0 || time.it_interval.tv_nsec != 0
 }
 
 fn action(signal: c_int) -> Option<libc::sigaction> {

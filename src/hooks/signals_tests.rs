@@ -53,15 +53,18 @@ fn installed(signal: c_int) -> (usize, c_int) {
 
 #[test]
 fn timers_that_tick_ask_for_nothing() {
-    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
-        assert_eq!(wish(signal, libc::SI_USER), Some(Wish::End));
+    let (ticks, rings_once) = (|| true, || false);
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT] {
+        assert_eq!(wish(signal, libc::SI_USER, ticks), Some(Wish::End));
     }
-    assert_eq!(wish(libc::SIGALRM, libc::SI_KERNEL), Some(Wish::Alarm));
-    assert_eq!(wish(libc::SIGALRM, libc::SI_TIMER), None);
+    assert_eq!(wish(libc::SIGHUP, libc::SI_USER, ticks), Some(Wish::Look));
+    assert_eq!(wish(libc::SIGALRM, libc::SI_KERNEL, ticks), Some(Wish::Alarm));
+    assert_eq!(wish(libc::SIGALRM, libc::SI_TIMER, ticks), None);
+    assert_eq!(wish(libc::SIGALRM, libc::SI_TIMER, rings_once), Some(Wish::Alarm));
     for code in [libc::SI_TKILL, libc::SI_TIMER, libc::SI_USER] {
-        assert_eq!(wish(libc::SIGVTALRM, code), Some(Wish::Return));
+        assert_eq!(wish(libc::SIGVTALRM, code, ticks), Some(Wish::Return));
     }
-    assert_eq!(wish(libc::SIGVTALRM, libc::SI_KERNEL), None);
+    assert_eq!(wish(libc::SIGVTALRM, libc::SI_KERNEL, ticks), None);
 }
 
 #[test]
@@ -134,8 +137,9 @@ fn more_handlers_of_a_signal_than_can_be_known_are_left_alone() {
 }
 
 #[test]
-fn another_threads_handler_does_not_concern_this_one_and_a_hold_inside_a_hold_is_the_same() {
+fn another_threads_handler_concerns_this_one_if_the_program_shall_end_and_a_hold_inside_a_hold_is_the_same() {
     let _turn = TURN.lock();
+    install(libc::SIGHUP, count as *const () as usize, 0);
     install(libc::SIGINT, count as *const () as usize, 0);
     let (watch, inner) = (Watch::begin().unwrap(), Watch::begin().unwrap());
     let told = watch.handled();
@@ -143,15 +147,16 @@ fn another_threads_handler_does_not_concern_this_one_and_a_hold_inside_a_hold_is
         scope.spawn(|| {
             let theirs = Watch::begin().unwrap();
             let told = theirs.handled();
+            raise(libc::SIGHUP);
             raise(libc::SIGINT);
-            assert_eq!(theirs.handled().ends, told.ends + 1);
+            assert_eq!(theirs.handled().ends, told.ends + 2);
         });
     });
-    assert_eq!(watch.handled(), told);
+    assert_eq!(watch.handled().ends, told.ends + 1);
     drop(inner);
     assert_eq!(installed(libc::SIGINT).0, function(0), "this thread is held still");
     forget_this_thread();
     assert!(is_in_its_place(libc::SIGINT, count as *const () as usize, 0), "a jump has left the hold");
     drop(watch);
-    install(libc::SIGINT, libc::SIG_DFL, 0);
+    [libc::SIGINT, libc::SIGHUP].map(|signal| install(signal, libc::SIG_DFL, 0));
 }

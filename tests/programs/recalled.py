@@ -8,8 +8,8 @@ One answer a line:
   value               what that thread's statement came to
   beside              beside: a second thread sleeps and computes from now on
   children            children: a child ends every 20 ms from now on, and SIGCHLD has a handler
-  polite              polite: SIGTERM is only noted from now on
-  noted               how many SIGTERM were noted
+  polite              polite: SIGTERM and SIGHUP are only noted from now on
+  noted               how many of them were noted
   alarm SECONDS       set: SIGALRM comes once, after that time
   blocked             the signals that this thread blocks, or "none"
 """
@@ -100,6 +100,7 @@ for line in sys.stdin:
             answer = command
         elif command == "polite":
             signal.signal(signal.SIGTERM, note)
+            signal.signal(signal.SIGHUP, note)
             answer = command
         elif command == "noted":
             answer = str(len(noted))
