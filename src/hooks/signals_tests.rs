@@ -158,5 +158,7 @@ fn another_threads_handler_concerns_this_one_if_the_program_shall_end_and_a_hold
     forget_this_thread();
     assert!(is_in_its_place(libc::SIGINT, count as *const () as usize, 0), "a jump has left the hold");
     drop(watch);
-    [libc::SIGINT, libc::SIGHUP].map(|signal| install(signal, libc::SIG_DFL, 0));
+    for signal in [libc::SIGINT, libc::SIGHUP] {
+        install(signal, libc::SIG_DFL, 0);
+    }
 }
