@@ -7,8 +7,9 @@ use crate::control::config;
 
 /// A call that has taken so long was held.
 const HELD: Duration = Duration::from_secs(1);
-/// How often one statement may be rescued: a server that says writable and refuses all the same ends it.
-const MOST: u32 = 4;
+/// How often one statement may be rescued: a server that says writable and refuses all the same ends it. One that is made
+/// read-only for a moment again and again, while a switchover is prepared, refuses a statement that waits for locks a few times.
+const MOST: u32 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {

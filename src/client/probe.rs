@@ -139,6 +139,11 @@ impl Prober for Lent<'_> {
             }
             outcome
         });
+        let outcome = outcome.map_err(|why| match why {
+            // The budget of handshakes is spent, and the application's connection there is of use still.
+            Undialled::Refused(Refusal { error: 0, why, .. }) if is_open_there => Undialled::NotNow(why),
+            why => why,
+        });
         self.refused = match &outcome {
             // Its connection to that address is still open.
             Err(Undialled::NotNow(_)) if is_open_there => self.refused.take(),

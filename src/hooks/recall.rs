@@ -1,7 +1,7 @@
 //! An application that wants its thread back out of a call that holds it.
 //!
-//! A program asks for that by a signal for which it has a handler (`signals`). A handler for SIGTERM, SIGINT or SIGQUIT
-//! ends the holds of all threads, since the main thread may wait for the others; one for SIGHUP that of its own thread. What
+//! A program asks for that by a signal for which it has a handler (`signals`). A handler for SIGTERM or SIGINT ends the
+//! holds of all threads, since the main thread may wait for the others; one for SIGQUIT or SIGHUP that of its own thread. What
 //! the handler decides (an exception of Python, a flag of a C program) takes effect when the call returns. So does SIGALRM, unless the alarm clock rings again: a timer that ticks asks for nothing. Ruby sends SIGVTALRM to a thread
 //! that shall return from C, again and again until it does (`ubf_select` in thread_pthread.c), for Timeout, Thread#kill and
 //! its own trapped signals: one alone is a stray one. No other signal ends a hold.

@@ -22,7 +22,7 @@ use std::{
 enum Wish {
     /// The program shall end: its main thread may wait for all others.
     End,
-    /// A thread shall look at something at once.
+    /// A thread shall look at something at once. (SIGQUIT has a Java virtual machine tell its stacks, and go on.)
     Look,
     /// A time is over.
     Alarm,
@@ -36,7 +36,7 @@ fn wish(signal: c_int, code: c_int, timer_ticks: impl Fn() -> bool) -> Option<Wi
         libc::SIGALRM if code != libc::SI_TIMER || !timer_ticks() => Some(Wish::Alarm),
         libc::SIGVTALRM if code != libc::SI_KERNEL => Some(Wish::Return),
         libc::SIGALRM | libc::SIGVTALRM => None,
-        libc::SIGHUP => Some(Wish::Look),
+        libc::SIGHUP | libc::SIGQUIT => Some(Wish::Look),
         _ => Some(Wish::End),
     }
 }
