@@ -49,6 +49,8 @@ const PATIENCE_RATIO: u32 = 2;
 const STUCK: Duration = Duration::from_secs(3);
 /// How long a connection waits whose own login is refused while others of the process are served, or that can open none.
 const UNABLE_ALONE: Duration = Duration::from_secs(2);
+/// It has looked itself so often by then: while other connections of the process look, it learns nothing.
+const UNABLE_LOOKS: u32 = 3;
 
 /// What one search keeps from look to look.
 struct Search {
@@ -75,7 +77,7 @@ impl Endpoint {
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
         let mut search = Search { began, ask_incumbent_at: None, home: None };
-        let mut unable_since: Option<(Instant, &str)> = None;
+        let mut unable_since: Option<(Instant, &str, u32)> = None;
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
         let process = identity();
@@ -140,7 +142,9 @@ impl Endpoint {
                 prober.on_recall();
                 break None;
             }
-            if let Some((_, why)) = unable_since.filter(|(since, _)| now >= *since + UNABLE_ALONE) {
+            let for_long =
+                |(since, _, looks): &(Instant, _, u32)| now >= *since + UNABLE_ALONE && *looks >= UNABLE_LOOKS;
+            if let Some((_, why, _)) = unable_since.filter(for_long) {
                 say!(Warn, "{}: {why}: not a switchover", self.name);
                 break None;
             }
@@ -166,7 +170,8 @@ impl Endpoint {
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
             looked = true;
             probed = look == Look::Done;
-            unable_since = unable.map(|why| unable_since.unwrap_or((now, why)));
+            unable_since =
+                unable.map(|why| unable_since.map_or((now, why, 1), |(since, why, looks)| (since, why, looks + 1)));
             state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
             slot.give_back(&mut state);
             if open && !state.life.verified_since(began) {
