@@ -37,7 +37,7 @@ fn every_driver_lives_through(system: System, flavor: Flavor, scenario: &Scenari
     let verdicts = running.map(|program| {
         let resumed = program.wait_for_every_worker(PATIENCE, WORKERS);
         let said = program.stderr();
-        resumed.unwrap();
+        resumed.unwrap_or_else(|why| panic!("{why}: {said}"));
         let driver = program.workload();
         (driver, said, program.stop().unwrap().check(lab.green()).unwrap())
     });

@@ -140,8 +140,8 @@ impl Prober for Lent<'_> {
             outcome
         });
         let outcome = outcome.map_err(|why| match why {
-            // The budget of handshakes is spent, and the application's connection there is of use still.
-            Undialled::Refused(Refusal { error: 0, why, .. }) if is_open_there => Undialled::NotNow(why),
+            // The application's connection there is of use still. That a server is going away shows by TLS that fails, too.
+            Undialled::Refused(Refusal { whose: Whose::Handle, why, .. }) if is_open_there => Undialled::NotNow(why),
             why => why,
         });
         self.refused = match &outcome {
