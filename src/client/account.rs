@@ -15,7 +15,7 @@ pub fn number(login: [Option<&[u8]>; 2], plaintext: bool) -> u64 {
 }
 
 /// A number for such a login that is the same in each process of the host, and is written down there: eight bits of a hash are
-/// all that goes into it of the password. That tells a new password from an old one, nearly always, and helps nobody to
+/// all that goes into it of the password. That tells a new password from an old one, nearly always, and helps no reader to
 /// find out either.
 pub fn number_for_all([user, password]: [Option<&[u8]>; 2], plaintext: bool) -> u64 {
     hash((user, plaintext, hash((user, password)) as u8))

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most that is asked of each family first. What comes behind four values says which server this is: its id alone is the
-/// same on all servers that nobody has given one.
+/// same on all servers that were given none by their configuration.
 const MARIADB: [&[u8]; 5] = [
     b"SET STATEMENT wsrep_sync_wait=0 FOR SELECT @@global.read_only, @@global.innodb_read_only, \
         @@global.wsrep_reject_queries <> 'NONE', @@global.wsrep_on, @@server_id, @@hostname, @@port",

@@ -1,7 +1,7 @@
 //! Keeps the [`Ledger`] of a host and user in a file that all their processes share. Knows no rule.
 //!
 //! A process opens it only when it is about to log in by itself, to ask a server for its greeting, or to tell how that ended:
-//! one in which no connection was ever lost never touches it. Nobody waits for the file. A process that cannot have it (no
+//! one in which no connection was ever lost never touches it. No thread waits long for the file (20 ms). A process that cannot have it (no
 //! such place, rights, a full disk, rubbish in it) says so once and goes on with a ledger of its own; so does a program with
 //! other rights than its caller's, which must not be told by anybody.
 

@@ -53,13 +53,13 @@ enum Kind {
 struct Record {
     id: u64,
     kind: Kind,
-    /// Of a refusal.
+    /// The number of the error with which the server has refused the login; 0 if it has not.
     error: u16,
-    /// Of handshakes: how many were given up, the last one at `since`.
+    /// How many handshakes with the server were given up, the last one at `since`, if this is a record of handshakes.
     count: u32,
-    /// When this became so.
+    /// When the record became what it is.
     since: Moment,
-    /// Of handshakes: when the server greeted last.
+    /// When the server greeted last, if this is a record of handshakes.
     greeted: Moment,
 }
 
@@ -72,7 +72,8 @@ fn handshakes(server: SocketAddr) -> u64 {
     hash(("handshakes", server))
 }
 
-/// The same in every process: nothing random in it.
+/// All processes get the same number, because the hasher has fixed keys. Another build of the library may have another hasher:
+/// its records are then foreign ones here, which age and go.
 fn hash(what: impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     what.hash(&mut hasher);

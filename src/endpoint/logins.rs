@@ -305,6 +305,23 @@ mod tests {
     }
 
     #[test]
+    fn where_too_many_handshakes_were_given_up_a_login_ends_its_hold_and_holds_no_other_one() {
+        let endpoint = endpoint();
+        let give_up = |number| {
+            endpoint.on_ledger(|ledger, now| ledger.end_login(server(1), number, End::Open, true, now));
+        };
+        (0..6).for_each(give_up);
+        for _ in 0..2 {
+            let outcome = endpoint.may_log_in(server(1), login(7), soon());
+            let own = |why| matches!(why, Undialled::Refused(Refusal { whose: Whose::Handle, .. }));
+            assert!(outcome.is_err_and(own));
+        }
+        endpoint.logged_in(server(1), login(7));
+        endpoint.on_ledger(|ledger, _| ledger.logged_in(server(1)));
+        assert!(endpoint.may_log_in(server(1), login(7), soon()).is_ok());
+    }
+
+    #[test]
     fn a_refused_login_is_tried_once_however_many_connections_want_it_at_once() {
         let endpoint = endpoint();
         let tried = AtomicU32::new(0);

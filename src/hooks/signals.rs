@@ -50,8 +50,8 @@ struct Place {
 /// So many handlers of one signal are known in a process's life; a further one is left alone.
 const HANDLERS: usize = 4;
 
-/// A function of the application. One of the library's functions calls it, and none other ever: so it does not matter who
-/// keeps that function, and calls it later.
+/// A function of the application. One of the library's functions calls this one, and never another one: so the application
+/// may keep the library's function, and call it later.
 struct Known {
     /// 0: none was met yet.
     handler: AtomicUsize,
