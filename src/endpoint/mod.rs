@@ -31,6 +31,7 @@ pub mod search;
 pub mod silence;
 mod slot;
 pub mod spacing;
+mod state;
 mod stay;
 pub mod tags;
 pub mod topology;
@@ -45,17 +46,18 @@ use std::{
 use rustix_futex_sync::{Mutex, MutexGuard};
 
 use inheritance::Known;
-use life::{Life, Phase};
+use life::Phase;
 use name::Name;
 pub use pulse::Pulse;
+use state::State;
 
 use crate::{
     control::{
         config,
         log::{Level::*, say},
     },
-    hooks::{news::News, recall::Recall},
-    resolve::{Jitter, Pace},
+    hooks::{news::News, raw, recall::Recall},
+    resolve::Pace,
 };
 
 /// What the endpoint is for. Only writers are defended against read-only.
@@ -70,6 +72,8 @@ pub enum Role {
 
 #[derive(Debug)]
 pub struct Endpoint {
+    /// The process whose threads have the lock.
+    process: i32,
     pub name: Name,
     role: AtomicU8,
     /// The first connect to it asks whether it is writable; nobody else does.
@@ -101,46 +105,13 @@ pub struct Endpoint {
     login_through: News,
 }
 
-#[derive(Debug)]
-struct State {
-    life: Life,
-    /// Somebody is probing, since then.
-    probing: Option<Instant>,
-    /// Nobody looks again before this.
-    next_pass: Instant,
-    /// Transactions that wait to be replayed, or are being replayed.
-    replaying: u32,
-    /// Transactions with ids to claim, when that was looked at last.
-    claims: Option<(Instant, Option<turn::Claim>)>,
-    /// When each login that is under way began.
-    handshakes: Vec<Instant>,
-    silence: silence::Silence,
-    meanwhile: meanwhile::Meanwhile,
-    behind: behind::Behind,
-    greetings: reach::Greetings,
-    logins: logins::Logins,
-    questions: questions::Questions,
-    deployment: topology::Deployment,
-    configured: candidates::Configured,
-    pool: pool::Pool,
-    /// Since when callers are held without a longer pause, and when one was held last.
-    held: Option<(Instant, Instant)>,
-    /// When another server was adopted last.
-    moved_at: Option<Instant>,
-    /// Of one process among many that look for the same writer.
-    jitter: Jitter,
-}
-
 impl Endpoint {
     pub fn new(name: Name) -> Self {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
-        let configured = candidates::Configured::of(&name, &config().candidates);
-        let mut life = Life::new();
-        if !config().nameservers.is_empty() {
-            life.trust_the_watcher();
-        }
+        let state = State::of(&name);
         Endpoint {
+            process: raw::pid(),
             name,
             role: AtomicU8::new(role as u8),
             learning: AtomicU8::new(0),
@@ -149,28 +120,9 @@ impl Endpoint {
             pulse: AtomicU64::new(0),
             tagged: AtomicU32::new(0),
             wanted: AtomicU8::new(Pace::Idle as u8),
-            sought: Mutex::new(configured.hosts()),
+            sought: Mutex::new(state.configured.hosts()),
             spacings: Mutex::default(),
-            state: Mutex::new(State {
-                life,
-                probing: None,
-                next_pass: Instant::now(),
-                replaying: 0,
-                claims: None,
-                handshakes: Vec::new(),
-                silence: silence::Silence::default(),
-                meanwhile: meanwhile::Meanwhile::default(),
-                behind: behind::Behind::default(),
-                greetings: reach::Greetings::default(),
-                logins: logins::Logins::default(),
-                questions: questions::Questions::default(),
-                deployment: topology::Deployment::default(),
-                configured,
-                pool: pool::Pool::default(),
-                held: None,
-                moved_at: None,
-                jitter: Jitter::new(),
-            }),
+            state: Mutex::new(state),
             ledger: Mutex::default(),
             topology_at: AtomicU64::new(0),
             topology_due: AtomicBool::new(true),
@@ -365,12 +317,6 @@ impl Endpoint {
         let since = current.map_or(now, |(since, _)| since);
         state.held = Some((since, now));
         since
-    }
-
-    /// Locks are taken in this order: an endpoint's state, then tags and handles, then a handle's state, then the
-    /// watcher's. None is held while anything waits.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 
     /// Waits for `news`, `time` at most, and no longer once the application wants its thread back. The lock is given up
