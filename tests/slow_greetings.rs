@@ -158,3 +158,48 @@ fn a_connect_of_the_application_takes_as_long_as_it_takes() {
     }
     assert_eq!(slow.given_up(), 0);
 }
+
+/// An address that takes connections and says nothing on them, ever: what is connected in that time is lost. Returns how long
+/// after its end the slowest of three connections worked again.
+fn back_after_a_mute_address(lab: &Lab, preload: Preload) -> Duration {
+    const FOR_EVER: Duration = Duration::from_secs(120);
+    const MUTE: Duration = Duration::from_secs(4);
+    let slow = Slow::in_front_of(lab, lab.blue().address());
+    lab.dns().set(ENDPOINT, &[slow.ip()], 1).unwrap();
+    let mut program = Puppet::start_as(lab, preload, &[("PUPPET_CONNECT_TIMEOUT", "2")]);
+    HEALTHY.iter().for_each(|name| program.connect(name));
+    slow.is_late(Some((Late::Greeting, FOR_EVER)));
+    lab.blue().drop_connections(USER).unwrap();
+    let mut began = Instant::now();
+    let mut missing = HEALTHY.to_vec();
+    missing.iter().for_each(|name| program.begin(name, "query", "SELECT 1"));
+    let mut mute = true;
+    while !missing.is_empty() {
+        if mute && began.elapsed() >= MUTE {
+            slow.is_late(None);
+            (mute, began) = (false, Instant::now());
+        }
+        missing.retain(|name| match program.answer_if_there(name) {
+            Some(answer) if answer.starts_with("ok") => false,
+            Some(answer) => {
+                assert!(answer.starts_with("error 20"), "{answer}");
+                program.begin(name, "connect", "-");
+                true
+            }
+            None => true,
+        });
+        assert!(began.elapsed() < FOR_EVER / 2, "{}", program.stderr());
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!mute, "it was not mute");
+    began.elapsed()
+}
+
+#[test]
+fn an_address_that_was_mute_is_found_well_again_about_when_a_bare_program_finds_it() {
+    let Some(lab) = pair(Flavor::MariaDb) else { return };
+    let bare = back_after_a_mute_address(&lab, Preload::Bare);
+    let ours = back_after_a_mute_address(&lab, Preload::Preloaded);
+    println!("bare after {bare:?}, protected after {ours:?}");
+    assert!(ours < bare + AT_ONCE, "{bare:?}, {ours:?}");
+}

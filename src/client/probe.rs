@@ -121,7 +121,7 @@ impl Prober for Lent<'_> {
     }
 
     fn is_refused(&self) -> bool {
-        matches!(self.refused, Some((_, Undialled::Refused(_))))
+        matches!(self.refused, Some((_, Undialled::Refused(_) | Undialled::Spent)))
     }
 
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
@@ -142,12 +142,13 @@ impl Prober for Lent<'_> {
         let outcome = outcome.map_err(|why| match why {
             // The application's connection there is of use still. That a server is going away shows by TLS that fails, too.
             Undialled::Refused(Refusal { whose: Whose::Handle, why, .. }) if is_open_there => Undialled::NotNow(why),
+            why @ Undialled::Spent if is_open_there => Undialled::NotNow(why.to_string()),
             why => why,
         });
         self.refused = match &outcome {
             // Its connection to that address is still open.
             Err(Undialled::NotNow(_)) if is_open_there => self.refused.take(),
-            Err(why @ (Undialled::Refused(_) | Undialled::NotNow(_))) => Some((to, why.clone())),
+            Err(why @ (Undialled::Refused(_) | Undialled::Spent | Undialled::NotNow(_))) => Some((to, why.clone())),
             Err(_) => self.refused.take(),
             Ok(()) => None,
         };

@@ -37,6 +37,8 @@ const LOOKS_EVERY: Duration = Duration::from_millis(20);
 const OTHERS_WITHIN: Duration = Duration::from_secs(1);
 /// A login that came to nothing after this long has been given up. A server that goes away says so at once.
 const GIVEN_UP_AFTER: Duration = Duration::from_millis(500);
+/// How often the log tells of a spent budget of handshakes.
+const SPENT_TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Logins that are remembered. An application has a handful.
 const KEPT: usize = 256;
 
@@ -70,6 +72,8 @@ pub(super) struct Logins {
     known: Vec<Known>,
     /// Servers that took no login just now.
     full: Vec<(SocketAddr, Instant, String)>,
+    /// A server at which the budget of handshakes was found spent, and when that was logged last.
+    spent: Option<(SocketAddr, Instant)>,
 }
 
 impl Logins {
@@ -175,13 +179,28 @@ impl Endpoint {
                     return Err(refused);
                 }
                 Turn::Spent => {
-                    // The application's own connect is not counted: it finds the server as soon as that is well again.
-                    let why = "processes of this host have given up enough of its handshakes".to_owned();
-                    return Err(Undialled::Refused(Refusal { whose: Whose::Handle, error: 0, why }));
+                    self.tell_of_spent_handshakes(server);
+                    return Err(Undialled::Spent);
                 }
             }
             attempt.since = Instant::now();
             return Ok(attempt);
+        }
+    }
+
+    /// One warning for all connections that cannot be moved. The application's own connect is not counted: it finds the
+    /// server as soon as that is well again.
+    fn tell_of_spent_handshakes(&self, server: SocketAddr) {
+        let told_lately = {
+            let spent = &mut self.lock().logins.spent;
+            let lately = spent.is_some_and(|(told, at)| told == server && at.elapsed() < SPENT_TOLD_EVERY);
+            if !lately {
+                *spent = Some((server, Instant::now()));
+            }
+            lately
+        };
+        if !told_lately {
+            say!(Warn, "{}: {server} {}: statements get their errors", self.name, Undialled::Spent);
         }
     }
 
@@ -313,8 +332,7 @@ mod tests {
         (0..6).for_each(give_up);
         for _ in 0..2 {
             let outcome = endpoint.may_log_in(server(1), login(7), soon());
-            let own = |why| matches!(why, Undialled::Refused(Refusal { whose: Whose::Handle, .. }));
-            assert!(outcome.is_err_and(own));
+            assert!(outcome.is_err_and(|why| why == Undialled::Spent));
         }
         endpoint.logged_in(server(1), login(7));
         endpoint.on_ledger(|ledger, _| ledger.logged_in(server(1)));

@@ -50,7 +50,7 @@ pub trait Prober {
     fn need(&self) -> Need {
         Need::Writer
     }
-    /// Was its login refused for good, so that it can judge nothing, and nothing comes of its waiting?
+    /// Was its login refused for good, or is it not to be made, so that it can judge nothing, and nothing comes of its waiting?
     fn is_refused(&self) -> bool {
         false
     }
@@ -91,6 +91,9 @@ pub enum Undialled {
     /// An answer about this login, or something that this client itself cannot do: a wrong password, a locked account, a
     /// certificate. The same login would be answered in the same way. It says nothing of the server's role.
     Refused(Refusal),
+    /// The processes of this host have given up so many handshakes with the server that it may soon lock the host out: the
+    /// library does not dial it until the application itself has logged in there. It says nothing of the server.
+    Spent,
     /// This process could not even try (no descriptor, no port, no memory left). It says nothing of the server.
     NotTried(String),
 }
@@ -120,6 +123,9 @@ impl fmt::Display for Undialled {
             Undialled::Unreachable(why) => write!(f, "cannot be reached ({why})"),
             Undialled::NotNow(why) => write!(f, "takes no login just now ({why})"),
             Undialled::Refused(Refusal { why, .. }) => write!(f, "refuses this login ({why})"),
+            Undialled::Spent => {
+                f.write_str("is not dialled (processes of this host have given up enough of its handshakes)")
+            }
             Undialled::NotTried(why) => write!(f, "cannot be tried ({why})"),
         }
     }

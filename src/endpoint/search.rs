@@ -340,6 +340,7 @@ impl Endpoint {
         let no_proof = match &answer {
             Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
             Err(Undialled::Refused(_)) => Some(REFUSED),
+            Err(Undialled::Spent) => Some("its handshakes were given up too often"),
             // What was known of it before stays true.
             Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
             Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
