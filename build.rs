@@ -1,13 +1,13 @@
 //! Link options of the preload.
 //!
 //! Every process that starts with the library pays for what the dynamic linker does to it, so an optimised library asks
-//! it for next to nothing: `hooks/wake.rs` does the rest when the first MySQL call comes.
+//! it for next to nothing: `doors/wake.rs` does the rest when the first MySQL call comes.
 
 use std::{env, path::PathBuf, process::Command};
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed=src/hooks/asleep.ld");
+    println!("cargo::rerun-if-changed=src/doors/asleep.ld");
     // Never unloaded: hooks, atfork handlers and the watcher's thread point into it.
     link("-Wl,-z,nodelete");
     // One library, however it comes in: preloaded by its path, or as a dependency of a program that was linked with it.
@@ -28,7 +28,7 @@ fn main() {
             // No constructors: the start files have some, which have nothing to do here.
             link("-nostartfiles");
             let manifest = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
-            link(&format!("-Wl,-T,{manifest}/src/hooks/asleep.ld"));
+            link(&format!("-Wl,-T,{manifest}/src/doors/asleep.ld"));
         }
         // Everything works, but the dynamic linker relocates the library in each process.
         None => println!("cargo::warning=this toolchain has no rust-lld: programs will start a few per cent slower"),

@@ -5,7 +5,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use crate::{control::counters::COUNTERS, hooks};
+use crate::{control::counters::COUNTERS, doors, guard};
 
 /// What the library did in this process, counted since it was loaded (or since the process was forked).
 #[repr(C)]
@@ -46,9 +46,9 @@ pub extern "C" fn pointsman_enabled() -> c_int {
     /// Not inlined: nothing of it may be done before the library is awake.
     #[inline(never)]
     fn enabled() -> c_int {
-        hooks::decide(|| c_int::from(!hooks::off())).unwrap_or(0)
+        guard::decide(|| c_int::from(!guard::off())).unwrap_or(0)
     }
-    if hooks::awake() { enabled() } else { 0 }
+    if doors::awake() { enabled() } else { 0 }
 }
 
 /// Fills `counters` with this process's counters.
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn pointsman_read_counters(counters: *mut pointsman_counte
     if counters.is_null() {
         return -1;
     }
-    let now = if hooks::awake() { COUNTERS.snapshot() } else { Default::default() };
+    let now = if doors::awake() { COUNTERS.snapshot() } else { Default::default() };
     let full = pointsman_counters {
         protected_connections: now.protected_connections,
         suspects: now.suspects,

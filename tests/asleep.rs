@@ -198,7 +198,7 @@ fn the_dynamic_linker_has_next_to_nothing_to_do() {
     assert_eq!(file.value(DT_INIT_ARRAY), None, "a constructor would run with pointers that are not relocated");
     assert_eq!(file.value(DT_RELACOUNT).unwrap_or(0), 0, "relative relocations");
     let others = file.value(DT_RELASZ).unwrap_or(0) / RELA;
-    assert!(others <= 40, "{others} relocations: what is new belongs into src/hooks/imports.rs");
+    assert!(others <= 40, "{others} relocations: what is new belongs into src/doors/imports.rs");
     assert!(file.postponed().len() > 1000);
 }
 
@@ -210,7 +210,7 @@ fn every_glibc_from_2_28_on_has_what_the_dynamic_linker_is_asked_for() {
         let number = version.strip_prefix("GLIBC_2.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
         assert!(
             number.is_some_and(|minor| minor <= 28),
-            "{version} of {file}: what needs it belongs into src/hooks/imports.rs or src/hooks/own.rs"
+            "{version} of {file}: what needs it belongs into src/doors/imports.rs or src/doors/own.rs"
         );
         assert!(file == "libc.so.6" || file.starts_with("ld-linux"), "{file} is not in every process");
     }

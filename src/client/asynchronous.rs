@@ -22,10 +22,10 @@ use crate::{
         option::Mode,
     },
     endpoint::Role,
-    evidence,
-    hooks::{decide, exchange},
+    guard::decide,
+    host::exchange,
     sql::Statement,
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// What an asynchronous call is to do.

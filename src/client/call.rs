@@ -5,17 +5,17 @@ use std::{
     sync::Arc,
 };
 
+use super::recent;
 use super::{
     handle::{Guest, Handle},
     layout::{
-        library,
-        library::Library,
+        library::{self, Library},
         native::{Active, Called, Native},
     },
 };
 use crate::{
-    hooks::{self, current, recent},
-    process::Process,
+    guard,
+    process::{Process, current},
 };
 
 #[derive(Clone, Copy)]
@@ -38,7 +38,7 @@ impl Call {
     #[cold]
     #[inline(never)]
     fn from_stranger(caller: usize) -> Self {
-        let found = hooks::decide(|| library::of_caller(caller)).flatten();
+        let found = guard::decide(|| library::of_caller(caller)).flatten();
         Call { library: found.map(|(library, _)| library), nested: found.is_some_and(|(_, nested)| nested) }
     }
 
@@ -67,7 +67,7 @@ impl Call {
         self.enter_and(mysql, |_| ()).map(|(guest, ())| guest)
     }
 
-    /// The same, and a first decision on it, in which there must be no cancellation point (see `hooks::glance`).
+    /// The same, and a first decision on it, in which there must be no cancellation point (see `guard::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
         self.enter_by(mysql, |process| Some((mysql, process.handles.get(mysql.key())?)), decision)
     }
@@ -81,7 +81,7 @@ impl Call {
     ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
         let process = current::existing()?;
-        hooks::first_glance(|| {
+        guard::first_glance(|| {
             if !process.is_ours() {
                 return None;
             }
@@ -116,10 +116,10 @@ impl Call {
     /// The protected handle on which an asynchronous call is under way that this call goes on with.
     pub fn go_on(&self, mysql: Active) -> Option<Guest> {
         let process = current::existing()?;
-        if hooks::ourselves() || self.nested {
+        if guard::ourselves() || self.nested {
             return None;
         }
-        hooks::decide(|| {
+        guard::decide(|| {
             let handle = process.handles.get(mysql.key()).filter(|_| process.is_ours())?;
             Handle::go_on(handle, mysql)
         })
@@ -129,10 +129,10 @@ impl Call {
     /// The handle, to read of it or to strike it off, without entering.
     pub fn find(&self, mysql: Active) -> Option<Arc<Handle>> {
         let process = current::existing()?;
-        if hooks::ourselves() || self.nested {
+        if guard::ourselves() || self.nested {
             return None;
         }
-        hooks::decide(|| process.handles.get(mysql.key()).filter(|_| process.is_ours())).flatten()
+        guard::decide(|| process.handles.get(mysql.key()).filter(|_| process.is_ours())).flatten()
     }
 
     /// The application's handle, for a library that we manage.

@@ -31,9 +31,10 @@ use crate::{
         name::Name,
         prober::{Need, Writability},
     },
-    evidence,
-    hooks::{self, current, decide, recall::Recall, stack, steer},
-    process::Process,
+    guard::{self, decide},
+    host::{interruption::Recall, stack, steer},
+    process::{Process, current},
+    verdict::evidence,
 };
 
 /// A connect to an endpoint, by a library that we know.
@@ -53,7 +54,7 @@ pub fn real_connect(
     login: [Option<&[u8]>; 2],
     real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
-    if hooks::ourselves() || steer::is_connecting() {
+    if guard::ourselves() || steer::is_connecting() {
         return real(0);
     }
     let Some(plan) = decide(|| Plan::for_host(call, host, port)).flatten() else {

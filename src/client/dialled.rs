@@ -8,7 +8,7 @@ use crate::{
         prober::{Refusal, Undialled, Whose},
         reach,
     },
-    evidence,
+    verdict::evidence,
 };
 
 /// CR_IPSOCK_ERROR: no socket could be made.

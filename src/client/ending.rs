@@ -15,7 +15,7 @@ use crate::{
         log::{Level::*, say},
         option::VictimError,
     },
-    evidence,
+    verdict::evidence,
 };
 
 /// What the library would have said of a connection that ended in the middle.

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     endpoint::{Endpoint, Pulse, logins::Login, turn::Claim},
-    hooks::exchange::{self, Exchange, Waits},
+    host::exchange::{self, Exchange, Waits},
     session::Session,
     sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin},
 };

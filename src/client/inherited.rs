@@ -5,14 +5,16 @@
 use super::{Call, layout::native::Active};
 use crate::{
     control::{config, option::Mode},
-    hooks::{self, current, decide, ending},
+    guard::{self, decide},
+    host::ending,
+    process::current,
 };
 
 /// The child is about to close this handle: if it is its parent's, and the parent lives, the descriptor is made to lead
 /// nowhere, in the child, where nobody else has it.
 pub fn spare_the_parent(call: Call, mysql: Active) {
     let Some(parents) = current::parents() else { return };
-    if call.nested() || hooks::ourselves() || config().mode == Mode::Observe {
+    if call.nested() || guard::ourselves() || config().mode == Mode::Observe {
         return;
     }
     decide(|| {

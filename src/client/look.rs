@@ -24,10 +24,10 @@ use crate::{
         Role,
         prober::{Need, Prober, Writability},
     },
-    evidence,
-    hooks::{current::identity, exchange::Exchange, ticks},
+    host::{exchange::Exchange, ticks},
+    process::current::identity,
     sql::{Statement, TransactionEffect},
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// How a statement comes to be sent.

@@ -18,6 +18,7 @@ mod look;
 pub mod prepared;
 mod probe;
 mod reader;
+pub mod recent;
 pub mod registry;
 mod replay;
 pub mod rescue;

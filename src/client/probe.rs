@@ -26,7 +26,8 @@ use crate::{
         prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
-    hooks::{current, ending, resolver, steer},
+    host::{ending, steer},
+    process::{current, resolver},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.

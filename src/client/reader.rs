@@ -16,10 +16,9 @@ use crate::{
         log::{Level::*, say},
     },
     endpoint::{life::Caller, prober::Need},
-    evidence,
     session::transaction::Log,
     sql::Statement,
-    verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
+    verdict::{Action, Class, Evidence, Incumbent, Session, evidence, verdict},
 };
 
 impl Guest {

@@ -22,12 +22,11 @@ use super::{
 };
 use crate::{
     endpoint::prober::Prober,
-    evidence,
     session::{
         execution::Act,
         transaction::{Digesting, Entry, Reply},
     },
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// Why a transaction could not be replayed.

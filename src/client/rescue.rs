@@ -19,9 +19,8 @@ use crate::{
         option::Mode,
     },
     endpoint::{Role, prober::Need, spacing::Spacing, turn::Replaying},
-    evidence,
     sql::Statement,
-    verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
+    verdict::{Action, Class, Evidence, Incumbent, Session, evidence, verdict},
 };
 
 /// What happens next to the application's call.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{handle::Guest, layout::native::Failure};
-use crate::{evidence, hooks::current, session::journal::Step};
+use crate::{process::current, session::journal::Step, verdict::evidence};
 
 /// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.
 pub fn restore(guest: &Guest) -> Result<(), Failure> {

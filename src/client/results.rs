@@ -12,11 +12,10 @@ use super::{
     state::{Pending, Read},
 };
 use crate::{
-    evidence,
-    hooks::{current, decide},
-    process::Process,
+    guard::decide,
+    process::{Process, current},
     sql::Pin,
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// `mysql_store_result`.

@@ -12,9 +12,10 @@ use super::{
 };
 use crate::{
     control::{config, option::Mode},
-    evidence,
-    hooks::{self, current, decide, steer},
-    process::Process,
+    guard::{self, decide},
+    host::steer,
+    process::{Process, current},
+    verdict::evidence,
 };
 
 /// `mysql_close`: struck off before the structure is freed.
@@ -116,7 +117,7 @@ pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -
 
 /// `mysql_stmt_init`: from now on we know whose statement it is.
 pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
-    if statement.key() != 0 && !call.nested() && !hooks::ourselves() {
+    if statement.key() != 0 && !call.nested() && !guard::ourselves() {
         // Also before the handle is connected: then nobody knows yet whether it will be protected.
         decide(|| {
             if call.library().is_some_and(|library| library.managed().is_some())

@@ -21,11 +21,11 @@ use super::{
 use crate::{
     control::log::{Level::*, say},
     endpoint::{Endpoint, Role},
-    evidence,
-    hooks::{decide, exchange::Exchange, glance, ticks},
+    guard::{decide, glance},
+    host::{exchange::Exchange, ticks},
     session::{execution::Ran, transaction::Reply},
     sql::{SessionEffect, Statement, TransactionEffect, classify},
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.

@@ -9,8 +9,7 @@
 use super::{handle::Guest, layout::native::Reply};
 use crate::{
     endpoint::{behind::Server, prober::Writability},
-    evidence,
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 /// The most that is asked of each family first. What comes behind four values says which server this is: its id alone is the

@@ -11,7 +11,7 @@ use super::config::Config;
 use super::counters::COUNTERS;
 use super::line::Line;
 use super::option::Sink;
-use super::raw;
+use crate::host::{errno, files};
 
 /// How much a line matters; the most important is the least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,11 +82,11 @@ impl<'a> Log<'a> {
         if !self.wants(level) {
             return;
         }
-        raw::preserving_errno(|| {
+        errno::kept(|| {
             let sent = match self.sink {
-                Sink::Stderr => raw::write_to_stderr(plain(level, text).finish()),
+                Sink::Stderr => files::write_to_stderr(plain(level, text).finish()),
                 Sink::File(path) => append(path, level, text),
-                Sink::Syslog => raw::send_to_syslog(syslog(level, text).finish()),
+                Sink::Syslog => files::send_to_syslog(syslog(level, text).finish()),
             };
             if let Err(reason) = sent {
                 COUNTERS.log_lines_dropped.count();
@@ -105,7 +105,7 @@ impl<'a> Log<'a> {
             Sink::File(path) => plain(Level::Warn, format_args!("log: cannot append to {}: {reason}", path.display())),
             _ => plain(Level::Warn, format_args!("log: /dev/log does not take messages: {reason}")),
         };
-        let _ = raw::write_to_stderr(line.finish());
+        let _ = files::write_to_stderr(line.finish());
     }
 }
 
@@ -119,7 +119,7 @@ fn append(path: &Path, level: Level, text: fmt::Arguments<'_>) -> std::io::Resul
     let mut line = Line::new();
     line.push_time(SystemTime::now());
     let _ = write!(line, " pointsman[{}] {}: {text}", std::process::id(), level.name());
-    raw::append_to_file(path, line.finish())
+    files::append_to_file(path, line.finish())
 }
 
 fn syslog(level: Level, text: fmt::Arguments<'_>) -> Line {
@@ -198,7 +198,7 @@ mod tests {
     fn a_line_that_cannot_be_written_is_counted_and_errno_stays() {
         let config = to_file(Path::new("/proc/self/no such directory/log"), Level::Info);
         let before = COUNTERS.log_lines_dropped.get();
-        raw::set_errno_for_test(libc::EAGAIN);
+        errno::set(libc::EAGAIN);
         Log::new(&config).write(Level::Error, format_args!("lost"));
         assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::EAGAIN));
         assert!(COUNTERS.log_lines_dropped.get() > before);

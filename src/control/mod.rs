@@ -11,12 +11,13 @@ pub mod endpoint_name;
 pub mod line;
 pub mod log;
 pub mod option;
-pub(crate) mod raw;
 pub mod source;
 
 use std::path::Path;
 
 use once_cell::race::OnceBox;
+
+use crate::host::{errno, files};
 
 use self::complaint::Complaint;
 use self::config::Config;
@@ -37,7 +38,7 @@ pub fn config() -> &'static Config {
 #[cold]
 #[inline(never)]
 fn read_config() -> &'static Config {
-    let (config, complaints) = raw::preserving_errno(|| load(Path::new(CONFIG_FILE)));
+    let (config, complaints) = errno::kept(|| load(Path::new(CONFIG_FILE)));
     let off = config.off;
     if CONFIG.set(Box::new(config)).is_ok() && !off {
         complaints.iter().for_each(report);
@@ -52,7 +53,7 @@ pub fn load(default_file: &Path) -> (Config, Vec<Complaint>) {
     // A process that is switched off opens no file.
     let content = match source::is_off(&environment) {
         true => None,
-        false => Some((file, raw::read_file(file))),
+        false => Some((file, files::read_file(file))),
     };
     Config::from_sources(&environment, content)
 }

@@ -10,7 +10,8 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::complaint::{Complaint, Origin};
-use super::{option, raw};
+use super::option;
+use crate::host::files;
 
 /// The switch, `on` or `off`.
 pub const SWITCH: &str = "POINTSMAN";
@@ -38,7 +39,7 @@ pub type Writings = BTreeMap<&'static str, Written>;
 /// The variables of this process that speak to us, if they are to be trusted. A variable that is not UTF-8 is read with
 /// replacement characters, which no key accepts.
 pub fn environment() -> Vec<(String, String)> {
-    if raw::has_others_rights() {
+    if files::has_others_rights() {
         return vec![];
     }
     let ours = |name: &OsStr| name.as_bytes().starts_with(SWITCH.as_bytes());

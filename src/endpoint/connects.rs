@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{Endpoint, life::Phase, prober::Undialled, search::PROBE_EVERY};
-use crate::{control::config, hooks::recall::Recall};
+use crate::{control::config, host::interruption::Recall};
 
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

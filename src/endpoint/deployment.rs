@@ -9,14 +9,14 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::raw,
+    host::socket,
     process,
 };
 
 impl Endpoint {
     /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
     pub fn topology_is_due(&self) -> bool {
-        let now = raw::about_now();
+        let now = socket::about_now();
         let at = self.topology_at.load(Relaxed);
         let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
         if now < at {
@@ -29,7 +29,7 @@ impl Endpoint {
     /// From time to time, on the watcher's thread.
     pub fn look_at_the_clock(&self) {
         self.expire_kept();
-        if raw::about_now() >= self.topology_at.load(Relaxed) {
+        if socket::about_now() >= self.topology_at.load(Relaxed) {
             self.topology_due.store(true, Relaxed);
         }
     }
@@ -41,7 +41,7 @@ impl Endpoint {
             Some(topology) if topology.moving => topology::MOVING_EVERY,
             Some(_) => topology::AVAILABLE_EVERY,
         };
-        self.topology_at.store(raw::about_now() + every.as_millis() as u64, Relaxed);
+        self.topology_at.store(socket::about_now() + every.as_millis() as u64, Relaxed);
         let mut state = self.lock();
         // Once the names are swapped, the table's green is our own name; where green is was learnt before.
         if let Some(topology) = &topology

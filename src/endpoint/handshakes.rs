@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::{control::config, hooks::recall::Recall};
+use crate::{control::config, host::interruption::Recall};
 
 /// A login that takes longer hangs, and is not counted any more: it must not hold the others up.
 const HANGS: Duration = Duration::from_secs(3);
@@ -70,8 +70,8 @@ impl Drop for Handshake<'_> {
 mod tests {
     use std::{net::SocketAddr, thread};
 
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     fn endpoint() -> Endpoint {
         Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())

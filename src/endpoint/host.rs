@@ -17,10 +17,16 @@ use super::{
     Endpoint,
     ledger::{Ledger, SIZE},
 };
-use crate::control::{
-    config,
-    log::{Level::*, say},
-    raw::{self, Locked},
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+    },
+    host::{
+        errno,
+        files::{self, Locked},
+        signals::with_signals_blocked,
+    },
 };
 
 /// The user, plus 1, for whom the file cannot be had: not tried again by this process.
@@ -29,9 +35,9 @@ static UNUSABLE_FOR: AtomicU64 = AtomicU64::new(0);
 impl Endpoint {
     /// Does `work` on the ledger, at this moment. Must not be called while the endpoint's state is locked.
     pub(super) fn on_ledger<R>(&self, work: impl Fn(&mut Ledger, u64) -> R) -> R {
-        raw::preserving_errno(|| {
+        errno::kept(|| {
             // A handler of the application must not leave with the file locked.
-            let shared = place().and_then(|place| raw::with_signals_blocked(|| exchange(place, &work)));
+            let shared = place().and_then(|place| with_signals_blocked(|| exchange(place, &work)));
             shared.unwrap_or_else(|| work(&mut self.ledger.lock(), now()))
         })
     }
@@ -47,12 +53,12 @@ impl Endpoint {
 
 fn place() -> Option<&'static Path> {
     // The rules' own tests use addresses of each other.
-    let shared = !cfg!(test) && !raw::has_others_rights() && UNUSABLE_FOR.load(Relaxed) != user();
+    let shared = !cfg!(test) && !files::has_others_rights() && UNUSABLE_FOR.load(Relaxed) != user();
     config().state_dir.as_deref().filter(|_| shared)
 }
 
 fn user() -> u64 {
-    u64::from(raw::effective_user()) + 1
+    u64::from(files::effective_user()) + 1
 }
 
 /// `None`: the file could not be had.
@@ -77,7 +83,7 @@ fn complain(place: &Path, error: &Error) {
             "state_dir: {}/pointsman-{}/budgets cannot be used ({error}): each process of this host counts its own \
              refused logins and aborted greetings",
             place.display(),
-            raw::effective_user()
+            files::effective_user()
         );
     }
 }
@@ -90,8 +96,8 @@ fn now() -> u64 {
 mod tests {
     use std::fs;
 
+    use super::super::ledger::{End, Turn};
     use super::*;
-    use crate::endpoint::ledger::{End, Turn};
 
     #[test]
     fn what_one_process_was_refused_another_one_knows_and_rubbish_is_left_alone() {
@@ -99,15 +105,15 @@ mod tests {
         let _ = fs::remove_dir_all(&place);
         fs::create_dir(&place).unwrap();
         let server = SocketAddr::from(([10, 0, 0, 1], 3306));
-        assert!(raw::succeeds_in_child(|| {
+        assert!(files::succeeds_in_child(|| {
             exchange(&place, |ledger, now| ledger.end_login(server, 7, End::Refused(1045), false, now)).is_some()
         }));
         let begin = |ledger: &mut Ledger, now| ledger.begin_login(server, 7, now);
         assert_eq!(exchange(&place, begin), Some(Turn::Refused(1045)));
 
-        let file = place.join(format!("pointsman-{}/budgets", raw::effective_user()));
+        let file = place.join(format!("pointsman-{}/budgets", files::effective_user()));
         fs::write(&file, "something of somebody else's").unwrap();
-        assert!(raw::succeeds_in_child(|| exchange(&place, begin).is_none()));
+        assert!(files::succeeds_in_child(|| exchange(&place, begin).is_none()));
         assert_eq!(fs::read_to_string(&file).unwrap(), "something of somebody else's");
         fs::remove_dir_all(place).unwrap();
     }

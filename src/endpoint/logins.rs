@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::recall::Recall,
+    host::interruption::Recall,
 };
 
 /// A login without an outcome by then was left by a jump of the application's (a handler of SIGALRM), or hangs: another
@@ -300,8 +300,8 @@ mod tests {
         thread,
     };
 
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     fn endpoint() -> Endpoint {
         Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())

@@ -56,8 +56,8 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{name::Name, prober::Undialled};
     use super::*;
-    use crate::endpoint::{name::Name, prober::Undialled};
 
     fn blue() -> SocketAddr {
         SocketAddr::from(([10, 0, 0, 1], 3306))

@@ -56,7 +56,7 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    hooks::{news::News, raw, recall::Recall},
+    host::{event::News, interruption::Recall, socket},
     resolve::Pace,
 };
 
@@ -96,7 +96,7 @@ pub struct Endpoint {
     state: Mutex<State>,
     /// What `host` cannot share with other processes. A lock of its own: nothing else is done while it is held.
     ledger: Mutex<ledger::Ledger>,
-    /// When the topology table may be asked again, as of `raw::about_now`.
+    /// When the topology table may be asked again, as of `socket::about_now`.
     topology_at: AtomicU64,
     /// That moment may have come: looked at before each statement, where the time itself would cost too much.
     topology_due: AtomicBool,
@@ -111,7 +111,7 @@ impl Endpoint {
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
         let state = State::of(&name);
         Endpoint {
-            process: raw::pid(),
+            process: socket::pid(),
             name,
             role: AtomicU8::new(role as u8),
             learning: AtomicU8::new(0),

@@ -142,8 +142,8 @@ impl Drop for Question<'_> {
 mod tests {
     use std::cell::RefCell;
 
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     #[test]
     fn only_a_question_that_is_overdue_and_still_stands_is_ended_and_only_once() {

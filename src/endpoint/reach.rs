@@ -184,8 +184,9 @@ mod tests {
         thread,
     };
 
+    use super::super::name::Name;
     use super::*;
-    use crate::{endpoint::name::Name, hooks::raw};
+    use crate::host::socket;
 
     fn endpoint() -> Endpoint {
         Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
@@ -256,7 +257,7 @@ mod tests {
         let others = std::fs::File::open("/dev/null").unwrap();
         let fd = greeting.stream.as_raw_fd();
         // The number is the file's from now on.
-        raw::tests::duplicate_over(others.into_raw_fd(), fd);
+        socket::tests::duplicate_over(others.into_raw_fd(), fd);
         assert!(!greeting.is_ours());
         drop(greeting);
         // SAFETY: any integer is allowed.

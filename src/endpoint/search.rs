@@ -23,7 +23,8 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
-    hooks::{current::identity, recall::Recall},
+    host::interruption::Recall,
+    process::current::identity,
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.

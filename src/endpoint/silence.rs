@@ -252,8 +252,8 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     #[test]
     fn what_came_before_a_server_fell_silent_is_no_sign_of_life() {

@@ -70,8 +70,8 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     #[test]
     fn the_offset_counts_where_ids_are_apart() {

@@ -12,7 +12,7 @@ use super::{
     Endpoint, behind::Behind, candidates::Configured, life::Life, logins::Logins, meanwhile::Meanwhile, name::Name,
     pool::Pool, questions::Questions, reach::Greetings, silence::Silence, topology::Deployment, turn::Claim,
 };
-use crate::{control::config, hooks::raw, resolve::Jitter};
+use crate::{control::config, host::socket, resolve::Jitter};
 
 #[derive(Debug)]
 pub struct State {
@@ -83,7 +83,7 @@ impl Endpoint {
 
     /// A signal handler may fork, and return in the child into a call of this process. If another thread had the lock
     /// in that moment, it is never free in the child, where that thread is missing: the child goes on with an empty state,
-    /// finds out that the call is its parent's (`hooks::current::identity`), and ends it.
+    /// finds out that the call is its parent's (`process::current::identity`), and ends it.
     #[cold]
     fn lock_once_free(&self) -> MutexGuard<'_, State> {
         const LONGEST: Duration = Duration::from_millis(1);
@@ -93,7 +93,7 @@ impl Endpoint {
             if let Some(state) = self.state.try_lock() {
                 return state;
             }
-            if self.process != raw::pid() {
+            if self.process != socket::pid() {
                 return Box::leak(Box::new(Mutex::new(State::of(&self.name)))).lock();
             }
             pause = LONGEST.min(pause * 2);
@@ -104,7 +104,7 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::{super::name::Name, *};
-    use crate::control::raw::succeeds_in_child;
+    use crate::host::files::succeeds_in_child;
 
     #[test]
     fn a_child_forked_inside_a_call_does_not_wait_for_a_lock_that_another_thread_of_its_parent_has() {

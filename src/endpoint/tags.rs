@@ -13,7 +13,7 @@ use std::{
 use once_cell::race::OnceRef;
 use rustix_futex_sync::Mutex;
 
-use crate::hooks::pages;
+use crate::host::pages;
 
 const CHUNK: usize = 1024;
 /// 4 Mi descriptors: above every kernel's default for `fs.nr_open` (1 Mi).

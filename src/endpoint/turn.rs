@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::{hooks::recall::Recall, process};
+use crate::{host::interruption::Recall, process};
 
 /// A replay that blocks on somebody's lock must not hold everybody else up for long.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -102,8 +102,8 @@ impl Drop for Replaying<'_> {
 mod tests {
     use std::thread;
 
+    use super::super::name::Name;
     use super::*;
-    use crate::endpoint::name::Name;
 
     #[test]
     fn fresh_statements_wait_until_the_last_replay_is_through() {

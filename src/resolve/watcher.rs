@@ -22,7 +22,7 @@ use super::sources::Sources;
 use crate::control::config::Config;
 use crate::control::counters::COUNTERS;
 use crate::control::log::{Level, say};
-use crate::control::raw;
+use crate::host::signals;
 
 /// As it shows in `ps -L` and `/proc/PID/task/*/comm`.
 pub const THREAD_NAME: &str = "pointsman-dns";
@@ -87,7 +87,7 @@ impl Watcher {
         }));
         let on_thread_start = start.on_thread_start;
         let thread = thread::Builder::new().name(THREAD_NAME.to_owned()).stack_size(STACK);
-        raw::with_signals_blocked(|| {
+        signals::with_signals_blocked(|| {
             thread.spawn(move || {
                 on_thread_start();
                 shared.watch(sources);

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use hickory_resolver::proto::op::ResponseCode;
 use hickory_resolver::proto::rr::RecordType;
 
-use super::super::test_dns::{LIMIT, Reply, TestDns};
 use super::*;
+use crate::resolve::test_dns::{LIMIT, Reply, TestDns};
 
 /// Everything that a watcher delivered, in order.
 #[derive(Default)]
@@ -340,7 +340,7 @@ fn a_fork_at_any_moment_leaves_the_parent_watching_and_lets_the_child_watch_anew
             own.set_pace("orders.test", Pace::Urgent);
             heard.wait_for_address("orders.test", "10.0.0.7").serial > 0
         };
-        assert!(raw::succeeds_in_child(child));
+        assert!(crate::host::files::succeeds_in_child(child));
         heard.clear();
     }
     heard.wait_for_address("orders.test", "10.0.0.7");

@@ -241,8 +241,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use super::super::execution::{Content, Value};
     use super::*;
-    use crate::session::execution::{Content, Value};
 
     const NOW: Option<Instant> = None;
     const DONE: Reply = Reply::Done { affected: 1, insert_id: 7 };

@@ -1,6 +1,9 @@
 //! A text like the one before: most applications send the same few, with other numbers in them.
 
-use super::{Dialect, Statement, Traits, classify_in_doubt, plain, plain::Plain};
+use super::{
+    Dialect, Statement, Traits, classify_in_doubt,
+    plain::{self, Plain},
+};
 
 /// The last text of a connection that was plain, and what it does.
 #[derive(Clone, Debug, Default)]

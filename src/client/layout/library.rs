@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    hooks::objects::{self, Object},
+    host::objects::{self, Object},
 };
 
 /// Room for the real functions of every door.

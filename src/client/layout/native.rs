@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     control::{config, option::Mode},
-    hooks::{current::identity, ending, exchange::Waits, floor, raw},
+    host::{ending, exchange::Waits, patience, socket},
+    process::current::identity,
     session::transaction::{Digest, Digesting},
     sql::Server,
 };
@@ -258,17 +259,17 @@ impl Native {
     }
 
     pub fn peer(&self) -> Option<SocketAddr> {
-        if self.connected() { raw::peer(self.fd()) } else { None }
+        if self.connected() { socket::peer(self.fd()) } else { None }
     }
 
     /// Has the server ended the connection already?
     pub fn hung_up(&self) -> bool {
-        !self.connected() || raw::hung_up(self.fd())
+        !self.connected() || socket::hung_up(self.fd())
     }
 
     /// The same, just before something is sent: the usual answer is cheap.
     pub fn has_ended(&self) -> bool {
-        !self.connected() || raw::has_ended(self.fd())
+        !self.connected() || socket::has_ended(self.fd())
     }
 
     /// How answers on this connection are to be waited for. `None` under TLS: there the library may write after a statement
@@ -290,7 +291,7 @@ impl Native {
     /// The next statement may ask for a file's content.
     pub fn expect_a_stream(&self) {
         if self.connected() {
-            floor::lift(self.fd());
+            patience::lift(self.fd());
         }
     }
 

@@ -90,7 +90,7 @@ impl Native {
             }
         }
         on_statement!(self.mysql_stmt_close(temporary));
-        if on_statement!(self.mysql_stmt_errno(statement.pointer())) == crate::evidence::SERVER_LOST {
+        if on_statement!(self.mysql_stmt_errno(statement.pointer())) == crate::verdict::evidence::SERVER_LOST {
             // The library's word for what happened to it when its connection went.
             self.set_statement_failure(statement, &Failure::new(0, b"00000", ""));
         }

@@ -3,26 +3,23 @@
 
 use std::{ffi::c_int, time::Instant};
 
-use super::{
-    super::{
-        attempts::Attempts,
-        handle::Guest,
-        layout::{
-            native::{ActiveStatement, Failure},
-            sys::SERVER_STATUS_IN_TRANS,
-        },
-        look::Look,
-        rescue::Next,
-        state::Pending,
-        statement::{Returned, evidence_of},
+use super::values::{Begun, any_cursors};
+use crate::client::{
+    attempts::Attempts,
+    handle::Guest,
+    layout::{
+        native::{ActiveStatement, Failure},
+        sys::SERVER_STATUS_IN_TRANS,
     },
-    values::{Begun, any_cursors},
+    look::Look,
+    rescue::Next,
+    state::Pending,
+    statement::{Returned, evidence_of},
 };
 use crate::{
-    evidence,
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::Statement,
-    verdict::Evidence,
+    verdict::{Evidence, evidence},
 };
 
 impl Guest {

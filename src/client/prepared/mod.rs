@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     control::{config, option::Mode},
-    hooks::{self, current, decide},
-    process::Process,
+    guard::{self, decide},
+    process::{Process, current},
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::{Pin, Traits, classify},
 };
@@ -133,7 +133,7 @@ fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, su
 pub fn close(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let guest = entered(call, statement);
     let process = current::existing().filter(|process| !process.statements.is_empty());
-    let Some(process) = process.filter(|_| !call.nested() && !hooks::ourselves()) else { return real() };
+    let Some(process) = process.filter(|_| !call.nested() && !guard::ourselves()) else { return real() };
     let handle = decide(|| {
         let owner = process.is_ours().then(|| process.statements.remove(statement.key())).flatten()?;
         let handle = process.handles.get(owner.key())?;

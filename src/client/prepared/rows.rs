@@ -2,16 +2,13 @@
 
 use std::{cell::Cell, ffi::c_int};
 
-use super::{
-    super::{
-        Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
-        statement::evidence_of,
-    },
-    entered, entered_and,
-    values::any_long_data,
+use super::{entered, entered_and, values::any_long_data};
+use crate::client::{
+    Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
+    statement::evidence_of,
 };
 use crate::{
-    hooks::{decide, glance},
+    guard::{decide, glance},
     session::{execution::Value, prepared::Preparation},
     sql::Pin,
     verdict::Evidence,

@@ -8,23 +8,22 @@ use std::{
     },
 };
 
-use super::{
-    super::{
-        Call,
-        handle::Guest,
-        layout::{
-            native::ActiveStatement,
-            sys::{
-                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE,
-                STMT_ATTR_CURSOR_TYPE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
-            },
+use super::harmless;
+use crate::client::{
+    Call,
+    handle::Guest,
+    layout::{
+        native::ActiveStatement,
+        sys::{
+            MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_CURSOR_TYPE,
+            STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
         },
-        state::{Live, Pending, State},
     },
-    harmless,
+    state::{Live, Pending, State},
 };
 use crate::{
-    hooks::{self, current, decide},
+    guard::{self, decide},
+    process::current,
     session::{
         execution::Value,
         prepared::{Preparation, Prepared},
@@ -34,7 +33,7 @@ use crate::{
 /// `mysql_stmt_bind_param`, with the address of what is bound; or, `named`, in a way that is not kept.
 pub fn bound(call: Call, statement: ActiveStatement, binds: Option<usize>) {
     let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
-    if call.nested() || hooks::ourselves() {
+    if call.nested() || guard::ourselves() {
         return;
     }
     decide(|| {

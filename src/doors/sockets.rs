@@ -10,8 +10,12 @@ use std::{
     ptr,
 };
 
-use super::{current, decide, errno, exchange, floor, objects::Next, raw, steer};
 use crate::endpoint::tags::Removed;
+use crate::{
+    guard::decide,
+    host::{errno, exchange, objects::Next, patience, socket, steer},
+    process::current,
+};
 
 libc_doors! {
     /// Steered while a handle is reconnected: the answer is the one server that it has to reach.
@@ -26,7 +30,7 @@ libc_doors! {
             let failed = real();
             if failed == 0 && !result.is_null() {
                 // SAFETY: getaddrinfo has succeeded, so this is its list.
-                steer::led_to(unsafe { raw::addresses(*result) });
+                steer::led_to(unsafe { socket::addresses(*result) });
             }
             return failed;
         };
@@ -57,7 +61,7 @@ libc_doors! {
         }
         let leads_to = || {
             // SAFETY: the kernel has just read the same bytes.
-            let peer = unsafe { raw::address(address, length) }?;
+            let peer = unsafe { socket::address(address, length) }?;
             Some((steer::connecting_to(peer)?, peer))
         };
         if steer::connecting().is_some()
@@ -97,7 +101,7 @@ fn connects(fd: c_int, endpoint: u16, peer: SocketAddr) {
     if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
         endpoint.question_is_on(question, fd);
     }
-    floor::connect_begins(fd);
+    patience::connect_begins(fd);
 }
 
 /// Takes the tag of `fd` away, once the kernel was asked for the last time, unless this is a vfork child whose descriptors

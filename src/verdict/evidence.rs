@@ -3,7 +3,7 @@
 //! Pure. Sources: MySQL 8.4/9.x and MariaDB 10.11 error references, and the measured behaviour of both client
 //! libraries. It does not know whether the endpoint is a writer; the caller does.
 
-use crate::verdict::Evidence;
+use super::Evidence;
 
 /// ER_OPTION_PREVENTS_STATEMENT: read-only only if the text says so; the number serves other options too.
 pub const OPTION_PREVENTS_STATEMENT: u32 = 1290;

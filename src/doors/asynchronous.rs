@@ -4,7 +4,7 @@
 
 use std::ffi::{c_char, c_int, c_ulong};
 
-use super::mysql_doors::{active, sized};
+use super::mysql::{active, sized};
 use crate::client::{
     asynchronous::{
         Outcome,
@@ -24,7 +24,7 @@ const ERROR: c_int = 2;
 const NO_MORE_RESULTS: c_int = 3;
 
 mysql_doors! {
-    from super::mysql_doors::END;
+    from super::mysql::END;
 
     fn mysql_real_query_start(code: *mut c_int, mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, 0,
         |call, real|

@@ -18,3 +18,11 @@ pub fn get() -> i32 {
 pub fn set(value: i32) {
     place().set(value);
 }
+
+/// Runs `work`, and leaves `errno` as it was before: the application may look at it after the library returns.
+pub fn kept<R>(work: impl FnOnce() -> R) -> R {
+    let before = get();
+    let result = work();
+    set(before);
+    result
+}

@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, hint::black_box};
 
-use super::signals;
+use super::handlers;
 
 thread_local! {
     /// The work's place; 0: there is none.
@@ -33,7 +33,7 @@ pub fn on<T>(work: impl FnOnce() -> T) -> T {
 #[inline(never)]
 pub fn was_left() -> bool {
     let at = AT.try_with(Cell::get).unwrap_or(0);
-    at != 0 && here() >= at && !signals::on_alternate_stack()
+    at != 0 && here() >= at && !handlers::on_alternate_stack()
 }
 
 /// There is no work in this thread.

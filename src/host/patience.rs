@@ -6,8 +6,9 @@
 
 use std::{cell::Cell, ffi::c_int};
 
-use super::{current, decide, raw, steer};
+use super::{socket, steer};
 use crate::control::{config, option::Mode};
+use crate::{guard::decide, process::current};
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
 /// server that acknowledges, but does not read (see [`lift`]).
@@ -52,7 +53,7 @@ pub fn connect_is_over() {
 /// Does it lead where its tag says? Else its number was closed behind our back, and is something else by now.
 fn is_tagged_connection(fd: c_int) -> bool {
     let tag = current::current().and_then(|process| process.tags.get(fd));
-    tag.is_some_and(|tag| raw::peer(fd) == Some(tag.peer))
+    tag.is_some_and(|tag| socket::peer(fd) == Some(tag.peer))
 }
 
 /// In a child: the socket is its parent's.
@@ -63,21 +64,21 @@ pub fn forget() {
 /// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
 /// else's. The libraries switch it on as well, later, and leave its times alone.
 fn keep_alive(fd: c_int) {
-    if raw::is_tcp(fd)
-        && raw::option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE) == Some(0)
-        && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0)
+    if socket::is_tcp(fd)
+        && socket::option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE) == Some(0)
+        && socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0)
     {
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, IDLE_S);
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, INTERVAL_S);
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES);
-        raw::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, IDLE_S);
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPINTVL, INTERVAL_S);
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPCNT, PROBES);
+        socket::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
     }
 }
 
 /// On a socket that is connected. Not before: it would cut short a connect whose patience is the application's.
 fn bound(fd: c_int) {
-    if raw::is_tcp(fd) && raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0) {
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, PATIENCE_MS);
+    if socket::is_tcp(fd) && socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0) {
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, PATIENCE_MS);
     }
 }
 
@@ -91,8 +92,8 @@ pub fn lift(fd: c_int) {
 }
 
 fn unbound(fd: c_int) {
-    if raw::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
+    if socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
     }
 }
 
@@ -122,7 +123,7 @@ mod tests {
             (libc::IPPROTO_TCP, libc::TCP_KEEPINTVL),
             (libc::IPPROTO_TCP, libc::TCP_KEEPCNT),
         ]
-        .map(|(level, name)| raw::option(fd, level, name).unwrap())
+        .map(|(level, name)| socket::option(fd, level, name).unwrap())
     }
 
     fn lay(fd: c_int) {
@@ -141,7 +142,7 @@ mod tests {
     fn a_user_timeout_of_the_applications_own_stays_and_keepalive_with_it() {
         let (socket, _listener) = connected();
         let fd = socket.as_raw_fd();
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
         let before = values(fd);
         lay(fd);
         unbound(fd);
@@ -152,8 +153,8 @@ mod tests {
     fn keepalive_of_the_applications_own_stays() {
         let (socket, _listener) = connected();
         let fd = socket.as_raw_fd();
-        raw::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
-        raw::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 600);
+        socket::set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, 1);
+        socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_KEEPIDLE, 600);
         let mut before = values(fd);
         lay(fd);
         before[0] = 30_000;
@@ -175,6 +176,6 @@ mod tests {
         let socket = UnixStream::connect(&path).unwrap();
         std::fs::remove_file(path).unwrap();
         lay(socket.as_raw_fd());
-        assert_eq!(raw::option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE), Some(0));
+        assert_eq!(socket::option(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_KEEPALIVE), Some(0));
     }
 }

@@ -3,6 +3,8 @@
 //! It performs nothing and knows no sockets, handles or libraries. Both front ends ask it, so that a rule is
 //! written once. Every row of the table is a test below.
 
+pub mod evidence;
+
 use crate::sql::{Statement, TransactionEffect};
 
 /// What is known of the fate of a statement that did not succeed.

@@ -1,7 +1,7 @@
-//! The raw system calls of the log, the configuration, the watcher's start, and signals. The only `unsafe` of these rooms.
+//! Files, and standard error, by raw system calls: what the log and the configuration need.
 //!
 //! Descriptors are handled by system call and not through libc's functions: those are interposed by this very
-//! library. Must not know what is written, or why.
+//! library. Does not know what is written, or why.
 
 use std::ffi::{CStr, CString, c_int, c_long};
 use std::io::{self, Error};
@@ -12,23 +12,9 @@ use std::ptr;
 
 mod locked;
 
+use super::signals::without_its_signal;
+
 pub(crate) use locked::{Locked, effective_user};
-
-/// Runs `work` and leaves errno as it was before: the host may look at it after we return.
-pub(crate) fn preserving_errno<R>(work: impl FnOnce() -> R) -> R {
-    // SAFETY: __errno_location always returns this thread's errno, valid for the thread's life.
-    let before = unsafe { *libc::__errno_location() };
-    let result = work();
-    // SAFETY: as above.
-    unsafe { *libc::__errno_location() = before };
-    result
-}
-
-#[cfg(test)]
-pub(crate) fn set_errno_for_test(value: c_int) {
-    // SAFETY: as in `preserving_errno`.
-    unsafe { *libc::__errno_location() = value };
-}
 
 /// A descriptor of ours: above 2, close-on-exec, closed by system call.
 struct Descriptor(c_int);
@@ -197,39 +183,6 @@ fn write_at_once(number: c_int, line: &[u8]) -> io::Result<()> {
     without_its_signal(|| unsafe { libc::syscall(libc::SYS_write, number, line.as_ptr(), line.len()) }).map(drop)
 }
 
-/// Runs a write, and takes back the signal with which the kernel accompanies its failure, before the application can see it:
-/// SIGPIPE (the reader has left), SIGXFSZ (a file has come to the process's limit of size, RLIMIT_FSIZE).
-fn without_its_signal(write: impl FnOnce() -> c_long) -> io::Result<c_long> {
-    let mut signals = Signals::none();
-    signals.add(libc::SIGPIPE);
-    signals.add(libc::SIGXFSZ);
-    let pending = Signals::pending();
-    let before = signals.block();
-    let written = checked(write());
-    let its_own = match written.as_ref().err().and_then(Error::raw_os_error) {
-        Some(libc::EPIPE) => Some(libc::SIGPIPE),
-        Some(libc::EFBIG) => Some(libc::SIGXFSZ),
-        _ => None,
-    };
-    if let Some(signal) = its_own.filter(|signal| !pending.has(*signal)) {
-        let mut taken = Signals::none();
-        taken.add(signal);
-        let at_once = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: set and timespec are alive; a null siginfo is allowed.
-        unsafe { libc::sigtimedwait(&taken.0, ptr::null_mut(), &at_once) };
-    }
-    before.restore();
-    written
-}
-
-/// Spawns through `spawn` with every signal blocked, so that the new thread never runs a handler of the host.
-pub(crate) fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
-    let before = Signals::all().block();
-    let result = spawn();
-    before.restore();
-    result
-}
-
 /// Runs `child` in a forked process; true if it returned true within half a minute.
 #[cfg(test)]
 pub(crate) fn succeeds_in_child(child: impl FnOnce() -> bool) -> bool {
@@ -244,59 +197,6 @@ pub(crate) fn succeeds_in_child(child: impl FnOnce() -> bool) -> bool {
         }
         let mut status = 0;
         pid > 0 && libc::waitpid(pid, &mut status, 0) == pid && status == 0
-    }
-}
-
-/// A set of signals.
-struct Signals(libc::sigset_t);
-
-impl Signals {
-    fn none() -> Self {
-        let mut set = MaybeUninit::uninit();
-        // SAFETY: sigemptyset initialises the whole set.
-        unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            Self(set.assume_init())
-        }
-    }
-
-    fn all() -> Self {
-        let mut set = Self::none();
-        // SAFETY: the set is alive.
-        unsafe { libc::sigfillset(&mut set.0) };
-        set
-    }
-
-    fn add(&mut self, signal: c_int) {
-        // SAFETY: the set is alive and initialised.
-        unsafe { libc::sigaddset(&mut self.0, signal) };
-    }
-
-    fn has(&self, signal: c_int) -> bool {
-        // SAFETY: the set is alive and initialised.
-        unsafe { libc::sigismember(&self.0, signal) == 1 }
-    }
-
-    /// Those that wait for this thread, also among others.
-    fn pending() -> Self {
-        let mut pending = Self::none();
-        // SAFETY: the set is alive and initialised.
-        unsafe { libc::sigpending(&mut pending.0) };
-        pending
-    }
-
-    /// Blocks the set in this thread; gives back the mask from before.
-    fn block(&self) -> Self {
-        let mut before = Self::none();
-        // SAFETY: both sets are alive; only this thread's mask changes.
-        unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &self.0, &mut before.0) };
-        before
-    }
-
-    /// Makes this set the thread's mask.
-    fn restore(&self) {
-        // SAFETY: the set is alive; a null old set is allowed.
-        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut()) };
     }
 }
 
@@ -347,14 +247,6 @@ mod tests {
         let mut content = Vec::new();
         reader.read_to_end(&mut content).unwrap();
         assert_eq!(content.len(), written);
-    }
-
-    #[test]
-    fn a_thread_spawned_with_signals_blocked_runs_no_handler_and_the_starter_keeps_its_mask() {
-        let mask = |signal| Signals::none().block().has(signal);
-        let blocked = with_signals_blocked(|| std::thread::spawn(move || mask(libc::SIGTERM))).join().unwrap();
-        assert!(blocked);
-        assert!(!mask(libc::SIGTERM));
     }
 
     #[test]

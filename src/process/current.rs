@@ -9,8 +9,9 @@ use std::{
     sync::atomic::{AtomicBool, AtomicPtr, Ordering::*},
 };
 
-use super::{forget_in_child, raw};
-use crate::{control::counters::COUNTERS, process::Process};
+use super::Process;
+use crate::control::counters::COUNTERS;
+use crate::{guard::forget_in_child, host::socket};
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 /// The state of the process that forked this one, or of one before that: to read of, where that takes no lock.
@@ -47,7 +48,7 @@ pub fn started() -> Option<&'static Process> {
         None => {}
     }
     forget_after_fork();
-    let fresh = Box::into_raw(Box::new(Process::new(raw::pid(), parents())));
+    let fresh = Box::into_raw(Box::new(Process::new(socket::pid(), parents())));
     if CURRENT.compare_exchange(ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
         // SAFETY: lost the race; nobody else has seen `fresh`.
         drop(unsafe { Box::from_raw(fresh) });

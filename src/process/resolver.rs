@@ -9,7 +9,10 @@ use std::{
     ptr,
 };
 
-use super::{decide, objects::Next, raw};
+use crate::{
+    guard::decide,
+    host::{objects::Next, socket},
+};
 
 /// The addresses that getaddrinfo has for `host`; none if it fails.
 pub fn ask(host: &str) -> Vec<IpAddr> {
@@ -47,7 +50,7 @@ pub fn ask(host: &str) -> Vec<IpAddr> {
         }
         // SAFETY: getaddrinfo has succeeded, so this is its list, which is read before it is freed, and freed once.
         unsafe {
-            let addresses = raw::addresses(list).map(|address| address.ip()).collect();
+            let addresses = socket::addresses(list).map(|address| address.ip()).collect();
             free(list);
             addresses
         }

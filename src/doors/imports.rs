@@ -13,7 +13,7 @@
 
 use std::ffi::{c_char, c_void};
 
-use super::linker;
+use crate::host::linker;
 
 macro_rules! imports {
     ($( $library:literal: $($name:ident)* ;)*) => {

@@ -4,7 +4,8 @@
 
 use std::{cell::Cell, ffi::CStr, net::SocketAddr};
 
-use super::{current, floor, stack};
+use super::{patience, stack};
+use crate::process::current;
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
@@ -115,6 +116,6 @@ impl Drop for Steered {
         let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
-        floor::connect_is_over();
+        patience::connect_is_over();
     }
 }

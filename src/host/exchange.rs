@@ -7,7 +7,7 @@
 
 use std::{cell::Cell, ffi::c_int, marker::PhantomData};
 
-use super::raw;
+use super::socket;
 
 /// How an answer that is not there yet is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn closing(fd: c_int) {
     if let Ok(UnderWay::On(on, _)) = UNDER_WAY.try_with(Cell::get)
         && on == fd
     {
-        let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Closed(raw::never_left(fd))));
+        let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Closed(socket::never_left(fd))));
     }
 }
 
@@ -82,7 +82,7 @@ pub fn forget() {
 mod tests {
     use std::os::fd::AsRawFd;
 
-    use super::{super::raw::tests::Ends, *};
+    use super::{super::socket::tests::Ends, *};
 
     #[test]
     fn a_close_is_heard_of_the_descriptor_that_the_exchange_is_on() {
@@ -102,8 +102,8 @@ mod tests {
         let exchange = begin(number, Waits::Itself);
         closing(number);
         // The number is taken again.
-        assert!(raw::never_left(lost.client.as_raw_fd()));
-        raw::tests::duplicate_over(lost.client.as_raw_fd(), number);
+        assert!(socket::never_left(lost.client.as_raw_fd()));
+        socket::tests::duplicate_over(lost.client.as_raw_fd(), number);
         closing(number);
         assert!(!exchange.never_left());
     }

@@ -123,7 +123,7 @@ mod tests {
         while ASKING.load(SeqCst) == 0 {
             thread::yield_now();
         }
-        assert!(crate::control::raw::succeeds_in_child(|| ASKING.load(SeqCst) == 0));
+        assert!(crate::host::files::succeeds_in_child(|| ASKING.load(SeqCst) == 0));
         asking.join().unwrap();
     }
 }

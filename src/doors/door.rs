@@ -110,13 +110,13 @@ macro_rules! libc_doors {
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($arg: $ty),*) -> $ret {
             type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
-            static REAL: $crate::hooks::objects::Next = $crate::hooks::objects::Next::new();
+            static REAL: $crate::host::objects::Next = $crate::host::objects::Next::new();
             const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
                 concat!(stringify!($name), "\0").as_bytes()
             ) { Ok(name) => name, Err(_) => panic!() };
             let address = REAL.address(NAME);
             if address.is_null() {
-                $crate::hooks::errno::set(libc::ENOSYS);
+                $crate::host::errno::set(libc::ENOSYS);
                 return -1;
             }
             // SAFETY: the next definition of this symbol in the search order has the same C signature.
@@ -154,10 +154,10 @@ macro_rules! mysql_doors {
                     concat!(stringify!($name), "\0").as_bytes()
                 ) { Ok(name) => name, Err(_) => panic!() };
                 extern "C" fn body($($arg: $ty,)* caller: usize) -> $ret {
-                    if $crate::hooks::wake::wake() {
+                    if $crate::doors::wake::wake() {
                         return awake($($arg,)* caller);
                     }
-                    let address = $crate::hooks::wake::real_of(NAME, caller);
+                    let address = $crate::doors::wake::real_of(NAME, caller);
                     if address.is_null() {
                         return $failed;
                     }

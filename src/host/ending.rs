@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{errno, raw};
+use super::{errno, socket};
 
 /// Ends the connection `fd` if it leads to `peer`, without closing the descriptor, which belongs to the application.
 ///
@@ -14,7 +14,7 @@ use super::{errno, raw};
 pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -> bool {
     let Some(duplicate) = Own::duplicate_of(fd) else { return false };
     // A connection that the other end has not accepted yet has no peer.
-    let meant = (raw::peer(duplicate.0) == Some(peer) || !raw::is_accepted(duplicate.0)) && still();
+    let meant = (socket::peer(duplicate.0) == Some(peer) || !socket::is_accepted(duplicate.0)) && still();
     if meant {
         shutdown(duplicate.0);
     }
@@ -30,7 +30,7 @@ pub fn shutdown(fd: i32) {
 /// Is the descriptor certainly not a connection to `peer`, open or ended? A connection that was reset has no peer any more.
 pub fn leads_elsewhere(fd: i32, peer: SocketAddr) -> bool {
     let kept = errno::get();
-    let seen = raw::peer(fd);
+    let seen = socket::peer(fd);
     let why = errno::get();
     errno::set(kept);
     match seen {
@@ -91,7 +91,7 @@ mod tests {
     };
 
     use super::{
-        super::raw::{
+        super::socket::{
             hung_up,
             tests::{Ends, duplicate_over},
         },
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn whatever_becomes_of_a_number_only_the_connection_that_is_meant_is_ended() {
         let (meant, other) = (Ends::connected(), Ends::connected());
-        let peer = raw::peer(meant.client.as_raw_fd()).unwrap();
+        let peer = socket::peer(meant.client.as_raw_fd()).unwrap();
         let number = other.client.try_clone().unwrap();
         let [fd, meant_fd, other_fd] = [&number, &meant.client, &other.client].map(AsRawFd::as_raw_fd);
         let over = AtomicBool::new(false);
@@ -125,7 +125,7 @@ mod tests {
     fn a_connection_is_not_ended_if_it_is_no_longer_meant_or_its_number_leads_elsewhere() {
         let (one, other) = (Ends::connected(), Ends::connected());
         let [one, other] =
-            [&one, &other].map(|ends| (ends.client.as_raw_fd(), raw::peer(ends.client.as_raw_fd()).unwrap()));
+            [&one, &other].map(|ends| (ends.client.as_raw_fd(), socket::peer(ends.client.as_raw_fd()).unwrap()));
         assert!(!end_connection(one.0, one.1, || false) && !end_connection(one.0, other.1, || true));
         assert!(!hung_up(one.0) && !leads_elsewhere(one.0, one.1) && leads_elsewhere(one.0, other.1));
         assert!(end_connection(one.0, one.1, || true) && hung_up(one.0) && !hung_up(other.0));

@@ -4,7 +4,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use super::linker;
+use crate::host::linker;
 
 macro_rules! own {
     ($($name:ident => $function:path;)*) => {$(

@@ -1,7 +1,10 @@
 //! What this process has: endpoints, tags, handles, the watcher; and what the watcher's news means to them.
 //!
 //! Made on the first protected connection, never freed. Which of them is ours, and what fork does to it, is the business
-//! of `hooks/current`.
+//! of `current`.
+
+pub mod current;
+pub mod resolver;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::atomic::Ordering::*};
 
@@ -23,7 +26,9 @@ use crate::{
         tags::{Tag, Tags},
         turn::Claim,
     },
-    hooks::{current::current, ending, mark::Mark, raw, this_thread_is_ours},
+    guard::this_thread_is_ours,
+    host::{ending, fork_mark::Mark, socket},
+    process::current::current,
     resolve::{Answer, Failure, Pace, Start, Watcher},
 };
 
@@ -54,7 +59,7 @@ const ENDPOINTS: usize = 1024;
 impl Process {
     /// Also told apart: a vfork child. Costs a system call.
     pub fn is_ours_by_id(&self) -> bool {
-        self.has_a_mark_here() && self.pid == raw::pid()
+        self.has_a_mark_here() && self.pid == socket::pid()
     }
 
     /// This is the memory of the process that opened the connections, whoever runs in it.
@@ -95,8 +100,8 @@ impl Process {
             fd != own
                 && tag.endpoint == endpoint
                 && tag.peer == server
-                && raw::peer(fd) == Some(server)
-                && !raw::hung_up(fd)
+                && socket::peer(fd) == Some(server)
+                && !socket::hung_up(fd)
         })
     }
 
@@ -105,7 +110,7 @@ impl Process {
         if config().mode == Mode::Observe {
             return;
         }
-        endpoint.end_overdue_questions(raw::is_accepted, |fd, server| self.end_connection(fd, server));
+        endpoint.end_overdue_questions(socket::is_accepted, |fd, server| self.end_connection(fd, server));
         // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
         let closed = |fd: i32, tag: Tag| tag.endpoint == position && ending::leads_elsewhere(fd, tag.peer);
         self.tags.clear_if(closed, |endpoint| self.untagged(endpoint));
@@ -132,10 +137,10 @@ impl Process {
         let mut traffic = Traffic::default();
         let alive = self.tags.any(|fd, tag| {
             if tag.peer == server
-                && raw::peer(fd) == Some(server)
-                && let Some(seen) = raw::signs(fd)
+                && socket::peer(fd) == Some(server)
+                && let Some(seen) = socket::signs(fd)
             {
-                if raw::hung_up(fd) {
+                if socket::hung_up(fd) {
                     return false;
                 }
                 traffic.heard = [traffic.heard, seen.heard].into_iter().flatten().min();
@@ -177,7 +182,7 @@ impl Process {
     }
 
     /// Ends a tagged connection to `server`. Not at the limit of descriptors: then it is tried again a second later, and the
-    /// kernel has its own patience (`hooks/floor`).
+    /// kernel has its own patience (`host/patience`).
     fn end_connection(&self, fd: i32, server: SocketAddr) -> bool {
         let tagged = || self.tags.get(fd).is_some_and(|tag| tag.peer == server);
         tagged() && ending::end_connection(fd, server, tagged)
@@ -212,7 +217,7 @@ impl Process {
 
     /// Asked in a child.
     pub fn is_alive(&self) -> bool {
-        raw::is_alive(self.pid)
+        socket::is_alive(self.pid)
     }
 
     pub fn endpoint_at(&self, at: u16) -> Option<&Endpoint> {

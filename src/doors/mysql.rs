@@ -254,7 +254,7 @@ pub(super) unsafe fn sized<'a>(call: Call, pointer: *const c_char, length: c_ulo
 }
 
 /// Behind all others: it is written out by hand.
-const REAL_CONNECT: usize = super::asynchronous_doors::END;
+const REAL_CONNECT: usize = super::asynchronous::END;
 
 type RealConnect = unsafe extern "C" fn(
     *mut MYSQL,

@@ -1,4 +1,4 @@
-//! Proofs of `signals`, with handlers of this test process.
+//! Proofs of `handlers`, with handlers of this test process.
 
 use std::{
     sync::Mutex,

@@ -14,7 +14,8 @@ use std::{
     sync::atomic::{AtomicBool, AtomicI32, Ordering::*},
 };
 
-use super::{errno, imports, imports::early, linker, loader, objects};
+use super::imports::{self, early};
+use crate::host::{errno, linker, loader, objects};
 
 const ASLEEP: i32 = 0;
 const AWAKE: i32 = -1;

@@ -3,13 +3,11 @@
 
 use std::{cell::Cell, ptr, sync::Arc};
 
-use crate::{
-    client::{
-        handle::Handle,
-        layout::native::{Active, Called},
-    },
-    process::Process,
+use super::{
+    handle::Handle,
+    layout::native::{Active, Called},
 };
+use crate::process::Process;
 
 /// The handle of the object at the address `key`, as of this epoch of the process.
 #[derive(Clone, Copy)]

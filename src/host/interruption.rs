@@ -1,6 +1,6 @@
 //! An application that wants its thread back out of a call that holds it.
 //!
-//! A program asks for that by a signal for which it has a handler (`signals`). A handler for SIGTERM or SIGINT ends the
+//! A program asks for that by a signal for which it has a handler (`handlers`). A handler for SIGTERM or SIGINT ends the
 //! holds of all threads, since the main thread may wait for the others; one for SIGQUIT or SIGHUP that of its own thread. What
 //! the handler decides (an exception of Python, a flag of a C program) takes effect when the call returns. So does SIGALRM, unless the alarm clock rings again: a timer that ticks asks for nothing. Ruby sends SIGVTALRM to a thread
 //! that shall return from C, again and again until it does (`ubf_select` in thread_pthread.c), for Timeout, Thread#kill and
@@ -9,8 +9,8 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    news::{News, Woken},
-    signals::{self, Handled, Watch},
+    event::{News, Woken},
+    handlers::{self, Handled, Watch},
     stack,
 };
 
@@ -42,7 +42,7 @@ impl Recall {
     pub fn wanted(&mut self) -> bool {
         if let Some(watch) = &self.watch {
             let handled = watch.handled();
-            self.learn(handled, Instant::now(), signals::alarm_is_set);
+            self.learn(handled, Instant::now(), handlers::alarm_is_set);
         }
         self.wanted
     }

@@ -1,44 +1,5 @@
-//! The doors: exported `extern "C"` symbols that interpose libc and libmysqlclient, each a few lines.
-//!
-//! A door decides nothing: it finds the real function, guards our decision against panics, keeps `errno`, and makes
-//! the real call itself, outside the guard. The only `no_mangle`s of the crate besides `abi.rs` are in here.
-
-// Tests and pure users of the crate must not have their own calls interposed.
-#[cfg(all(feature = "doors", not(test)))]
-#[macro_use]
-mod door;
-#[cfg(all(feature = "doors", not(test)))]
-mod asynchronous_doors;
-mod cancellation;
-pub mod current;
-pub mod ending;
-pub mod errno;
-pub mod exchange;
-pub mod floor;
-#[cfg(all(feature = "doors", not(test)))]
-mod imports;
-#[cfg(all(feature = "doors", not(test)))]
-mod libc_doors;
-mod linker;
-mod loader;
-pub mod mark;
-#[cfg(all(feature = "doors", not(test)))]
-mod mysql_doors;
-pub mod news;
-pub mod objects;
-#[cfg(all(feature = "doors", not(test)))]
-mod own;
-pub mod pages;
-pub mod raw;
-pub mod recall;
-pub mod recent;
-pub mod resolver;
-mod signals;
-pub mod stack;
-pub mod steer;
-pub mod ticks;
-#[cfg(all(feature = "doors", not(test)))]
-mod wake;
+//! The guard round our decisions: a panic of ours goes no further, `errno` stays as it was, and the libc calls that a decision
+//! makes pass through our own doors.
 
 use std::{
     cell::Cell,
@@ -50,6 +11,7 @@ use crate::control::{
     config,
     log::{Level::*, say},
 };
+use crate::host::{cancellation, errno, exchange, handlers, patience, stack, steer};
 
 thread_local! {
     /// Calls of our own threads and of our own decisions pass straight through. `const` and without Drop: usable
@@ -82,18 +44,18 @@ pub fn this_thread_is_ours() {
 
 /// In a forked child: the thread that forked is the only one, and may have done so in a signal handler that came in the
 /// middle of one of our decisions. What the child does from there is its own.
-fn forget_in_child() {
-    signals::forget_all();
+pub fn forget_in_child() {
+    handlers::forget_all();
     forget_what_this_thread_did();
 }
 
 fn forget_what_this_thread_did() {
     let _ = OURSELVES.try_with(|depth| depth.set(0));
     stack::forget();
-    signals::forget_this_thread();
+    handlers::forget_this_thread();
     steer::forget();
     exchange::forget();
-    floor::forget();
+    patience::forget();
 }
 
 /// A panic of ours must not print into the host's stderr: std's default hook would. Ours is our own copy of std.
@@ -123,7 +85,7 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// The same for a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
-/// the kernel by `raw`. To keep a cancellation off costs more than most of these.
+/// the kernel by `host::socket`. To keep a cancellation off costs more than most of these.
 pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
     guarded(|_| true, || Some(decision()))
 }
@@ -161,14 +123,6 @@ fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> Optio
 #[cold]
 fn report_panic() {
     let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
-}
-
-/// The library is awake, or was woken by this (see `wake.rs`). Where it has no doors it never sleeps.
-pub fn awake() -> bool {
-    #[cfg(all(feature = "doors", not(test)))]
-    return wake::wake();
-    #[cfg(not(all(feature = "doors", not(test))))]
-    true
 }
 
 /// Switched off by the configuration.

@@ -324,5 +324,5 @@ pub fn on_alternate_stack() -> bool {
 }
 
 #[cfg(test)]
-#[path = "signals_tests.rs"]
+#[path = "handlers_tests.rs"]
 mod tests;
