@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::recent;
+use super::registry::Handles;
 use super::{
     handle::{Guest, Handle},
     layout::{
@@ -13,10 +14,7 @@ use super::{
         native::{Active, Called, Native},
     },
 };
-use crate::{
-    guard,
-    process::{Process, current},
-};
+use crate::{guard, process::current};
 
 #[derive(Clone, Copy)]
 pub struct Call {
@@ -69,14 +67,14 @@ impl Call {
 
     /// The same, and a first decision on it, in which there must be no cancellation point (see `guard::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
-        self.enter_by(mysql, |process| Some((mysql, process.handles.get(mysql.key())?)), decision)
+        self.enter_by(mysql, |own| Some((mysql, own.handles.get(mysql.key())?)), decision)
     }
 
     /// The same with the handle that `owner` finds for what is called.
     pub fn enter_by<T>(
         &self,
         called: impl Called,
-        owner: impl FnOnce(&Process) -> Option<(Active, Arc<Handle>)>,
+        owner: impl FnOnce(&Handles) -> Option<(Active, Arc<Handle>)>,
         decision: impl FnOnce(&Guest) -> T,
     ) -> Option<(Guest, T)> {
         // Most processes that come here have a protected connection; all others leave at the first line.
@@ -85,7 +83,7 @@ impl Call {
             if !process.is_ours() {
                 return None;
             }
-            let (mysql, handle) = recent::find(process, called, || owner(process))?;
+            let (mysql, handle) = recent::find(process, called, |own| owner(own))?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;
@@ -120,7 +118,7 @@ impl Call {
             return None;
         }
         guard::decide(|| {
-            let handle = process.handles.get(mysql.key()).filter(|_| process.is_ours())?;
+            let handle = Handles::of(process)?.handles.get(mysql.key()).filter(|_| process.is_ours())?;
             Handle::go_on(handle, mysql)
         })
         .flatten()
@@ -132,7 +130,7 @@ impl Call {
         if guard::ourselves() || self.nested {
             return None;
         }
-        guard::decide(|| process.handles.get(mysql.key()).filter(|_| process.is_ours())).flatten()
+        guard::decide(|| Handles::of(process)?.handles.get(mysql.key()).filter(|_| process.is_ours())).flatten()
     }
 
     /// The application's handle, for a library that we manage.

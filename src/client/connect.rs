@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::registry::Handles;
 use super::{
     Call,
     handle::{Guest, Handle},
@@ -33,15 +34,15 @@ use crate::{
     },
     guard::{self, decide},
     host::{interruption::Recall, stack, steer},
-    process::{Process, current},
+    process::{Process, connecting, current},
     verdict::evidence,
 };
 
 /// A connect to an endpoint, by a library that we know.
 struct Plan {
     process: &'static Process,
+    own: &'static Handles,
     endpoint: &'static Endpoint,
-    position: u16,
     managed: &'static Managed,
 }
 
@@ -63,7 +64,7 @@ pub fn real_connect(
         if !connected.is_null()
             && let Some(process) = current::existing()
         {
-            decide(|| process.is_ours().then(|| process.handles.remove(mysql.key())));
+            decide(|| Some(Handles::of(process).filter(|_| process.is_ours())?.handles.remove(mysql.key())));
         }
         return connected;
     };
@@ -73,7 +74,7 @@ pub fn real_connect(
     let (mut to, mut recall) = (None, None);
     loop {
         let turn = decide(|| plan.turn(call, mysql, began)).flatten();
-        let steered = steer::towards(plan.position, to, None);
+        let steered = connecting::towards(plan.endpoint, to, None);
         let connected = stack::on(|| real(flags));
         drop(steered);
         // A contended lock changes `errno`.
@@ -108,8 +109,8 @@ impl Plan {
         }
         let managed = call.library()?.managed()?;
         let process = current::started()?;
-        let (position, endpoint) = process.endpoint(name)?;
-        Some(Plan { process, endpoint, position, managed })
+        let endpoint = process.endpoint(name)?;
+        Some(Plan { process, own: Handles::of(process)?, endpoint, managed })
     }
 
     /// Only a known writer is worth waiting for.
@@ -122,13 +123,13 @@ impl Plan {
         let Some(native) = call.native(mysql) else { return };
         let Some(peer) = native.peer() else {
             // A Unix socket after all (protocol option, connection plugin).
-            self.process.handles.remove(mysql.key());
+            self.own.handles.remove(mysql.key());
             COUNTERS.passed_through.count();
             return;
         };
         if !self.process.tags.is_tagged(native.fd()) {
             // Its lookup, or its connect, did not come by our doors.
-            self.process.tag(native.fd(), self.position, peer);
+            self.process.tag(native.fd(), self.endpoint.position, peer);
         }
         if to.is_none() {
             let mut led: Vec<_> = steer::where_led().map(|address| address.ip()).collect();
@@ -138,10 +139,10 @@ impl Plan {
             }
             self.endpoint.on_resolved(led);
         }
-        let handle = Arc::new(Handle::new(self.endpoint, self.position, self.managed, &native));
+        let handle = Arc::new(Handle::new(self.endpoint, self.managed, &native));
         handle.logs_in_as(login);
         self.endpoint.logged_in(peer, handle.login());
-        self.process.handles.insert(mysql.key(), Arc::clone(&handle));
+        self.own.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
         let guest = Handle::enter_new(handle, native);
         if self.endpoint.takes_the_first_look() {
@@ -211,7 +212,7 @@ impl Plan {
     /// of the handle is void then.
     fn failed(&self, call: Call, mysql: Active) {
         if call.native(mysql).is_none_or(|native| !native.connected()) {
-            self.process.handles.remove(mysql.key());
+            self.own.handles.remove(mysql.key());
         }
     }
 

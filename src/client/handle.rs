@@ -63,8 +63,6 @@ pub struct Handle {
     waits_in_recv: AtomicBool,
     /// Reported lost: every further call passes through until the application connects anew.
     condemned: AtomicBool,
-    /// The endpoint's position in the process's list, for tags.
-    pub position: u16,
     pub endpoint: &'static Endpoint,
     managed: &'static Managed,
     /// The server's connection id: another one means another session.
@@ -77,11 +75,10 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub fn new(endpoint: &'static Endpoint, position: u16, managed: &'static Managed, native: &Native) -> Self {
+    pub fn new(endpoint: &'static Endpoint, managed: &'static Managed, native: &Native) -> Self {
         let waits = native.waits();
         Handle {
             endpoint,
-            position,
             managed,
             first_id: native.thread_id(),
             login: Default::default(),

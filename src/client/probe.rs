@@ -26,8 +26,8 @@ use crate::{
         prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
-    host::{ending, steer},
-    process::{current, resolver},
+    host::ending,
+    process::{connecting, current, resolver},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
@@ -114,7 +114,7 @@ impl Prober for Lent<'_> {
 
     fn others_are_alive_at(&self, server: SocketAddr) -> bool {
         let own = self.guest.native.fd();
-        current::current().is_some_and(|process| process.has_live_connection(self.guest.handle.position, server, own))
+        current::current().is_some_and(|process| process.has_live_connection(self.guest.endpoint(), server, own))
     }
 
     fn need(&self) -> Need {
@@ -183,7 +183,7 @@ impl Lent<'_> {
         let thread = native.thread_id();
         let endpoint = self.guest.endpoint();
         let question = endpoint.logging_in(to, native.connect_patience());
-        let steered = steer::towards(self.guest.handle.position, Some(to), Some(question.id));
+        let steered = connecting::towards(self.guest.endpoint(), Some(to), Some(question.id));
         if !self.fresh {
             keep_statement_states(self.guest);
             self.guest.keep_increment();

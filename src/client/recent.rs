@@ -6,6 +6,7 @@ use std::{cell::Cell, ptr, sync::Arc};
 use super::{
     handle::Handle,
     layout::native::{Active, Called},
+    registry::Handles,
 };
 use crate::process::Process;
 
@@ -13,6 +14,8 @@ use crate::process::Process;
 #[derive(Clone, Copy)]
 struct Recent {
     process: *const Process,
+    /// What the process has.
+    handles: Option<&'static Handles>,
     epoch: u64,
     key: usize,
     mysql: Option<Active>,
@@ -21,7 +24,7 @@ struct Recent {
 
 thread_local! {
     static RECENT: Cell<Recent> =
-        const { Cell::new(Recent { process: ptr::null(), epoch: 0, key: 0, mysql: None, handle: ptr::null() }) };
+        const { Cell::new(Recent { process: ptr::null(), handles: None, epoch: 0, key: 0, mysql: None, handle: ptr::null() }) };
 }
 
 impl Recent {
@@ -29,16 +32,16 @@ impl Recent {
     /// another epoch, and the application, which is in a call on it, does not close it meanwhile (see `Called`).
     fn of(process: &Process, called: impl Called) -> Option<Recent> {
         let recent = RECENT.try_with(Cell::get).ok()?;
-        let still = ptr::eq(recent.process, process) && recent.key == called.key() && recent.epoch == process.epoch();
-        still.then_some(recent)
+        let still = ptr::eq(recent.process, process) && recent.key == called.key();
+        (still && recent.handles?.epoch() == recent.epoch).then_some(recent)
     }
 }
 
 /// The handle of what is called: this thread's last one, or what `look_up` finds in the process.
 pub fn find(
-    process: &Process,
+    process: &'static Process,
     called: impl Called,
-    look_up: impl FnOnce() -> Option<(Active, Arc<Handle>)>,
+    look_up: impl FnOnce(&'static Handles) -> Option<(Active, Arc<Handle>)>,
 ) -> Option<(Active, Arc<Handle>)> {
     if let Some(Recent { mysql: Some(mysql), handle, .. }) = Recent::of(process, called) {
         // SAFETY: alive, as `of` says, and the address of what an Arc keeps.
@@ -54,13 +57,21 @@ pub fn find(
 #[cold]
 #[inline(never)]
 fn look_up_and_remember(
-    process: &Process,
+    process: &'static Process,
     called: impl Called,
-    look_up: impl FnOnce() -> Option<(Active, Arc<Handle>)>,
+    look_up: impl FnOnce(&'static Handles) -> Option<(Active, Arc<Handle>)>,
 ) -> Option<(Active, Arc<Handle>)> {
-    let epoch = process.epoch();
-    let (mysql, handle) = look_up()?;
-    let recent = Recent { process, epoch, key: called.key(), mysql: Some(mysql), handle: Arc::as_ptr(&handle) };
+    let handles = Handles::of(process)?;
+    let epoch = handles.epoch();
+    let (mysql, handle) = look_up(handles)?;
+    let recent = Recent {
+        process,
+        handles: Some(handles),
+        epoch,
+        key: called.key(),
+        mysql: Some(mysql),
+        handle: Arc::as_ptr(&handle),
+    };
     let _ = RECENT.try_with(|last| last.set(recent));
     Some((mysql, handle))
 }

@@ -5,15 +5,79 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::*},
+        atomic::{AtomicBool, AtomicU64, Ordering::*},
     },
 };
 
 use rustix_futex_sync::Mutex;
 
 use super::{handle::Handle, layout::native::Active};
+use crate::{
+    endpoint::{Endpoint, turn::Claim},
+    process::{Process, front_end::FrontEnd},
+};
+
+/// What the application has of client libraries.
+pub struct Handles {
+    pub handles: Registry,
+    /// Results that are read row by row, and prepared statements, with their handles.
+    pub streams: Owners,
+    pub statements: Owners,
+}
+
+/// Has this process, or one that it was forked from, ever read a result row by row, or had a prepared statement? Most never
+/// do, and are spared the look into a table.
+static ANY_STREAMS: AtomicBool = AtomicBool::new(false);
+static ANY_STATEMENTS: AtomicBool = AtomicBool::new(false);
+
+pub fn any_streams() -> bool {
+    ANY_STREAMS.load(Relaxed)
+}
+
+pub fn any_statements() -> bool {
+    ANY_STATEMENTS.load(Relaxed)
+}
+
+impl Default for Handles {
+    fn default() -> Self {
+        let handles = Registry::default();
+        Handles { handles, streams: Owners::new(&ANY_STREAMS), statements: Owners::new(&ANY_STATEMENTS) }
+    }
+}
+
+impl Handles {
+    pub fn of(process: &Process) -> Option<&Self> {
+        process.front_end()
+    }
+
+    /// As long as it stays, objects of client libraries belong to the handles that they belonged to.
+    pub fn epoch(&self) -> u64 {
+        // Both only grow.
+        self.handles.epoch().wrapping_add(self.statements.epoch())
+    }
+}
+
+impl FrontEnd for Handles {
+    fn waits_for(&self, endpoint: &Endpoint, server: SocketAddr) -> bool {
+        self.handles.any(|handle| handle.waits_for(endpoint, server))
+    }
+
+    fn claims(&self, endpoint: &Endpoint, generation: u64) -> Option<Claim> {
+        let mut most = None;
+        self.handles.any(|handle| {
+            most = most.max(handle.claims_ids_before(endpoint, generation));
+            most == Some(Claim::InCall)
+        });
+        most
+    }
+
+    fn had_at_fork(&self, key: usize, thread: u64, peer: SocketAddr) -> bool {
+        self.handles.peek(key).is_some_and(|handle| handle.was_at_fork(thread, peer))
+    }
+}
 
 /// Handles are spread so that threads rarely meet.
 const SHARDS: usize = 16;
@@ -70,17 +134,16 @@ impl Registry {
 }
 
 /// Which handle an object of the library belongs to, by address: streaming results, prepared statements.
-#[derive(Default)]
 pub struct Owners {
-    count: AtomicUsize,
+    /// Set by the first.
+    any: &'static AtomicBool,
     by_address: Mutex<BTreeMap<usize, Active>>,
     epoch: AtomicU64,
 }
 
 impl Owners {
-    /// Without a lock: most processes never have any.
-    pub fn is_empty(&self) -> bool {
-        self.count.load(Acquire) == 0
+    fn new(any: &'static AtomicBool) -> Self {
+        Owners { any, by_address: Mutex::default(), epoch: AtomicU64::new(0) }
     }
 
     /// As for the registry.
@@ -89,6 +152,7 @@ impl Owners {
     }
 
     pub fn insert(&self, address: usize, mysql: Active) {
+        self.any.store(true, Relaxed);
         self.change(|map| map.insert(address, mysql));
     }
 
@@ -103,7 +167,6 @@ impl Owners {
     fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<usize, Active>) -> T) -> T {
         let mut map = self.by_address.lock();
         let outcome = change(&mut map);
-        self.count.store(map.len(), Release);
         self.epoch.fetch_add(1, AcqRel);
         outcome
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::registry::any_statements;
 use super::{handle::Guest, layout::native::Failure};
-use crate::{process::current, session::journal::Step, verdict::evidence};
+use crate::{session::journal::Step, verdict::evidence};
 
 /// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.
 pub fn restore(guest: &Guest) -> Result<(), Failure> {
@@ -14,7 +15,7 @@ pub fn restore(guest: &Guest) -> Result<(), Failure> {
         (reset, state.session.to_restore().collect::<Vec<_>>())
     };
     if let Some(reset) = reset {
-        if current::existing().is_some_and(|process| !process.statements.is_empty()) {
+        if any_statements() {
             guest.native.examine_statements();
         }
         if let Some(database) = &reset.database {

@@ -3,6 +3,7 @@
 
 use std::{ffi::c_int, ptr};
 
+use super::registry::{Handles, any_streams};
 use super::{
     Call,
     attempts::Attempts,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     guard::decide,
-    process::{Process, current},
+    process::current,
     sql::Pin,
     verdict::{Evidence, evidence},
 };
@@ -100,8 +101,8 @@ pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) 
             guest.state().result = Pending::None;
         } else {
             guest.state().result = Pending::Streaming(result as usize);
-            if let Some(process) = current::current() {
-                process.streams.insert(result as usize, mysql);
+            if let Some(own) = current::current().and_then(Handles::of) {
+                own.streams.insert(result as usize, mysql);
             }
         }
     });
@@ -111,16 +112,18 @@ pub fn use_result(call: Call, mysql: Active, real: impl Fn() -> *mut MYSQL_RES) 
 /// `mysql_free_result`, once it was done: the end of a stream.
 #[inline]
 pub fn freed(result: *mut MYSQL_RES) {
-    if let Some(process) = current::existing().filter(|process| !process.streams.is_empty()) {
-        stream_freed(process, result);
+    if any_streams() {
+        stream_freed(result);
     }
 }
 
-fn stream_freed(process: &Process, result: *mut MYSQL_RES) {
+fn stream_freed(result: *mut MYSQL_RES) {
+    let Some(process) = current::existing() else { return };
     decide(|| {
         if process.is_ours()
-            && let Some(mysql) = process.streams.remove(result as usize)
-            && let Some(handle) = process.handles.get(mysql.key())
+            && let Some(own) = Handles::of(process)
+            && let Some(mysql) = own.streams.remove(result as usize)
+            && let Some(handle) = own.handles.get(mysql.key())
         {
             handle.stream_ended(result as usize);
         }

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 
+use super::registry::Handles;
 use super::{
     Call,
     handle::{Guest, Handle},
@@ -29,7 +30,7 @@ pub fn strike_off(call: Call, mysql: Active) {
     if call.find(mysql).is_none() {
         inherited::spare_the_parent(call, mysql);
     } else if let Some(process) = current::existing() {
-        decide(|| process.handles.remove(mysql.key()));
+        decide(|| Handles::of(process).map(|own| own.handles.remove(mysql.key())));
     }
 }
 
@@ -93,7 +94,8 @@ const NO_SUCH_THREAD: u32 = 1094;
 fn is_of_the_past(process: &Process, killer: &Handle, id: u64) -> bool {
     let here = killer.lock().peer;
     let mut past = false;
-    let present = process.handles.any(|handle| {
+    let Some(own) = Handles::of(process) else { return false };
+    let present = own.handles.any(|handle| {
         let (peer, thread) = (handle.lock().peer, handle.thread());
         past |= handle.first_id == id && thread != id && std::ptr::eq(handle.endpoint, killer.endpoint);
         thread == id && peer == here
@@ -121,9 +123,9 @@ pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
         // Also before the handle is connected: then nobody knows yet whether it will be protected.
         decide(|| {
             if call.library().is_some_and(|library| library.managed().is_some())
-                && let Some(process) = current::started()
+                && let Some(own) = current::started().and_then(Handles::of)
             {
-                process.statements.insert(statement.key(), mysql);
+                own.statements.insert(statement.key(), mysql);
             }
         });
     }

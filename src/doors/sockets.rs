@@ -6,15 +6,14 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uint, c_void},
-    net::SocketAddr,
     ptr,
 };
 
 use crate::endpoint::tags::Removed;
 use crate::{
     guard::decide,
-    host::{errno, exchange, objects::Next, patience, socket, steer},
-    process::current,
+    host::{errno, exchange, objects::Next, socket, steer},
+    process::{connecting, current},
 };
 
 libc_doors! {
@@ -67,7 +66,7 @@ libc_doors! {
         if steer::connecting().is_some()
             && let Some((endpoint, peer)) = leads_to()
         {
-            steer::undisturbed(|| decide(|| connects(fd, endpoint, peer)));
+            steer::undisturbed(|| decide(|| connecting::begins(fd, endpoint, peer)));
         } else {
             // It connects only now: the tag is of one that was closed unseen.
             untag(fd);
@@ -92,16 +91,6 @@ libc_doors! {
     fn dup3(fd: c_int, new: c_int, flags: c_int) -> c_int, |real| {
         duplicated_over(fd, new, real)
     }
-}
-
-/// A client library opens a connection of `endpoint`.
-fn connects(fd: c_int, endpoint: u16, peer: SocketAddr) {
-    let Some(process) = current::current() else { return };
-    process.tag(fd, endpoint, peer);
-    if let (Some(question), Some(endpoint)) = (steer::question(), process.endpoint_at(endpoint)) {
-        endpoint.question_is_on(question, fd);
-    }
-    patience::connect_begins(fd);
 }
 
 /// Takes the tag of `fd` away, once the kernel was asked for the last time, unless this is a vfork child whose descriptors

@@ -27,7 +27,7 @@ impl Endpoint {
             Trouble::Refused => None,
             Trouble::GoingAway => Some(Undialled::NotNow("it is going away".to_owned())),
             // Others of this process are served: it is the connect's own trouble.
-            Trouble::Nobody if self.is_switching() || crate::process::traffic(self, incumbent).alive() => None,
+            Trouble::Nobody if self.is_switching() || self.around.traffic(self, incumbent).alive() => None,
             Trouble::Nobody => match self.greets(incumbent, 0) {
                 Ok(()) | Err(Undialled::NotTried(_)) => None,
                 Err(unfit) => Some(unfit),

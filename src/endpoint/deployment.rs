@@ -10,7 +10,6 @@ use super::{
 use crate::{
     control::log::{Level::*, say},
     host::socket,
-    process,
 };
 
 impl Endpoint {
@@ -48,7 +47,7 @@ impl Endpoint {
             && topology.target.0 != self.name.host
         {
             self.seek_host(&topology.target.0);
-            process::set_pace(self, self.wanted());
+            self.around.watch(self, self.wanted());
         }
         if state.deployment.topology == topology {
             return;

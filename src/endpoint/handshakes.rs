@@ -70,11 +70,10 @@ impl Drop for Handshake<'_> {
 mod tests {
     use std::{net::SocketAddr, thread};
 
-    use super::super::name::Name;
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+        Endpoint::alone()
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::name::Name, *};
+    use super::*;
 
     #[test]
     fn the_server_that_is_known_is_the_last_one_that_was_set() {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_child_is_told_the_writer_also_while_somebody_has_the_endpoints_lock() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let writer = "10.0.0.1:3306".parse().unwrap();
         endpoint.seen_writable(writer);
         let _held = endpoint.lock();

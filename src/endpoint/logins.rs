@@ -164,7 +164,7 @@ impl Endpoint {
                 Turn::Known => {}
                 Turn::Others => {
                     let since = attempt.since.elapsed();
-                    let waits = since < OTHERS_WITHIN || crate::process::traffic(self, server).alive();
+                    let waits = since < OTHERS_WITHIN || self.around.traffic(self, server).alive();
                     if !waits || Instant::now() >= until || recall.wanted() {
                         return Err(Undialled::NotNow("another process is still trying the same login".to_owned()));
                     }
@@ -300,11 +300,10 @@ mod tests {
         thread,
     };
 
-    use super::super::name::Name;
     use super::*;
 
     fn endpoint() -> Endpoint {
-        Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+        Endpoint::alone()
     }
 
     fn server(last: u8) -> SocketAddr {

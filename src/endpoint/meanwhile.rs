@@ -56,7 +56,7 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{name::Name, prober::Undialled};
+    use super::super::prober::Undialled;
     use super::*;
 
     fn blue() -> SocketAddr {
@@ -68,7 +68,7 @@ mod tests {
     }
 
     fn unfit(why: Option<Undialled>) -> Endpoint {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         endpoint.seen_writable(blue());
         endpoint.on_answer(vec![blue().ip()]);
         endpoint.incumbent_unfit(&mut endpoint.lock(), blue(), why);

@@ -33,6 +33,7 @@ mod slot;
 pub mod spacing;
 mod state;
 mod stay;
+pub mod surroundings;
 pub mod tags;
 pub mod topology;
 pub mod turn;
@@ -50,6 +51,7 @@ use life::Phase;
 use name::Name;
 pub use pulse::Pulse;
 use state::State;
+use surroundings::Surroundings;
 
 use crate::{
     control::{
@@ -70,10 +72,12 @@ pub enum Role {
     Reader = 2,
 }
 
-#[derive(Debug)]
 pub struct Endpoint {
     /// The process whose threads have the lock.
     process: i32,
+    /// Which of the process's endpoints this is.
+    pub position: u16,
+    around: &'static dyn Surroundings,
     pub name: Name,
     role: AtomicU8,
     /// The first connect to it asks whether it is writable; nobody else does.
@@ -106,12 +110,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub fn new(name: Name) -> Self {
+    pub fn new(name: Name, position: u16, around: &'static dyn Surroundings) -> Self {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
         let state = State::of(&name);
         Endpoint {
             process: socket::pid(),
+            position,
+            around,
             name,
             role: AtomicU8::new(role as u8),
             learning: AtomicU8::new(0),
@@ -200,7 +206,7 @@ impl Endpoint {
             let watched = state.life.is_watched(Instant::now(), config().settle);
             (incumbent, watched && !state.life.leads_elsewhere())
         };
-        (watched || crate::process::traffic(self, incumbent).heard.is_some()).then_some(incumbent)
+        (watched || self.around.traffic(self, incumbent).heard.is_some()).then_some(incumbent)
     }
 
     /// Does DNS lead to the incumbent and to nobody else?
@@ -344,6 +350,6 @@ impl Endpoint {
             self.changed.tell_all();
         }
         // The pulse does not tell a suspicion from a switchover; DNS is asked far more often in the latter.
-        crate::process::set_pace(self, self.pace_in(state));
+        self.around.watch(self, self.pace_in(state));
     }
 }

@@ -23,7 +23,7 @@ impl Endpoint {
             self.publish(state);
             // Whoever waits for a server that gives no answer waits no longer than the others.
             if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
-                crate::process::give_up(&self.name, silent);
+                self.around.give_up(self, silent);
             }
         }
         self.changed.tell_all();
@@ -50,7 +50,7 @@ impl Endpoint {
         );
         self.publish(state);
         if let Some(silent) = silent {
-            crate::process::give_up(&self.name, silent);
+            self.around.give_up(self, silent);
         }
     }
 

@@ -65,7 +65,7 @@ impl Endpoint {
             state.pool.seeking = state.pool.seeking.saturating_add_signed(change);
             self.pace_in(&state)
         };
-        crate::process::set_pace(self, pace);
+        self.around.watch(self, pace);
     }
 }
 

@@ -126,7 +126,7 @@ impl Endpoint {
             slow.map(|asked| (asked.id, asked.server, others(asked.server))).collect()
         };
         let is_left = |server: SocketAddr, others: &[SocketAddr]| {
-            !crate::process::traffic(self, server).alive() && others.iter().any(|other| self.greets(*other, 0).is_ok())
+            !self.around.traffic(self, server).alive() && others.iter().any(|other| self.greets(*other, 0).is_ok())
         };
         slow.into_iter().filter(|(_, server, others)| is_left(*server, others)).map(|(id, ..)| id).collect()
     }
@@ -142,12 +142,11 @@ impl Drop for Question<'_> {
 mod tests {
     use std::cell::RefCell;
 
-    use super::super::name::Name;
     use super::*;
 
     #[test]
     fn only_a_question_that_is_overdue_and_still_stands_is_ended_and_only_once() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
         let cut = RefCell::new(Vec::new());
         let end = || {
@@ -173,7 +172,7 @@ mod tests {
 
     #[test]
     fn work_that_is_cut_off_says_nothing_of_its_server() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let server = SocketAddr::from(([10, 0, 0, 1], 3306));
         let _work = endpoint.working(server, 7, Duration::ZERO);
         let cut = std::cell::Cell::new(false);
@@ -183,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_question_that_could_not_be_ended_is_ended_the_next_time_and_says_nothing_until_then() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let server = SocketAddr::from(([10, 0, 0, 1], 3306));
         let _question = endpoint.asking(server, Some(7), Duration::ZERO);
         for (possible, mute) in [(false, false), (true, true)] {

@@ -184,12 +184,11 @@ mod tests {
         thread,
     };
 
-    use super::super::name::Name;
     use super::*;
     use crate::host::socket;
 
     fn endpoint() -> Endpoint {
-        Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+        Endpoint::alone()
     }
 
     /// A server that greets after `pause`, and how many connections it has had.

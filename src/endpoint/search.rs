@@ -24,7 +24,6 @@ use crate::{
         log::{Level::*, say},
     },
     host::interruption::Recall,
-    process::current::identity,
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -81,14 +80,14 @@ impl Endpoint {
         let mut unable_since: Option<(Instant, &str, u32)> = None;
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
-        let process = identity();
+        let epoch = self.around.epoch();
         if let Some(found) = self.own_connection_vouches(prober) {
             return Some(found);
         }
         let mut state = self.lock();
         search.home = prober.address().filter(|server| Some(*server) == state.life.incumbent());
         let found = loop {
-            if identity() != process {
+            if self.around.epoch() != epoch {
                 // Forked by a signal handler: the connection is the parent's.
                 break None;
             }
@@ -122,7 +121,7 @@ impl Endpoint {
             // Each time that another connection verifies the writer, a hold of the endpoint begins anew.
             let limit = held_until.min(began + config().hold_max);
             if !looked && state.life.phase() == Phase::Switching {
-                crate::process::set_pace(self, self.pace_in(&state));
+                self.around.watch(self, self.pace_in(&state));
             }
             let open = state.life.circuit_open();
             if !open && now >= limit && (looked || state.probing.is_some()) {
@@ -346,7 +345,7 @@ impl Endpoint {
             Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
             Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
             Err(Undialled::Unreachable(_)) => {
-                crate::process::traffic(self, incumbent).alive().then_some("others hear from its server")
+                self.around.traffic(self, incumbent).alive().then_some("others hear from its server")
             }
             Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
         };

@@ -8,11 +8,11 @@ use std::{
 use super::*;
 use crate::{
     control::option::Candidate,
-    endpoint::{candidates::Configured, name::Name, silence::Traffic, topology::Topology},
+    endpoint::{candidates::Configured, silence::Traffic, topology::Topology},
 };
 
 fn endpoint() -> Endpoint {
-    Endpoint::new(Name::of(b"db.shop.example", 0).unwrap())
+    Endpoint::alone()
 }
 
 /// A server that accepts, and greets after `pause`.

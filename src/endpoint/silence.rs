@@ -252,12 +252,11 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::name::Name;
     use super::*;
 
     #[test]
     fn what_came_before_a_server_fell_silent_is_no_sign_of_life() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let server = SocketAddr::from(([127, 0, 0, 1], 1));
         endpoint.seen_writable(server);
         endpoint.suspect(1);

@@ -70,7 +70,6 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::name::Name;
     use super::*;
 
     #[test]
@@ -82,7 +81,7 @@ mod tests {
 
     #[test]
     fn it_is_asked_for_once_for_each_writer_and_the_last_word_counts() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let server = |last: u8| SocketAddr::from(([10, 0, 0, last], 3306));
         let spacing = |increment| Spacing { increment, offset: 1 };
         assert!(endpoint.misses_spacing(server(1)) && endpoint.spacing(server(1)).is_none());

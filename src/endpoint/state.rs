@@ -83,7 +83,7 @@ impl Endpoint {
 
     /// A signal handler may fork, and return in the child into a call of this process. If another thread had the lock
     /// in that moment, it is never free in the child, where that thread is missing: the child goes on with an empty state,
-    /// finds out that the call is its parent's (`process::current::identity`), and ends it.
+    /// finds out that the call is its parent's (`Surroundings::epoch`), and ends it.
     #[cold]
     fn lock_once_free(&self) -> MutexGuard<'_, State> {
         const LONGEST: Duration = Duration::from_millis(1);
@@ -103,12 +103,12 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::name::Name, *};
+    use super::*;
     use crate::host::files::succeeds_in_child;
 
     #[test]
     fn a_child_forked_inside_a_call_does_not_wait_for_a_lock_that_another_thread_of_its_parent_has() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         endpoint.seen_writable("10.0.0.1:3306".parse().unwrap());
         let _held = endpoint.lock();
         assert!(succeeds_in_child(|| endpoint.lock().life.incumbent().is_none()));
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_thread_waits_for_the_lock_as_long_as_another_one_has_it() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let mut held = endpoint.lock();
         thread::scope(|scope| {
             let waits = scope.spawn(|| endpoint.lock().replaying);

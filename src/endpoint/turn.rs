@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::{host::interruption::Recall, process};
+use crate::host::interruption::Recall;
 
 /// A replay that blocks on somebody's lock must not hold everybody else up for long.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -64,7 +64,7 @@ impl Endpoint {
         {
             return claim;
         }
-        let claim = process::claims(self, state.life.generation());
+        let claim = self.around.claims(self, state.life.generation());
         state.claims = Some((Instant::now(), claim));
         claim
     }
@@ -102,12 +102,11 @@ impl Drop for Replaying<'_> {
 mod tests {
     use std::thread;
 
-    use super::super::name::Name;
     use super::*;
 
     #[test]
     fn fresh_statements_wait_until_the_last_replay_is_through() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let (one, other) = (endpoint.replay_begins(), endpoint.replay_begins());
         thread::scope(|scope| {
             let fresh = scope.spawn(|| {
@@ -129,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_replay_that_hangs_does_not_hold_the_others_up_for_ever() {
-        let endpoint = Endpoint::new(Name::of(b"db.shop.example", 0).unwrap());
+        let endpoint = Endpoint::alone();
         let _hangs = endpoint.replay_begins();
         endpoint.after_replays();
         assert_eq!(endpoint.lock().replaying, 1);

@@ -4,11 +4,9 @@
 //! A long query on a healthy server is never cut by this: its kernel acknowledges what it gets, probes included, however
 //! long the server takes for the answer. What others have set on the socket stays.
 
-use std::{cell::Cell, ffi::c_int};
+use std::{cell::Cell, ffi::c_int, net::SocketAddr};
 
-use super::{socket, steer};
-use crate::control::{config, option::Mode};
-use crate::{guard::decide, process::current};
+use super::socket;
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
 /// server that acknowledges, but does not read (see [`lift`]).
@@ -20,40 +18,24 @@ const INTERVAL_S: c_int = 5;
 const PROBES: c_int = 4;
 
 thread_local! {
-    /// The socket that this thread tagged last: its floor is complete only when it is connected.
-    static BEGUN: Cell<Option<c_int>> = const { Cell::new(None) };
+    /// The socket that this thread began to connect last, and to where: its floor is complete only when it is connected.
+    static BEGUN: Cell<Option<(c_int, SocketAddr)>> = const { Cell::new(None) };
 }
 
-/// A socket was tagged and begins to connect.
-pub fn connect_begins(fd: c_int) {
-    if config().mode != Mode::Observe {
-        keep_alive(fd);
-        let before = BEGUN.try_with(|cell| cell.replace(Some(fd))).ok().flatten();
-        if let Some(process) = current::current() {
-            before.inspect(|before| process.opened(*before));
-            if steer::question().is_none() {
-                process.opens(fd);
-            }
-        }
+/// A socket begins to connect to `peer`. Returns the one that did so before in this thread, if its connect is not over: the
+/// client library has given it up.
+pub fn connect_begins(fd: c_int, peer: SocketAddr) -> Option<c_int> {
+    keep_alive(fd);
+    BEGUN.try_with(|begun| begun.replace(Some((fd, peer)))).ok().flatten().map(|(before, _)| before)
+}
+
+/// The library's connect has come to an end: if its socket was not closed again, it is connected. Returns that socket.
+pub fn connect_is_over() -> Option<c_int> {
+    let (fd, peer) = BEGUN.try_with(Cell::take).ok().flatten()?;
+    if socket::peer(fd) == Some(peer) {
+        bound(fd);
     }
-}
-
-/// The library's connect has come to an end: if its socket was not closed again, it is connected.
-pub fn connect_is_over() {
-    if let Some(fd) = BEGUN.try_with(Cell::take).ok().flatten() {
-        decide(|| {
-            current::current().inspect(|process| process.opened(fd));
-            if is_tagged_connection(fd) {
-                bound(fd);
-            }
-        });
-    }
-}
-
-/// Does it lead where its tag says? Else its number was closed behind our back, and is something else by now.
-fn is_tagged_connection(fd: c_int) -> bool {
-    let tag = current::current().and_then(|process| process.tags.get(fd));
-    tag.is_some_and(|tag| socket::peer(fd) == Some(tag.peer))
+    Some(fd)
 }
 
 /// In a child: the socket is its parent's.
@@ -86,12 +68,6 @@ fn bound(fd: c_int) {
 /// LOCAL reads nothing meanwhile, and a window that is closed for too long looks like a black hole to the user timeout.
 /// Keepalive stays, which takes the answers to its probes for what they are.
 pub fn lift(fd: c_int) {
-    if is_tagged_connection(fd) {
-        unbound(fd);
-    }
-}
-
-fn unbound(fd: c_int) {
     if socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
         socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
     }
@@ -145,7 +121,7 @@ mod tests {
         socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
         let before = values(fd);
         lay(fd);
-        unbound(fd);
+        lift(fd);
         assert_eq!(values(fd), before);
     }
 
@@ -165,7 +141,7 @@ mod tests {
     fn where_a_file_is_streamed_only_keepalive_stays() {
         let (socket, _listener) = connected();
         lay(socket.as_raw_fd());
-        unbound(socket.as_raw_fd());
+        lift(socket.as_raw_fd());
         assert_eq!(values(socket.as_raw_fd()), [0, 1, 10, 5, 4]);
     }
 

@@ -4,17 +4,23 @@
 
 use std::{cell::Cell, ffi::CStr, net::SocketAddr};
 
-use super::{patience, stack};
-use crate::process::current;
+use super::stack;
 
 thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
-    /// The endpoint (its position) that this thread connects to just now; `connect` tags the socket with it.
-    static CONNECTING: Cell<Option<u16>> = const { Cell::new(None) };
+    /// What this thread connects to just now; `connect` tags the socket with it.
+    static CONNECTING: Cell<Option<Endpoint>> = const { Cell::new(None) };
     /// Where its lookup of the endpoint's name has led: it connects to one of these.
     static LED_TO: Cell<[Option<SocketAddr>; LOOKED_AT]> = const { Cell::new([None; LOOKED_AT]) };
     /// The question that its login is, for a limit to it.
     static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// A name by which an application connects, and its number in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    pub number: u16,
+    pub host: &'static str,
 }
 
 /// Of a longer answer all addresses that anybody connects to count.
@@ -27,6 +33,10 @@ pub fn target() -> Option<SocketAddr> {
 
 /// The endpoint whose connection this thread opens just now.
 pub fn connecting() -> Option<u16> {
+    connects_to().map(|endpoint| endpoint.number)
+}
+
+fn connects_to() -> Option<Endpoint> {
     CONNECTING.try_with(Cell::get).ok().flatten()
 }
 
@@ -76,8 +86,7 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
 pub fn is_the_endpoint(name: &CStr) -> bool {
     let name = name.to_bytes();
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let endpoint = current::current().zip(connecting()).and_then(|(process, at)| process.endpoint_at(at));
-    endpoint.is_some_and(|endpoint| endpoint.name.host.as_bytes().eq_ignore_ascii_case(name))
+    connects_to().is_some_and(|endpoint| endpoint.host.as_bytes().eq_ignore_ascii_case(name))
 }
 
 /// Does this thread connect a handle anew, and not for the first time?
@@ -92,11 +101,11 @@ pub fn question() -> Option<u64> {
 
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
 pub struct Steered {
-    before: (Option<SocketAddr>, Option<u16>, Option<u64>),
+    before: (Option<SocketAddr>, Option<Endpoint>, Option<u64>),
 }
 
-pub fn towards(endpoint: u16, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
-    let before = (target(), connecting(), question());
+pub fn towards(endpoint: Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
+    let before = (target(), connects_to(), question());
     let _ = QUESTION.try_with(|cell| cell.set(asked));
     let _ = STEERED.try_with(|cell| cell.set(to));
     let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
@@ -116,6 +125,5 @@ impl Drop for Steered {
         let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
-        patience::connect_is_over();
     }
 }

@@ -1,35 +1,27 @@
-//! What this process has: endpoints, tags, handles, the watcher; and what the watcher's news means to them.
+//! What this process has: endpoints, tags, the connections of its front end, the watcher.
 //!
 //! Made on the first protected connection, never freed. Which of them is ours, and what fork does to it, is the business
 //! of `current`.
 
+pub mod connecting;
 pub mod current;
+pub mod front_end;
 pub mod resolver;
+mod rounds;
+mod watch;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::atomic::Ordering::*};
+use std::{any::Any, net::SocketAddr, sync::atomic::Ordering::*};
 
 use once_cell::race::OnceBox;
 use rustix_futex_sync::Mutex;
 
+use front_end::FrontEnd;
+use watch::Around;
+
 use crate::{
-    client::registry::{Owners, Registry},
-    control::{
-        config,
-        log::{Level::*, say},
-        option::Mode,
-    },
-    endpoint::{
-        Endpoint, Role,
-        inheritance::Writer,
-        name::Name,
-        silence::Traffic,
-        tags::{Tag, Tags},
-        turn::Claim,
-    },
-    guard::this_thread_is_ours,
-    host::{ending, fork_mark::Mark, socket},
-    process::current::current,
-    resolve::{Answer, Failure, Pace, Start, Watcher},
+    endpoint::{Endpoint, inheritance::Writer, name::Name, tags::Tags},
+    host::{fork_mark::Mark, socket},
+    resolve::Watcher,
 };
 
 pub struct Process {
@@ -40,18 +32,13 @@ pub struct Process {
     /// Filled in order; read without a lock, also in signal handlers.
     endpoints: Box<[OnceBox<Endpoint>]>,
     pub tags: Tags,
-    pub handles: Registry,
-    /// Results that are read row by row, and prepared statements, with their handles.
-    pub streams: Owners,
-    pub statements: Owners,
+    /// The connections that client libraries made.
+    front_end: OnceBox<Box<dyn FrontEnd>>,
     /// Sockets that the application itself connects just now: how long it waits is its own business.
     opening: Mutex<Vec<i32>>,
     /// `Some(None)`: it could not be started.
     watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
-
-/// The kernel sends again after at least 200 ms and then twice that (RFC 6298): once may be a lost packet.
-const RESENT: u8 = 2;
 
 /// Endpoints of one process; further ones pass through.
 const ENDPOINTS: usize = 1024;
@@ -72,12 +59,6 @@ impl Process {
         if self.mark.is_some() { self.has_a_mark_here() } else { self.is_ours_by_id() }
     }
 
-    /// As long as it stays, objects of client libraries belong to the handles that they belonged to.
-    pub fn epoch(&self) -> u64 {
-        // Both only grow.
-        self.handles.epoch().wrapping_add(self.statements.epoch())
-    }
-
     /// Of the process with this id, which is ours.
     pub fn new(pid: i32, parents: Option<&'static Process>) -> Self {
         Process {
@@ -86,70 +67,10 @@ impl Process {
             parents,
             endpoints: (0..ENDPOINTS).map(|_| OnceBox::new()).collect(),
             tags: Tags::new(),
-            handles: Registry::default(),
-            streams: Owners::default(),
-            statements: Owners::default(),
+            front_end: OnceBox::new(),
             opening: Mutex::new(Vec::new()),
             watcher: Mutex::new(None),
         }
-    }
-
-    /// Is a tagged connection of `endpoint` to `server`, other than `own`, alive?
-    pub fn has_live_connection(&self, endpoint: u16, server: SocketAddr, own: i32) -> bool {
-        self.tags.any(|fd, tag| {
-            fd != own
-                && tag.endpoint == endpoint
-                && tag.peer == server
-                && socket::peer(fd) == Some(server)
-                && !socket::hung_up(fd)
-        })
-    }
-
-    /// On the watcher's thread: every server that connections of this endpoint lead to, not only the incumbent.
-    fn look_for_silence(&self, position: u16, endpoint: &Endpoint) {
-        if config().mode == Mode::Observe {
-            return;
-        }
-        endpoint.end_overdue_questions(socket::is_accepted, |fd, server| self.end_connection(fd, server));
-        // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
-        let closed = |fd: i32, tag: Tag| tag.endpoint == position && ending::leads_elsewhere(fd, tag.peer);
-        self.tags.clear_if(closed, |endpoint| self.untagged(endpoint));
-        if endpoint.role() == Role::Unknown {
-            return;
-        }
-        let mut servers = BTreeSet::new();
-        self.tags.any(|_, tag| {
-            if tag.endpoint == position {
-                servers.insert(tag.peer);
-            }
-            false
-        });
-        for server in servers {
-            if endpoint.has_fallen_silent(server, self.traffic(endpoint, server)) {
-                endpoint.gave_up(server);
-                self.cut_connections(position, endpoint, server);
-            }
-        }
-    }
-
-    /// What the kernel knows of the connections to `server`, and who waits on those of `endpoint`.
-    fn traffic(&self, endpoint: &Endpoint, server: SocketAddr) -> Traffic {
-        let mut traffic = Traffic::default();
-        let alive = self.tags.any(|fd, tag| {
-            if tag.peer == server
-                && socket::peer(fd) == Some(server)
-                && let Some(seen) = socket::signs(fd)
-            {
-                if socket::hung_up(fd) {
-                    return false;
-                }
-                traffic.heard = [traffic.heard, seen.heard].into_iter().flatten().min();
-                traffic.resending |= seen.resent >= RESENT;
-            }
-            traffic.alive()
-        });
-        traffic.waiting = !alive && self.handles.any(|handle| handle.waits_for(endpoint, server));
-        traffic
     }
 
     /// The application begins to connect this socket.
@@ -162,40 +83,14 @@ impl Process {
         self.opening.lock().retain(|opening| *opening != fd);
     }
 
-    /// Ends the connections of an endpoint to a server that is gone without a word, so that a thread that waits for an answer
-    /// on one of them learns that none will come. A connect of the application is left to its own limits. The descriptors stay the application's.
-    fn cut_connections(&self, position: u16, endpoint: &Endpoint, server: SocketAddr) {
-        let mut cut = 0;
-        self.tags.any(|fd, tag| {
-            let opening = || self.opening.lock().contains(&fd);
-            if tag.endpoint == position && tag.peer == server && !opening() && self.end_connection(fd, server) {
-                if let Some(tag) = self.tags.clear(fd) {
-                    self.untagged(tag.endpoint());
-                }
-                cut += 1;
-            }
-            false
-        });
-        if cut > 0 {
-            say!(Warn, "{}: {server} is silent: {cut} connections to it are given up", endpoint.name);
-        }
-    }
-
-    /// Ends a tagged connection to `server`. Not at the limit of descriptors: then it is tried again a second later, and the
-    /// kernel has its own patience (`host/patience`).
-    fn end_connection(&self, fd: i32, server: SocketAddr) -> bool {
-        let tagged = || self.tags.get(fd).is_some_and(|tag| tag.peer == server);
-        tagged() && ending::end_connection(fd, server, tagged)
-    }
-
-    /// The endpoint of that name and its position, made now if need be.
-    pub fn endpoint(&'static self, name: Name) -> Option<(u16, &'static Endpoint)> {
+    /// The endpoint of that name, made now if need be.
+    pub fn endpoint(&'static self, name: Name) -> Option<&'static Endpoint> {
         for (at, cell) in (0..).zip(&self.endpoints) {
             // Whoever loses the race for a cell looks at what the winner put there.
-            let endpoint =
-                cell.get_or_init(|| Box::new(Endpoint::new(name.clone()).inheriting(self.parents_writer(&name))));
+            let fresh = || Endpoint::new(name.clone(), at, &Around).inheriting(self.parents_writer(&name));
+            let endpoint = cell.get_or_init(|| Box::new(fresh()));
             if endpoint.name == name {
-                return Some((at, endpoint));
+                return Some(endpoint);
             }
         }
         None
@@ -204,20 +99,30 @@ impl Process {
     /// Where the writer of that name was when this process was forked, as far as its parents knew.
     fn parents_writer(&self, name: &Name) -> Option<Writer> {
         let parents = self.parents?;
-        let known = parents.endpoints.iter().map_while(OnceBox::get).find(|endpoint| endpoint.name == *name);
+        let known = parents.endpoints().find(|endpoint| endpoint.name == *name);
         known.and_then(Endpoint::writer_at_fork).or_else(|| parents.parents_writer(name))
     }
 
     /// Asked in a child: had its parents this connection open when it was forked?
     pub fn had_at_fork(&self, handle: usize, thread: u64, peer: SocketAddr) -> bool {
-        let had =
-            |process: &Process| process.handles.peek(handle).is_some_and(|handle| handle.was_at_fork(thread, peer));
-        had(self) || self.parents.is_some_and(|parents| parents.had_at_fork(handle, thread, peer))
+        let front_end = self.front_end.get();
+        front_end.is_some_and(|front_end| front_end.had_at_fork(handle, thread, peer))
+            || self.parents.is_some_and(|parents| parents.had_at_fork(handle, thread, peer))
     }
 
     /// Asked in a child.
     pub fn is_alive(&self) -> bool {
         socket::is_alive(self.pid)
+    }
+
+    /// The front end, made now if need be. (`None`: the process has another one.)
+    pub fn front_end<F: FrontEnd + Default>(&self) -> Option<&F> {
+        let made: &dyn FrontEnd = &**self.front_end.get_or_init(|| Box::new(Box::<F>::default()));
+        (made as &dyn Any).downcast_ref()
+    }
+
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints.iter().map_while(OnceBox::get)
     }
 
     pub fn endpoint_at(&self, at: u16) -> Option<&Endpoint> {
@@ -258,94 +163,5 @@ impl Process {
                 endpoint.tagged.fetch_sub(1, Relaxed);
             }
         }
-    }
-
-    /// `None` if its thread could not be started: DNS is not watched then, which was said.
-    fn watcher(&self) -> Option<&'static Watcher> {
-        let mut slot = self.watcher.lock();
-        *slot.get_or_insert_with(|| {
-            let start = Start::from_config(config(), this_thread_is_ours, Box::new(on_answer), on_second);
-            match Watcher::start(start) {
-                // Leaked: its thread may use it at any time, and a child must never drop its runtime.
-                Ok(watcher) => Some(Box::leak(Box::new(watcher))),
-                Err(error) => {
-                    say!(Warn, "the DNS watcher could not be started ({error}): changes of DNS go unnoticed");
-                    None
-                }
-            }
-        })
-    }
-
-    /// Sees to it that DNS is asked for an endpoint's names at this pace, or at a quicker one that another endpoint wants.
-    fn set_pace(&self, endpoint: &Endpoint, pace: Pace) {
-        endpoint.want(pace);
-        let Some(watcher) = self.watcher() else { return };
-        let endpoints = || self.endpoints.iter().map_while(OnceBox::get);
-        for host in endpoint.hosts() {
-            let wanted = endpoints().filter(|endpoint| endpoint.seeks(&host)).map(Endpoint::wanted).max();
-            watcher.set_pace(&host, wanted.unwrap_or(pace));
-        }
-    }
-}
-
-/// On the watcher's thread.
-fn on_answer(host: &str, answer: Result<Answer, Failure>) {
-    let Some(process) = current() else { return };
-    let endpoints = || (0..).zip(process.endpoints.iter().map_while(OnceBox::get));
-    let named = || endpoints().filter(|(_, endpoint)| endpoint.name.host == host);
-    match answer {
-        Ok(answer) => {
-            for (_, endpoint) in endpoints() {
-                endpoint.on_green_answer(host, &answer.addresses);
-                endpoint.on_candidate_answer(host, &answer.addresses);
-            }
-            named().for_each(|(_, endpoint)| endpoint.on_answer(answer.addresses.clone()));
-        }
-        // A failed lookup says nothing of where the writer is: the last answer stays.
-        Err(_) => named().for_each(|(_, endpoint)| endpoint.on_no_answer()),
-    }
-    for (position, endpoint) in named() {
-        process.look_for_silence(position, endpoint);
-        process.set_pace(endpoint, endpoint.pace());
-    }
-}
-
-/// On the watcher's thread: nobody else is free to notice that a server has fallen silent, or to look at the clock.
-fn on_second() {
-    let Some(process) = current() else { return };
-    for (position, endpoint) in (0..).zip(process.endpoints.iter().map_while(OnceBox::get)) {
-        endpoint.look_at_the_clock();
-        process.look_for_silence(position, endpoint);
-    }
-}
-
-/// What is known of this process's connections to `server`.
-pub fn traffic(endpoint: &Endpoint, server: SocketAddr) -> Traffic {
-    current().map(|process| process.traffic(endpoint, server)).unwrap_or_default()
-}
-
-/// A server is gone without a word, and another one is the writer, or nobody is waited for any more.
-pub fn give_up(name: &Name, silent: SocketAddr) {
-    let Some(process) = current() else { return };
-    let mut endpoints = (0..).zip(process.endpoints.iter().map_while(OnceBox::get));
-    if let Some((position, endpoint)) = endpoints.find(|(_, endpoint)| endpoint.name == *name) {
-        process.cut_connections(position, endpoint, silent);
-    }
-}
-
-/// Transactions on a server before that of `generation` that were told an id, without knowing yet that they have to move.
-pub fn claims(endpoint: &Endpoint, generation: u64) -> Option<Claim> {
-    let mut most = None;
-    current()?.handles.any(|handle| {
-        most = most.max(handle.claims_ids_before(endpoint, generation));
-        most == Some(Claim::InCall)
-    });
-    most
-}
-
-/// DNS has to be asked sooner for this endpoint, or may be asked less often.
-pub fn set_pace(endpoint: &Endpoint, pace: Pace) {
-    if let Some(process) = current() {
-        process.set_pace(endpoint, pace);
     }
 }

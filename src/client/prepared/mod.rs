@@ -6,6 +6,7 @@ mod values;
 
 use std::{ffi::c_int, sync::Arc};
 
+use super::registry::{Handles, any_statements};
 use super::{
     Call,
     attempts::Attempts,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     control::{config, option::Mode},
     guard::{self, decide},
-    process::{Process, current},
+    process::current,
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::{Pin, Traits, classify},
 };
@@ -38,13 +39,13 @@ fn entered(call: Call, statement: ActiveStatement) -> Option<Guest> {
 /// The same, and a first decision on it.
 fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
     // Most processes never have any.
-    if current::existing()?.statements.is_empty() {
+    if !any_statements() {
         return None;
     }
     rows::disturb(statement);
-    let owner = |process: &Process| {
-        let mysql = process.statements.get(statement.key())?;
-        Some((mysql, process.handles.get(mysql.key())?))
+    let owner = |own: &Handles| {
+        let mysql = own.statements.get(statement.key())?;
+        Some((mysql, own.handles.get(mysql.key())?))
     };
     call.enter_by(statement, owner, decision)
 }
@@ -132,11 +133,12 @@ fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, su
 /// collector's). It may read what is left of its rows, which is no call of somebody unseen.
 pub fn close(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let guest = entered(call, statement);
-    let process = current::existing().filter(|process| !process.statements.is_empty());
+    let process = current::existing().filter(|_| any_statements());
     let Some(process) = process.filter(|_| !call.nested() && !guard::ourselves()) else { return real() };
     let handle = decide(|| {
-        let owner = process.is_ours().then(|| process.statements.remove(statement.key())).flatten()?;
-        let handle = process.handles.get(owner.key())?;
+        let own = Handles::of(process).filter(|_| process.is_ours())?;
+        let owner = own.statements.remove(statement.key())?;
+        let handle = own.handles.get(owner.key())?;
         let mut state = handle.lock();
         state.session.prepared.remove(statement.key());
         state.statements.remove(&statement.key());

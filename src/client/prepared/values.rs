@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use super::super::registry::{Handles, any_statements};
 use super::harmless;
 use crate::client::{
     Call,
@@ -32,13 +33,14 @@ use crate::{
 
 /// `mysql_stmt_bind_param`, with the address of what is bound; or, `named`, in a way that is not kept.
 pub fn bound(call: Call, statement: ActiveStatement, binds: Option<usize>) {
-    let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
+    let Some(process) = current::existing().filter(|_| any_statements()) else { return };
     if call.nested() || guard::ourselves() {
         return;
     }
     decide(|| {
-        let owner = process.is_ours().then(|| process.statements.get(statement.key())).flatten()?;
-        let (handle, native) = (process.handles.get(owner.key())?, call.native(owner)?);
+        let own = Handles::of(process).filter(|_| process.is_ours())?;
+        let owner = own.statements.get(statement.key())?;
+        let (handle, native) = (own.handles.get(owner.key())?, call.native(owner)?);
         let copy = binds.map(|binds| native.bound(statement, binds));
         let mut state = handle.lock();
         let live = state.of(statement);
@@ -62,13 +64,14 @@ pub fn attribute_set(call: Call, statement: ActiveStatement, attribute: c_int) {
     if attribute == STMT_ATTR_CURSOR_TYPE {
         CURSORS.store(true, Relaxed);
     }
-    let Some(process) = current::existing().filter(|process| !process.statements.is_empty()) else { return };
+    let Some(process) = current::existing().filter(|_| any_statements()) else { return };
     if attribute < STMT_ATTR_PREBIND_PARAMS || call.nested() {
         return;
     }
     decide(|| {
-        let owner = process.is_ours().then(|| process.statements.get(statement.key())).flatten()?;
-        let handle = process.handles.get(owner.key())?;
+        let own = Handles::of(process).filter(|_| process.is_ours())?;
+        let owner = own.statements.get(statement.key())?;
+        let handle = own.handles.get(owner.key())?;
         let mut state = handle.lock();
         match attribute {
             STMT_ATTR_ARRAY_SIZE | STMT_ATTR_ROW_SIZE => state.of(statement).bulk = true,
