@@ -83,7 +83,7 @@ impl Call {
             if !process.is_ours() {
                 return None;
             }
-            let (mysql, handle) = recent::find(process, called, |own| owner(own))?;
+            let (mysql, handle) = recent::find(process, called, owner)?;
             if self.nested {
                 handle.on_nested_call(mysql);
                 return None;

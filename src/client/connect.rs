@@ -64,7 +64,11 @@ pub fn real_connect(
         if !connected.is_null()
             && let Some(process) = current::existing()
         {
-            decide(|| Some(Handles::of(process).filter(|_| process.is_ours())?.handles.remove(mysql.key())));
+            decide(|| {
+                if let Some(own) = Handles::of(process).filter(|_| process.is_ours()) {
+                    own.handles.remove(mysql.key());
+                }
+            });
         }
         return connected;
     };
