@@ -187,6 +187,9 @@ impl Guest {
         if config().mode == Mode::Observe {
             return;
         }
+        if evidence == Evidence::ReadOnly {
+            endpoint.fall_back_on_inheritance();
+        }
         let writer = endpoint.role() == Role::Writer;
         if writer {
             COUNTERS.surfaced.count();

@@ -84,6 +84,8 @@ impl Guest {
         let original = self.native.failure();
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);
+            // In a forked child that connects for the first time, by several threads at once, in the middle of a switchover.
+            endpoint.fall_back_on_inheritance();
         }
         let class = Class::of(statement);
         let in_transaction = self.in_transaction();
