@@ -117,7 +117,7 @@ impl Endpoint {
             if prober.is_refused() {
                 break None;
             }
-            let held_until = Self::held_since(&mut state, now) + config().hold_max;
+            let held_until = Self::held_since(&mut state, began, now) + config().hold_max;
             // Each time that another connection verifies the writer, a hold of the endpoint begins anew.
             let limit = held_until.min(began + config().hold_max);
             if !looked && state.life.phase() == Phase::Switching {
