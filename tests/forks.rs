@@ -6,6 +6,7 @@ use pointsman_tests::{
     DATABASE, PASSWORD, Shared, USER, compile,
     dialogue::{Dialogue, Driver},
     pair,
+    proxy::{Awaited, Proxy},
     run::{Preload, command, run},
     single,
     stage::Stage,
@@ -175,6 +176,29 @@ fn a_child_forked_while_another_thread_is_held_lives_and_waits_for_the_writer_th
         assert!(answers[2].contains(" failed_open=0") && answers[2].contains(" surfaced=0 "), "{answers:?}");
         stage.expect_all(&[("await 1", "ok 1"), (&insert(0, "after"), "ok 1")]);
         assert_eq!((rows(&lab, Side::Green, "held"), rows(&lab, Side::Green, "child")), ("1".into(), "1".into()));
+    }
+}
+
+/// As when two threads of a child connect at once: one of them asks whether its server is writable, and the other one's first
+/// statement comes before there is an answer.
+#[test]
+fn a_child_whose_first_question_has_no_answer_waits_for_the_writer_that_its_parent_knew() {
+    for driver in drivers() {
+        let Some(lab) = pair(Flavor::MariaDb) else { return };
+        let proxy = Proxy::start(&lab, ENDPOINT, lab.blue().address());
+        let mut stage = Stage::set(&lab, driver);
+        stage.expect(&insert(0, "first"), "ok 1");
+        lab.blue().set_read_only(true).unwrap();
+        proxy.keep_back_the_answer_to(Awaited::Text("@@global.read_only".into()));
+        tell_child(&mut stage.client, "fork", &[connect(1), connect(2), insert(2, "child"), "counters".into()]);
+        proxy.wait_until_answered();
+        proxy.cut();
+        wait_for("the child to be held", || stage.client.stderr().contains("holding statements until"));
+        switch(&lab);
+        let answers = children_answers(&mut stage.client, "fork");
+        assert_eq!(answers[1..3], ["ok", "ok 1"], "{driver:?}: {answers:?}; {}", stage.client.stderr());
+        assert!(answers[3].contains(" surfaced=0 "), "{answers:?}");
+        assert_eq!(rows(&lab, Side::Green, "child"), "1");
     }
 }
 

@@ -138,6 +138,22 @@ fn a_handler_that_only_notes_its_signal_gets_the_error_of_the_server_and_runs_on
     goes_on(&lab, &mut program);
 }
 
+#[test]
+fn what_a_program_sends_on_its_way_out_after_sigterm_is_held_for_seconds_at_most() {
+    let Some(lab) = lab() else { return };
+    let mut program = python(&lab);
+    assert_eq!(program.ask("polite"), "polite");
+    held(&lab, &mut program);
+    send(&program, "TERM");
+    answers_early(&mut program, "error 1290");
+    for _ in 0..3 {
+        program.tell(&format!("query 0 {INSERT}"));
+        answers_early(&mut program, "error 1290");
+    }
+    switch(&lab);
+    wait_for("the new writer", || program.ask(&format!("query 0 {INSERT}")) == "ok");
+}
+
 /// A main thread that shall end waits for its workers, mostly.
 #[test]
 fn a_sigterm_that_the_main_thread_handles_ends_the_hold_of_another_thread_and_a_sighup_does_not() {

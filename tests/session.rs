@@ -1,7 +1,7 @@
 //! What a session carries over a switchover, what pins it, and what becomes of its transaction.
 
 use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
-use pointsman_tests::{on_both, puppet::Puppet, server_id, switch};
+use pointsman_tests::{on_both, puppet::Puppet, server_id, switch, wait_for};
 
 fn set_up(lab: &Lab) {
     lab.blue().sql("CREATE TABLE shop.t (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(99))").unwrap();
@@ -19,6 +19,7 @@ on_both! { set_up;
     what_follows_a_transaction_that_came_out_otherwise_leaves_them_their_ids
     a_connection_opened_behind_the_move_leaves_them_their_ids
     a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
+    a_pinned_session_outlives_a_moment_in_which_its_server_is_read_only
     a_session_whose_pin_was_released_moves
     a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
     a_connect_during_the_switchover_waits_for_the_writer
@@ -212,6 +213,28 @@ mod proofs {
         assert!(lost.starts_with("error 2006 ") || lost.starts_with("error 2013 "), "{lost}");
         assert!(puppet.stderr().contains("pinned by a temporary table"), "{}", puppet.stderr());
         assert_eq!(rows(lab), "1:x");
+    }
+
+    pub fn a_pinned_session_outlives_a_moment_in_which_its_server_is_read_only(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "info")]);
+        puppet.connect("a");
+        assert!(puppet.query("a", "CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n").starts_with("ok"));
+        for (round, open) in [(1, false), (2, true)] {
+            if open {
+                assert!(puppet.query("a", "BEGIN").starts_with("ok"));
+            }
+            lab.blue().set_read_only(true).unwrap();
+            puppet.begin("a", "query", "INSERT INTO t (v) SELECT n FROM scratch");
+            wait_for("the refusal", || puppet.stderr().matches("tried again there").count() >= round);
+            lab.blue().set_read_only(false).unwrap();
+            assert!(puppet.answer("a").starts_with("ok (1, "), "{}", puppet.stderr());
+            if open {
+                assert!(puppet.query("a", "COMMIT").starts_with("ok"));
+            }
+        }
+        assert_eq!(puppet.query("a", "SELECT n FROM scratch"), "ok ((7,),)");
+        let rows = lab.blue().sql("SELECT GROUP_CONCAT(v) FROM shop.t").unwrap();
+        assert_eq!(rows.trim(), "7,7");
     }
 
     pub fn a_session_whose_pin_was_released_moves(lab: &Lab) {

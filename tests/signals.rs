@@ -71,6 +71,21 @@ fn a_timeout_of_ruby_ends_the_hold_of_its_main_thread() {
     ends_early(&lab, &mut ruby, &format!("within 1 0 {INSERT}"), "timeout");
 }
 
+/// mysql2 sends and reads in two calls, and keeps the time-out back between them: the wait before the statement is ended by it,
+/// and no signal comes for one after that.
+#[test]
+fn a_timeout_of_ruby_ends_every_statement_of_an_outage_and_not_only_the_first() {
+    let Some(lab) = lab() else { return };
+    let mut ruby = ruby_on_a_demoted_writer(&lab);
+    for _ in 0..3 {
+        let began = Instant::now();
+        assert_eq!(ruby.ask(&format!("within 1 1 {INSERT}")), "timeout", "{}", ruby.stderr());
+        assert!(began.elapsed() < EARLY, "{:?}: {}", began.elapsed(), ruby.stderr());
+    }
+    switch(&lab);
+    assert_eq!(ruby.ask(&format!("query 1 {INSERT}")), "ok 1", "{}", ruby.stderr());
+}
+
 #[test]
 fn a_timeout_of_ruby_ends_the_hold_of_another_thread() {
     let Some(lab) = lab() else { return };

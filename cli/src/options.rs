@@ -80,7 +80,7 @@ pub struct DrillAsk {
     /// Connections of the program.
     #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u32).range(1..=64))]
     pub threads: u32,
-    /// How long no server takes writes [default: 3s; never: 40s, which is longer than the library holds].
+    /// How long no server takes writes [default: 3s; never: 75s, which is longer than the library holds].
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, allow_hyphen_values = true)]
     pub outage: Option<Duration>,
     /// How long after that DNS still names the old server; for stories in which DNS moves.
@@ -138,7 +138,7 @@ pub enum Story {
 
 impl Story {
     pub fn outage(self) -> Duration {
-        Duration::from_secs(if self == Self::Never { 40 } else { 3 })
+        Duration::from_secs(if self == Self::Never { 75 } else { 3 })
     }
 }
 

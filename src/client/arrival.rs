@@ -34,7 +34,7 @@ impl Guest {
                 }
                 Ok(()) => endpoint.on_redialled_in_vain(),
                 // No other attempt of this login would be answered otherwise.
-                Err(Undialled::Refused(_)) => return None,
+                Err(Undialled::Refused(_) | Undialled::Spent) => return None,
                 Err(why @ Undialled::NotNow(_)) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
                     let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));

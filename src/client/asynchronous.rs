@@ -11,7 +11,7 @@ use super::{
     attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
-    state::{Pending, Sent},
+    state::{Pending, Sent, Waited},
     statement::{Returned, evidence_of},
 };
 use crate::{
@@ -102,7 +102,7 @@ impl Guest {
             if statement.streams {
                 self.native.expect_a_stream();
             }
-            Some(Sent { text: text.to_vec(), statement, alone: false })
+            Some(Sent { text: text.to_vec(), statement, alone: false, wait: Waited::default() })
         };
         let under_way = match work {
             Work::Query(text) => sent(text).map(UnderWay::Query),
@@ -186,6 +186,9 @@ impl Guest {
         self.state().result = Pending::None;
         if config().mode == Mode::Observe {
             return;
+        }
+        if evidence == Evidence::ReadOnly {
+            endpoint.fall_back_on_inheritance();
         }
         let writer = endpoint.role() == Role::Writer;
         if writer {

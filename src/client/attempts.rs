@@ -19,6 +19,17 @@ pub struct Attempts {
 }
 
 impl Attempts {
+    /// The call goes on with what an earlier one has waited for, for so long.
+    pub fn after(time: Duration) -> Self {
+        let since = (!time.is_zero()).then(|| Instant::now().checked_sub(time)).flatten();
+        Attempts { made: 0, since }
+    }
+
+    /// Since the call first failed, or first had to wait.
+    pub fn time(&self) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
     /// One more is begun; the first of them is number 1. False: the call has had its share.
     pub fn begin(&mut self) -> bool {
         self.begins();
@@ -70,5 +81,12 @@ mod tests {
         let begun = (0..10).take_while(|_| attempts.begin()).count();
         assert_eq!(begun, MOST as usize);
         assert_eq!(attempts.begins(), since);
+    }
+
+    #[test]
+    fn a_call_that_goes_on_with_an_earlier_one_has_what_that_one_has_left() {
+        assert!(!Attempts::after(Duration::ZERO).have_waited() && Attempts::default().time().is_zero());
+        let attempts = Attempts::after(2 * HELD);
+        assert!(attempts.have_waited() && attempts.time() >= 2 * HELD);
     }
 }

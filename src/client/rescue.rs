@@ -1,6 +1,9 @@
 //! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
 
-use std::{ffi::c_int, time::Duration};
+use std::{
+    ffi::c_int,
+    time::{Duration, Instant},
+};
 
 use super::{
     attempts::Attempts,
@@ -32,6 +35,9 @@ pub enum Next {
     Deliver(c_int),
 }
 
+/// A pinned session waits for its own server at most so long, and its statement is tried so often meanwhile.
+const BLIP: Duration = Duration::from_secs(1);
+const BLIP_TRIES: u32 = 6;
 /// How long, times the attempt, a server is given that refuses writes and says that it is writable.
 const JUST_REFUSED: Duration = Duration::from_millis(20);
 /// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
@@ -83,6 +89,8 @@ impl Guest {
         let original = self.native.failure();
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);
+            // In a forked child that connects for the first time, by several threads at once, in the middle of a switchover.
+            endpoint.fall_back_on_inheritance();
         }
         let class = Class::of(statement);
         let in_transaction = self.in_transaction();
@@ -154,6 +162,12 @@ impl Guest {
         }
         endpoint.suspect(generation);
 
+        if let Some(pin) = pinned
+            && self.waits_for_its_server(fallen, class, attempts, pin)
+        {
+            COUNTERS.reruns.count();
+            return Attempt::Over(Next::Send);
+        }
         if let Some(pin) = pinned {
             return Attempt::Over(self.stay_pinned(fallen, class, pin));
         }
@@ -254,6 +268,36 @@ impl Guest {
             Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
             Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, false),
         })
+    }
+
+    /// A pinned session cannot be moved, but its server may be read-only for a moment only: the refused statement is run again
+    /// there, on the same connection, as long as no other server is the writer. True: it is time to run it again.
+    fn waits_for_its_server(&self, fallen: &Fallen, class: Class, attempts: &Attempts, pin: &str) -> bool {
+        let refused = [fallen.evidence, fallen.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
+        if !refused || !class.atomic || class.commits || fallen.gone || self.recalled.get() {
+            return false;
+        }
+        let peer = {
+            let state = self.state();
+            state.peer.filter(|_| state.session.pins_last())
+        };
+        let endpoint = self.endpoint();
+        if attempts.made() == 1 && peer.is_some() {
+            say!(
+                Info,
+                "{}: refuses a write of a session pinned by {pin}: tried again there for {BLIP:?}",
+                endpoint.name
+            );
+        }
+        let until = Instant::now() + BLIP / BLIP_TRIES;
+        while peer.is_some() && peer == endpoint.incumbent() && attempts.time() < BLIP {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            endpoint.wait_for_news(left);
+        }
+        false
     }
 
     /// The session cannot be moved.

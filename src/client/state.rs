@@ -1,7 +1,11 @@
 //! What is known of one protected handle's connection: its session, what was sent and not read yet, its prepared
 //! statements.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use super::{
     asynchronous::UnderWay,
@@ -63,6 +67,15 @@ pub struct Sent {
     pub statement: Statement,
     /// Nothing else can be written before its answer is read: neither another statement nor the closing of a prepared one.
     pub alone: bool,
+    pub wait: Waited,
+}
+
+/// What became of the wait before a statement was sent: the one for its answer is a part of the same.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Waited {
+    pub time: Duration,
+    /// The application wanted its thread back.
+    pub recalled: bool,
 }
 
 /// A statement that may be run again. Its memory is used again by the next one.

@@ -16,7 +16,7 @@ use super::{
     },
     look::{Look, Start},
     rescue::Next,
-    state::{Pending, Sent, State},
+    state::{Pending, Sent, State, Waited},
 };
 use crate::{
     control::log::{Level::*, say},
@@ -53,8 +53,9 @@ pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_i
             return guest.after(text, &statement, returned, attempts);
         }
         let mut state = guest.state();
+        let wait = Waited { time: attempts.time(), recalled: guest.recalled.get() };
         let alone = state.sent.is_none() && state.session.prepared.is_empty() && state.session.pinned().is_none();
-        state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), alone });
+        state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), alone, wait });
         Next::Deliver(0)
     })
 }
@@ -63,7 +64,8 @@ pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_i
 pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
-    let mut attempts = Attempts::default();
+    let mut attempts = Attempts::after(sent.wait.time);
+    guest.recalled.set(sent.wait.recalled);
     let exchange = decide(|| sent.alone.then(|| guest.begin_exchange()).flatten()).flatten();
     let mut returned = Returned::from(real(), exchange);
     loop {

@@ -76,8 +76,8 @@ impl<'a> Log<'a> {
         level <= self.level
     }
 
-    /// Writes one line `pointsman[PID] LEVEL: text`. Keeps errno, raises no SIGPIPE, and drops the line (counted)
-    /// when the sink does not take it at once.
+    /// Writes one line `pointsman[PID] LEVEL: text`. Keeps errno, raises no SIGPIPE, and writes to standard error if the
+    /// sink does not take the line at once (counted).
     pub fn write(&self, level: Level, text: fmt::Arguments<'_>) {
         if !self.wants(level) {
             return;
@@ -90,20 +90,29 @@ impl<'a> Log<'a> {
             };
             if let Err(reason) = sent {
                 COUNTERS.log_lines_dropped.count();
-                self.complain_once(&reason);
+                if *self.sink != Sink::Stderr {
+                    self.complain_once(&reason);
+                    let _ = files::write_to_stderr(plain(level, text).finish());
+                }
             }
         });
     }
 
-    /// A file or socket that cannot be written is told on stderr, once in the life of a process.
+    /// A file or socket that cannot be written is told on stderr, once in the life of a process. Its lines go there as well.
     fn complain_once(&self, reason: &std::io::Error) {
         static TOLD: AtomicBool = AtomicBool::new(false);
-        if *self.sink == Sink::Stderr || TOLD.swap(true, Relaxed) {
+        if TOLD.swap(true, Relaxed) {
             return;
         }
         let mut line = match self.sink {
-            Sink::File(path) => plain(Level::Warn, format_args!("log: cannot append to {}: {reason}", path.display())),
-            _ => plain(Level::Warn, format_args!("log: /dev/log does not take messages: {reason}")),
+            Sink::File(path) => plain(
+                Level::Warn,
+                format_args!("log: cannot append to {}: {reason}; such lines go to standard error", path.display()),
+            ),
+            _ => plain(
+                Level::Warn,
+                format_args!("log: /dev/log does not take messages: {reason}; such lines go to standard error"),
+            ),
         };
         let _ = files::write_to_stderr(line.finish());
     }

@@ -43,7 +43,7 @@ impl Endpoint {
             None if state.life.phase() != Phase::Switching && !state.deployment.is_moving() => return false,
             None => {}
         }
-        let limit = Self::held_since(&mut state, now) + config().hold_max;
+        let limit = Self::held_since(&mut state, now, now) + config().hold_max;
         if now >= limit {
             self.fail_open(&mut state);
             return false;

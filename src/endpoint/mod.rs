@@ -57,6 +57,7 @@ use crate::{
     control::{
         config,
         log::{Level::*, say},
+        option::Mode,
     },
     host::{event::News, interruption::Recall, socket},
     resolve::Pace,
@@ -162,7 +163,9 @@ impl Endpoint {
             state.behind.on_adopted(address, now);
             self.role.store(Role::Writer as u8, Release);
             self.publish(&state);
-            say!(Info, "{}: protected, writer is {address}", self.name);
+            let observes = config().mode == Mode::Observe;
+            let protected = if observes { "observed, not protected" } else { "protected" };
+            say!(Info, "{}: {protected}, writer is {address}", self.name);
         }
     }
 
@@ -318,9 +321,9 @@ impl Endpoint {
     }
 
     /// Since when callers are held, of whom this is one. Those who were held long ago do not count.
-    fn held_since(state: &mut State, now: Instant) -> Instant {
+    fn held_since(state: &mut State, began: Instant, now: Instant) -> Instant {
         let current = state.held.filter(|(_, last)| now.duration_since(*last) < config().hold_max);
-        let since = current.map_or(now, |(since, _)| since);
+        let since = current.map_or(began, |(since, _)| since);
         state.held = Some((since, now));
         since
     }

@@ -33,7 +33,7 @@ impl Endpoint {
     pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = Instant::now();
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
-        let since = state.life.switching_since().unwrap_or(now);
+        let since = state.life.switching_since();
         if state.life.incumbent() != Some(candidate) {
             state.behind.on_adopted(candidate, now);
         }
@@ -42,12 +42,15 @@ impl Endpoint {
         state.held = None;
         state.moved_at = Some(now);
         state.claims = None;
-        say!(
-            Warn,
-            "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
-            self.name,
-            now.saturating_duration_since(since).as_millis()
-        );
+        match since {
+            Some(since) => say!(
+                Warn,
+                "{}: moved to {candidate}, verified writable, {} ms after the first refusal",
+                self.name,
+                now.saturating_duration_since(since).as_millis()
+            ),
+            None => say!(Warn, "{}: moved to {candidate}, verified writable", self.name),
+        }
         self.publish(state);
         if let Some(silent) = silent {
             self.around.give_up(self, silent);
@@ -77,7 +80,8 @@ impl Endpoint {
             COUNTERS.suspects.count();
             say!(
                 Warn,
-                "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most",
+                "{}: {incumbent} {why}; holding statements until a writer is verified, {:?} at most (less where a call has a \
+                 shorter time-out)",
                 self.name,
                 config().hold_max
             );

@@ -117,7 +117,7 @@ impl Endpoint {
             if prober.is_refused() {
                 break None;
             }
-            let held_until = Self::held_since(&mut state, now) + config().hold_max;
+            let held_until = Self::held_since(&mut state, began, now) + config().hold_max;
             // Each time that another connection verifies the writer, a hold of the endpoint begins anew.
             let limit = held_until.min(began + config().hold_max);
             if !looked && state.life.phase() == Phase::Switching {
@@ -137,7 +137,8 @@ impl Endpoint {
                 say!(Warn, "{}: the application's own timeout ended the wait for a writer", self.name);
                 break None;
             }
-            if recall.wanted() {
+            let may_look = !looked && state.probing.is_none() && now >= state.next_pass + STICKY;
+            if recall.wanted() && !(recall.was_wanted_before() && may_look) {
                 say!(Warn, "{}: the application wants its thread back: its wait for a writer ends", self.name);
                 prober.on_recall();
                 break None;

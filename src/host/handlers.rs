@@ -14,8 +14,10 @@ use std::{
     ffi::{c_int, c_void},
     mem::{self, MaybeUninit},
     ptr,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering::*},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::*},
 };
+
+use super::socket;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +81,15 @@ struct Held {
 static HELD: [Held; 128] =
     [const { Held { thread: AtomicI32::new(0), counts: [const { AtomicU32::new(0) }; 4] } }; 128];
 
+/// When a handler for SIGTERM ran last (`socket::about_now`); 0: none did.
+static ASKED_TO_END: AtomicU64 = AtomicU64::new(0);
+
+/// For so long after that, in ms, its statements are held as before: a switchover may be over by then.
+const HELD_ON: u64 = 3_000;
+/// A program that ends after its SIGTERM does so within this, in ms: what is not gone by then is killed (`terminationGracePeriodSeconds`
+/// of Kubernetes, 30 s by default).
+const ENDS_WITHIN: u64 = 30_000;
+
 /// A thread changes handlers just now.
 static BUSY: AtomicBool = AtomicBool::new(false);
 
@@ -136,8 +147,16 @@ pub fn forget_this_thread() {
     }
 }
 
+/// Has the application handled a SIGTERM some seconds ago, during a hold? It is about to end, and has statements to send on its
+/// way: nothing waits any more.
+pub fn is_ending() -> bool {
+    let asked = ASKED_TO_END.load(Relaxed);
+    asked != 0 && (HELD_ON..ENDS_WITHIN).contains(&socket::about_now().saturating_sub(asked))
+}
+
 /// In a forked child: the parent's threads are not here.
 pub fn forget_all() {
+    ASKED_TO_END.store(0, Relaxed);
     HELD.iter().for_each(|held| held.thread.store(0, Relaxed));
     BUSY.store(false, Release);
 }
@@ -250,6 +269,9 @@ extern "C-unwind" fn note_and_call<const NUMBER: usize>(
     // SAFETY: the kernel's, or that of a handler of the application that calls the one from before; may be null there.
     let code = unsafe { info.as_ref() }.map_or(libc::SI_USER, |info| info.si_code);
     if let Some(wish) = wish(signal, code, || timer_ticks(info)) {
+        if signal == libc::SIGTERM {
+            ASKED_TO_END.store(socket::about_now(), Relaxed);
+        }
         note(wish);
     }
     let handler = known.handler.load(Acquire);

@@ -1,8 +1,10 @@
 //! An application that wants its thread back out of a call that holds it.
 //!
 //! A program asks for that by a signal for which it has a handler (`handlers`). A handler for SIGTERM or SIGINT ends the
-//! holds of all threads, since the main thread may wait for the others; one for SIGQUIT or SIGHUP that of its own thread. What
-//! the handler decides (an exception of Python, a flag of a C program) takes effect when the call returns. So does SIGALRM, unless the alarm clock rings again: a timer that ticks asks for nothing. Ruby sends SIGVTALRM to a thread
+//! holds of all threads, since the main thread may wait for the others; some seconds after a SIGTERM nothing is held any more
+//! for a while, since the program is about to end. One for SIGQUIT or SIGHUP ends the hold of its own thread. What
+//! the handler decides (an exception of Python, a flag of a C program) takes effect when the call returns. So does SIGALRM,
+//! unless the alarm clock rings again: a timer that ticks asks for nothing. Ruby sends SIGVTALRM to a thread
 //! that shall return from C, again and again until it does (`ubf_select` in thread_pthread.c), for Timeout, Thread#kill and
 //! its own trapped signals: one alone is a stray one. No other signal ends a hold.
 
@@ -29,13 +31,21 @@ pub struct Recall {
     /// When SIGVTALRM was seen last, and how often in a row.
     seen: Option<(Instant, u32)>,
     wanted: bool,
+    /// It was so before the call: the process is about to end.
+    from_the_beginning: bool,
 }
 
 impl Recall {
     pub fn begins() -> Self {
         let watch = Watch::begin();
         let known = watch.as_ref().map(Watch::handled).unwrap_or_default();
-        Recall { watch, known, seen: None, wanted: false }
+        let ending = handlers::is_ending();
+        Recall { watch, known, seen: None, wanted: ending, from_the_beginning: ending }
+    }
+
+    /// The process is about to end, as was known before this call: it may look once, and waits for nothing.
+    pub fn was_wanted_before(&self) -> bool {
+        self.from_the_beginning
     }
 
     /// The application wants this thread back: nothing is to be waited for any more.
@@ -43,6 +53,7 @@ impl Recall {
         if let Some(watch) = &self.watch {
             let handled = watch.handled();
             self.learn(handled, Instant::now(), handlers::alarm_is_set);
+            self.wanted |= handlers::is_ending();
         }
         self.wanted
     }
@@ -86,7 +97,7 @@ mod tests {
     use super::*;
 
     fn unwatched() -> Recall {
-        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
+        Recall { watch: None, known: Handled::default(), seen: None, wanted: false, from_the_beginning: false }
     }
 
     fn wanted_after(pauses_ms: &[u64]) -> bool {

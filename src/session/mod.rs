@@ -381,6 +381,14 @@ impl Session {
         self.prepared.pinned(self.database.as_deref())
     }
 
+    /// Does what pins the session outlast a statement that is refused, so that the same statement means the same once more?
+    /// (Not `SET insert_id` and `SET TRANSACTION`, which hold for one statement, and not what is unclear.)
+    pub fn pins_last(&self) -> bool {
+        use Pin::*;
+        let lasts = |pin| matches!(pin, TemporaryTable | UserLock | TableLock | UserVariable | PreparedSql | Handler);
+        self.pins.first().is_some() && self.pins.all(lasts) && !self.unclear && self.next_transaction == Next::Default
+    }
+
     /// What EXECUTE of this name runs, as far as that is known.
     pub fn named(&self, name: &[u8]) -> Option<&[u8]> {
         self.named.text(name)

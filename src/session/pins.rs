@@ -53,6 +53,10 @@ impl Pins {
         }
     }
 
+    pub fn all(&self, is: impl Fn(Pin) -> bool) -> bool {
+        self.0.keys().all(|pin| is(*pin))
+    }
+
     pub fn first(&self) -> Option<Pin> {
         self.0.keys().next().copied()
     }
