@@ -57,7 +57,7 @@ soak: build
 # part of a stable toolchain.
 miri:
 	MIRIFLAGS=-Zmiri-disable-isolation CARGO_TARGET_DIR=$(TARGET)/miri cargo +nightly miri test --locked --lib -- \
-		verdict:: evidence:: sql:: session:: endpoint::life endpoint::name --skip properties \
+		verdict:: sql:: session:: endpoint::life endpoint::name --skip properties \
 		--skip grow --skip past_its_bound
 
 # The other processor: the library is built for it, tested, and taken through a switchover by a program of it, in an
@@ -69,7 +69,7 @@ aarch64: setup
 	set -ex; \
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc; \
 	export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="qemu-aarch64 -L /usr/aarch64-linux-gnu"; \
-	cargo test --locked --lib --target $(AARCH64) -- --skip hooks::raw --skip hooks::exchange --skip hooks::mark \
+	cargo test --locked --lib --target $(AARCH64) -- --skip host::socket --skip host::exchange --skip host::fork_mark \
 		--skip a_fork_at_any_moment --skip time_grows; \
 	cargo build --release --locked --target $(AARCH64); \
 	AARCH64_ROOT=$$(realpath .roots/arm64) AARCH64_LIBRARY=$$(realpath $(TARGET)/$(AARCH64)/release/libpointsman.so) \

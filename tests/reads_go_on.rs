@@ -12,11 +12,14 @@ const WHO: &str = "SELECT @@server_id";
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
 /// Far below what a hold takes.
 const AT_ONCE: Duration = Duration::from_secs(4);
+/// A hold takes 60 s.
+const EARLY: Duration = Duration::from_secs(20);
 
 on_both! { with_table;
     reads_and_pings_and_connects_go_on_while_writes_wait_for_the_same_server
     a_read_on_a_connection_that_was_ended_goes_on_too
-    reads_wait_once_dns_names_another_server
+    reads_go_on_while_the_server_that_dns_names_is_read_only_too
+    reads_go_where_dns_leads_when_the_writer_is_gone
     an_account_that_may_write_to_a_read_only_server_goes_on_when_one_of_its_connections_is_ended
 }
 
@@ -76,19 +79,44 @@ mod proofs {
         assert_eq!(program.query("reader", WHO), server_id(lab, Side::Green));
     }
 
-    /// It greets, so what blue has may be old.
-    pub fn reads_wait_once_dns_names_another_server(lab: &Lab) {
+    /// Neither takes writes, so what blue has is the newest.
+    pub fn reads_go_on_while_the_server_that_dns_names_is_read_only_too(lab: &Lab) {
         let mut program = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "info")]);
         held(lab, &mut program);
         assert_eq!(at_once(&mut program, "reader", "query", WHO), server_id(lab, Side::Blue));
         lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
         program.wait_for_log(&format!("DNS answers [{}]", lab.green().ip()));
-        program.begin("reader", "query", WHO);
-        thread::sleep(Duration::from_secs(1));
-        assert!(program.is_waiting("reader"), "{}", program.stderr());
+        for _ in 0..20 {
+            assert_eq!(at_once(&mut program, "reader", "query", WHO), server_id(lab, Side::Blue));
+            thread::sleep(Duration::from_millis(50));
+        }
+        assert!(program.is_waiting("writer"), "{}", program.stderr());
         switch(lab);
-        assert_eq!(program.answer("reader"), server_id(lab, Side::Green), "{}", program.stderr());
+        wait_for("the reader to follow", || program.query("reader", WHO) == server_id(lab, Side::Green));
         assert_eq!(program.answer("writer"), "ok (1, 2)", "{}", program.stderr());
+    }
+
+    /// A failover in which DNS moves long before the promotion.
+    pub fn reads_go_where_dns_leads_when_the_writer_is_gone(lab: &Lab) {
+        let mut program = Puppet::start(lab, &[("POINTSMAN_LOG_LEVEL", "debug")]);
+        held(lab, &mut program);
+        let (green, writer) = (server_id(lab, Side::Green), lab.green());
+        lab.dns().set(ENDPOINT, &[writer.ip()], 1).unwrap();
+        lab.blue().kill9();
+        let began = Instant::now();
+        for _ in 0..5 {
+            assert_eq!(program.query("reader", WHO), green, "{}", program.stderr());
+        }
+        program.connect("new");
+        assert_eq!(program.query("new", WHO), green, "{}", program.stderr());
+        assert!(began.elapsed() < EARLY, "{:?}; {}", began.elapsed(), program.stderr());
+        assert!(program.is_waiting("writer"), "{}", program.stderr());
+        program.begin("reader", "query", INSERT);
+        writer.set_read_only(false).unwrap();
+        for name in ["writer", "reader"] {
+            let answer = program.answer(name);
+            assert!(answer.starts_with("ok (1, "), "{answer}: {}", program.stderr());
+        }
     }
 
     pub fn an_account_that_may_write_to_a_read_only_server_goes_on_when_one_of_its_connections_is_ended(lab: &Lab) {

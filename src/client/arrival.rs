@@ -45,6 +45,9 @@ impl Guest {
                 }
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
+                    if matches!(why, Undialled::Unreachable(_)) {
+                        endpoint.on_found_in_vain(found.address);
+                    }
                     endpoint.suspect(found.generation);
                 }
             }

@@ -1,12 +1,21 @@
-//! What goes on while there is no writer: an incumbent that answers and says that it is read-only has the newest data as
-//! long as DNS and the topology name no other server.
+//! What goes on while there is no writer. An incumbent that answers and says that it is read-only has the newest data as long as
+//! DNS and the topology name no other server, or only servers that say the same. When the incumbent is gone, reads go where the
+//! application's own connect would go: to a server that the name means, although it is read-only.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use super::{Endpoint, State, life::Phase, prober::Need, search::Found};
 
 /// A server that could not be reached is taken to be gone for so long. DNS may name it early.
 const GONE: Duration = Duration::from_secs(5);
+/// A server that has said that it is read-only may take writes after this.
+const STILL: Duration = Duration::from_millis(150);
+/// A server that the name means may be promoted within this time, with what the lost writer has acknowledged: a read waits for
+/// that.
+const FOR_PROMOTION: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
 pub(super) struct Meanwhile {
@@ -15,12 +24,24 @@ pub(super) struct Meanwhile {
     /// It has refused a write of this process since a writer was verified last. Without that its being read-only need not
     /// concern the application, whose account may be exempt.
     write_refused: bool,
+    /// Other servers that have said that they are read-only, and when they said it last.
+    others: Vec<(SocketAddr, Instant)>,
 }
 
 impl Meanwhile {
     /// A writer was verified.
     pub fn is_over(&mut self) {
         *self = Meanwhile::default();
+    }
+
+    /// Another server than the incumbent has said that it is read-only.
+    pub fn said_read_only(&mut self, server: SocketAddr) {
+        self.others.retain(|(other, at)| *other != server && at.elapsed() < STILL);
+        self.others.push((server, Instant::now()));
+    }
+
+    fn is_read_only(&self, server: SocketAddr) -> bool {
+        self.others.iter().any(|(other, at)| *other == server && at.elapsed() < STILL)
     }
 }
 
@@ -36,10 +57,20 @@ impl Endpoint {
     /// May a connection to `server` be used for `need` where it is, although the endpoint has no writer?
     pub fn goes_on(&self, server: Option<SocketAddr>, need: Need) -> bool {
         let state = self.lock();
-        server.is_some() && state.life.incumbent() == server && self.goes_on_in(&state, need).is_some()
+        server.is_some() && self.goes_on_in(&state, need).map(|found| found.address) == server
     }
 
-    /// The read-only incumbent, if `need` is served there.
+    /// A server that was found could not be reached since: nothing goes on there.
+    pub fn on_found_in_vain(&self, server: SocketAddr) {
+        let mut state = self.lock();
+        state.silence.unreached(server);
+        state.meanwhile.others.retain(|(other, _)| *other != server);
+        if state.life.incumbent() == Some(server) {
+            state.meanwhile.read_only = false;
+        }
+    }
+
+    /// The read-only incumbent, or a read-only server that the name means, if `need` is served there.
     pub(super) fn goes_on_in(&self, state: &State, need: Need) -> Option<Found> {
         let served = match need {
             Need::Reads => true,
@@ -47,17 +78,27 @@ impl Endpoint {
             Need::Writer => false,
         };
         let waits = state.life.phase() == Phase::Switching && !state.life.circuit_open();
-        let address = state.life.incumbent().filter(|_| served && waits && state.meanwhile.read_only)?;
-        let (named, _) = self.elsewhere(state, address);
-        let alone = named.iter().all(|server| state.silence.was_unreached(*server, GONE));
-        alone.then_some(Found { address, generation: state.life.generation(), writable: false, redial: false })
+        let incumbent = state.life.incumbent().filter(|_| served && waits)?;
+        let (named, _) = self.elsewhere(state, incumbent);
+        let found = |address| Found { address, generation: state.life.generation(), writable: false, redial: false };
+        if state.meanwhile.read_only {
+            let has_nothing_newer = |server: &SocketAddr| {
+                state.silence.was_unreached(*server, GONE) || state.meanwhile.is_read_only(*server)
+            };
+            return named.iter().all(has_nothing_newer).then(|| found(incumbent));
+        }
+        let long = state.life.switching_since().is_some_and(|since| since.elapsed() >= FOR_PROMOTION);
+        let there = named.into_iter().find(|server| state.meanwhile.is_read_only(*server));
+        there.filter(|_| long && need == Need::Reads).map(found)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::prober::Undialled;
+    use std::thread;
+
     use super::*;
+    use crate::endpoint::prober::Undialled;
 
     fn blue() -> SocketAddr {
         SocketAddr::from(([10, 0, 0, 1], 3306))
@@ -83,6 +124,8 @@ mod tests {
         assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
         let gone = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
         assert!(!gone.goes_on(Some(blue()), Need::Reads), "it does not answer");
+        endpoint.on_found_in_vain(blue());
+        assert!(!endpoint.goes_on(Some(blue()), Need::Reads), "it does not answer any more");
     }
 
     #[test]
@@ -92,6 +135,30 @@ mod tests {
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads));
         endpoint.lock().silence.unreached(green());
         assert!(endpoint.goes_on(Some(blue()), Need::Reads));
+    }
+
+    #[test]
+    fn reads_go_on_while_the_server_that_dns_names_says_that_it_is_read_only_too() {
+        let endpoint = unfit(None);
+        endpoint.on_answer(vec![green().ip()]);
+        endpoint.lock().meanwhile.said_read_only(green());
+        assert!(endpoint.goes_on(Some(blue()), Need::Reads) && !endpoint.goes_on(Some(green()), Need::Reads));
+        assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
+        thread::sleep(STILL);
+        assert!(!endpoint.goes_on(Some(blue()), Need::Reads), "it may be the writer by now");
+    }
+
+    #[test]
+    fn reads_go_to_a_named_server_that_is_read_only_some_time_after_the_incumbent_has_gone() {
+        let endpoint = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
+        endpoint.on_answer(vec![green().ip()]);
+        endpoint.lock().meanwhile.said_read_only(green());
+        assert!(!endpoint.goes_on(Some(green()), Need::Reads), "it may be about to be promoted");
+        thread::sleep(FOR_PROMOTION);
+        assert!(!endpoint.goes_on(Some(green()), Need::Reads), "what it said is old");
+        endpoint.lock().meanwhile.said_read_only(green());
+        assert!(endpoint.goes_on(Some(green()), Need::Reads));
+        assert!(!endpoint.goes_on(Some(green()), Need::Attempt) && !endpoint.goes_on(Some(blue()), Need::Reads));
     }
 
     #[test]

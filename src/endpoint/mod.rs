@@ -1,6 +1,6 @@
 //! Endpoints: their names, roles, life, and the search for their writer. Shared by both front ends.
 //!
-//! An endpoint lives as long as its process (leaked on purpose: hooks may use it at any time, also during exit).
+//! An endpoint lives as long as its process (leaked on purpose: doors may use it at any time, also during exit).
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 

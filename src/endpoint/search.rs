@@ -253,7 +253,12 @@ impl Endpoint {
                         return (state, Look::Done);
                     }
                 }
-                Ok(answer) => say!(Debug, "{}: candidate {candidate} is {answer:?}", self.name),
+                Ok(answer) => {
+                    say!(Debug, "{}: candidate {candidate} is {answer:?}", self.name);
+                    if answer == Writability::ReadOnly {
+                        self.lock().meanwhile.said_read_only(candidate);
+                    }
+                }
                 Err(why) => {
                     if matches!(why, Undialled::Unreachable(_)) {
                         self.lock().silence.unreached(candidate);

@@ -1,10 +1,7 @@
 //! What an endpoint knows, under its lock; and the lock, which a thread that was forked inside the wait for it does not
 //! wait for.
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use rustix_futex_sync::{Mutex, MutexGuard};
 
@@ -81,28 +78,22 @@ impl Endpoint {
         self.state.try_lock().unwrap_or_else(|| self.lock_once_free())
     }
 
-    /// A signal handler may fork, and return in the child into a call of this process. If another thread had the lock
-    /// in that moment, it is never free in the child, where that thread is missing: the child goes on with an empty state,
-    /// finds out that the call is its parent's (`Surroundings::epoch`), and ends it.
+    /// A signal handler may fork while this thread waits for news, and return in the child into a call of the parent. If another
+    /// thread had the lock in that moment, it is never free in the child, where that thread is missing: the child goes on
+    /// with an empty state, finds out that the call is its parent's (`Surroundings::epoch`), and ends it.
     #[cold]
     fn lock_once_free(&self) -> MutexGuard<'_, State> {
-        const LONGEST: Duration = Duration::from_millis(1);
-        let mut pause = Duration::from_micros(20);
-        loop {
-            thread::sleep(pause);
-            if let Some(state) = self.state.try_lock() {
-                return state;
-            }
-            if self.process != socket::pid() {
-                return Box::leak(Box::new(Mutex::new(State::of(&self.name)))).lock();
-            }
-            pause = LONGEST.min(pause * 2);
+        if self.process == socket::pid() {
+            return self.state.lock();
         }
+        Box::leak(Box::new(Mutex::new(State::of(&self.name)))).lock()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{thread, time::Duration};
+
     use super::*;
     use crate::host::files::succeeds_in_child;
 
