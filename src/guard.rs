@@ -84,13 +84,13 @@ pub fn decide<T>(decision: impl FnOnce() -> T) -> Option<T> {
     })
 }
 
-/// The same for a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
+/// Runs a decision in which there is no cancellation point (pthreads(7)): it looks into memory, takes a lock, asks
 /// the kernel by `host::socket`. To keep a cancellation off costs more than most of these.
 pub fn glance<T>(decision: impl FnOnce() -> T) -> Option<T> {
     guarded(|_| true, || Some(decision()))
 }
 
-/// The same, unless this thread is inside one of our own decisions already.
+/// Glances, unless this thread is inside one of our own decisions already.
 pub fn first_glance<T>(decision: impl FnOnce() -> Option<T>) -> Option<T> {
     guarded(|depth| depth == 0 || was_left(), decision)
 }

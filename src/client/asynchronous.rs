@@ -42,7 +42,7 @@ pub enum Work<'a> {
 pub enum UnderWay {
     Query(Sent),
     Send(Sent),
-    /// Of what was sent before, if that is known.
+    /// The answer to what was sent before, if that is known.
     Read(Option<Sent>),
     Store,
     Next,
@@ -65,7 +65,7 @@ pub fn step<T>(call: Call, mysql: Active, work: Option<Work<'_>>, real: impl FnO
     finish(guest, real)
 }
 
-/// The same of a library whose calls are made again until they are over.
+/// A call of a library whose calls are made again until they are over.
 pub fn again<T>(call: Call, mysql: Active, work: Work<'_>, real: impl FnOnce() -> (T, Option<Outcome>)) -> T {
     let guest = call.go_on(mysql).or_else(|| begin(call, mysql, work));
     finish(guest, real)

@@ -65,12 +65,12 @@ impl Call {
         self.enter_and(mysql, |_| ()).map(|(guest, ())| guest)
     }
 
-    /// The same, and a first decision on it, in which there must be no cancellation point (see `guard::glance`).
+    /// The protected handle, entered, and a first decision on it, in which there must be no cancellation point (see `guard::glance`).
     pub fn enter_and<T>(&self, mysql: Active, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
         self.enter_by(mysql, |own| Some((mysql, own.handles.get(mysql.key())?)), decision)
     }
 
-    /// The same with the handle that `owner` finds for what is called.
+    /// Enters the handle that `owner` finds for what is called.
     pub fn enter_by<T>(
         &self,
         called: impl Called,

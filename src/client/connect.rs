@@ -165,7 +165,7 @@ impl Plan {
             // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
             self.redirect(&guest);
         } else {
-            // What it is opened for may be a statement that would take somebody's id.
+            // What it is opened for may be a statement that would take an id that another transaction claims.
             let gives_way = writer && self.endpoint.expects_replays();
             if writer && self.defended() {
                 guest.learn_spacing();

@@ -53,7 +53,7 @@ impl Drop for PlainRows<'_> {
 pub struct Handle {
     /// A call of the application on this handle is under way: what the library calls meanwhile is nested.
     inside: AtomicBool,
-    /// Somebody works on it by a way that we do not see (most asynchronous calls).
+    /// It is worked on by a way that we do not see (most asynchronous calls).
     unseen: AtomicBool,
     /// What there is to be stored, for calls that only do that: one of the three above.
     rows: AtomicU8,
@@ -148,7 +148,7 @@ impl Handle {
         claims.then_some(claim)
     }
 
-    /// A call from inside the library. If no call of the application is under way, somebody works on the handle by a
+    /// A call from inside the library. If no call of the application is under way, other code works on the handle by a
     /// door that we do not have.
     #[cold]
     #[inline(never)]
@@ -176,7 +176,7 @@ impl Handle {
     /// The rows announced last, if nothing but storing them is to be done, and nothing happened since.
     pub fn plain_rows(&self) -> Option<PlainRows<'_>> {
         let plain = self.rows.load(Relaxed) == PLAIN_ROWS && !self.inside.swap(true, AcqRel);
-        // Made only then: its end says that nobody is inside.
+        // Made only then: its end says that no call is inside.
         plain.then(|| PlainRows(self))
     }
 
@@ -263,7 +263,7 @@ impl Guest {
         self.handle.condemned.load(Relaxed)
     }
 
-    /// Somebody unseen has worked on the connection: whatever there is in the session now, nobody else has it.
+    /// The connection was worked on unseen: whatever there is in the session now, no other server has it.
     #[cold]
     #[inline(never)]
     pub(super) fn take_over(&self) {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The child is about to close this handle: if it is its parent's, and the parent lives, the descriptor is made to lead
-/// nowhere, in the child, where nobody else has it.
+/// nowhere, in the child, where no other thread has it.
 pub fn spare_the_parent(call: Call, mysql: Active) {
     let Some(parents) = current::parents() else { return };
     if call.nested() || guard::ourselves() || config().mode == Mode::Observe {

@@ -28,7 +28,7 @@ thread_local! {
 }
 
 impl Recent {
-    /// Of `called`, if that is what it was. The handle is alive: the process keeps it until it is closed, which would be
+    /// The last handle, if it is that of `called`. The handle is alive: the process keeps it until it is closed, which would be
     /// another epoch, and the application, which is in a call on it, does not close it meanwhile (see `Called`).
     fn of(process: &Process, called: impl Called) -> Option<Recent> {
         let recent = RECENT.try_with(Cell::get).ok()?;

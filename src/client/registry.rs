@@ -1,7 +1,7 @@
 //! The protected handles of this process, by the address of their `MYSQL`.
 //!
 //! Tolerates a structure that is copied out and back (DBD::mysql), reused after close, or embedded in the
-//! application's own object: whoever finds an entry checks the connection id before he believes it.
+//! application's own object: code that finds an entry checks the connection id before it believes it.
 
 use std::{
     collections::BTreeMap,
@@ -116,7 +116,7 @@ impl Registry {
         self.changed(removed);
     }
 
-    /// The number is another one before a handle can be gone: whoever remembers its address goes by that.
+    /// The number is another one before a handle can be gone: code that remembers its address goes by that.
     fn changed(&self, gone: Option<Arc<Handle>>) {
         self.epoch.fetch_add(1, AcqRel);
         drop(gone);
@@ -146,7 +146,7 @@ impl Owners {
         Owners { any, by_address: Mutex::default(), epoch: AtomicU64::new(0) }
     }
 
-    /// As for the registry.
+    /// Another number means that what was looked up may not be so any more.
     pub fn epoch(&self) -> u64 {
         self.epoch.load(Acquire)
     }

@@ -172,7 +172,7 @@ impl Guest {
             return Attempt::Over(self.stay_pinned(fallen, class, pin));
         }
 
-        // Before the search: whoever finds the writer first must already know who has ids to claim on it.
+        // Before the search: the thread that finds the writer first must already know who has ids to claim on it.
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
         let need = match () {

@@ -167,7 +167,7 @@ impl Guest {
             if evidence::of_error(failure.number, &failure.text).is_some() {
                 let generation = self.state().pulse.generation();
                 self.endpoint().suspect(generation);
-                // Some statements of the text were run, some not: nobody but the application can tell.
+                // Some statements of the text were run, some not: only the application can tell.
                 self.pin(Pin::Unclear);
             }
         }

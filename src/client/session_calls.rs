@@ -74,7 +74,7 @@ impl Guest {
     }
 }
 
-/// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with is nobody's once the handle
+/// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with belongs to no connection once the handle
 /// has moved; on another server it may be a stranger's.
 pub fn kill(call: Call, mysql: Active, id: u64, real: impl Fn() -> c_int) -> c_int {
     let killer = call.find(mysql).zip(call.native(mysql)).zip(current::existing());
@@ -120,7 +120,7 @@ pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -
 /// `mysql_stmt_init`: from now on we know whose statement it is.
 pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
     if statement.key() != 0 && !call.nested() && !guard::ourselves() {
-        // Also before the handle is connected: then nobody knows yet whether it will be protected.
+        // Also before the handle is connected: then it is not known yet whether it will be protected.
         decide(|| {
             if call.library().is_some_and(|library| library.managed().is_some())
                 && let Some(own) = current::started().and_then(Handles::of)

@@ -146,7 +146,7 @@ impl Live {
 }
 
 impl State {
-    /// Of a connection that was just opened to `peer`, and was in order at this pulse.
+    /// For a connection that was just opened to `peer`, and was in order at this pulse.
     pub fn new(pulse: Pulse, peer: Option<SocketAddr>) -> Self {
         State {
             pulse,

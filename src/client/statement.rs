@@ -76,7 +76,7 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
                 returned = Returned::from(c_int::from(guest.native.run(&sent.text) != 0), exchange);
             }
             Some(Next::Deliver(code)) => {
-                // When it came nobody knows: the application has waited for it.
+                // It is unknown when it came: the application has waited for it.
                 decide(|| guest.state().answered = 0);
                 return code;
             }
@@ -197,7 +197,7 @@ impl Guest {
         self.attend_closely(|attempts| Look::at(self, statement, attempts), real, judge)
     }
 
-    /// The same from a first decision on; `look` has the looks that are due.
+    /// Attends to a statement from a first decision on; `look` has the looks that are due.
     #[inline]
     pub(super) fn attend_from(
         &self,

@@ -1,7 +1,7 @@
 //! The question whether a server accepts writes, and whether it serves at all: in one statement where the server has it.
 //!
 //! `read_only` and `innodb_read_only` (MariaDB 12 says OFF and ON); `offline_mode` of MySQL, which lets privileged accounts in
-//! and nobody else; and of a Galera node whether it is part of its cluster: a node that is not executes no statement on a
+//! and no others; and of a Galera node whether it is part of its cluster: a node that is not executes no statement on a
 //! table (error 1047), and still answers that it is not read-only (MySQL manual, "Server System Variables"; Galera
 //! documentation, `wsrep_ready`). Nor does one that its operator has told to (`wsrep_reject_queries`). With `wsrep_sync_wait` a node waits before each SELECT until it knows what the others know;
 //! this question is about the node alone and does not wait.

@@ -136,7 +136,7 @@ fn ends<T: Copy + Into<c_int>>(waits_for: c_int, code: *mut T) -> (c_int, Option
     (waits_for, (waits_for == 0).then(|| Outcome::Code(unsafe { *code }.into())))
 }
 
-/// The same of one that gives a result. It is over if the library says `over`.
+/// An asynchronous call that gives a result. It is over if the library says `over`.
 fn ends_with(status: c_int, over: c_int, result: *mut *mut MYSQL_RES) -> (c_int, Option<Outcome>) {
     // SAFETY: as above.
     (status, (status == over).then(|| Outcome::Result(unsafe { *result })))

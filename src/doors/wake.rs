@@ -31,7 +31,7 @@ pub fn wake() -> bool {
     STATE.load(Acquire) == AWAKE || wake_now()
 }
 
-/// The same for a connect: what was missing (descriptors, memory) may be there by now.
+/// Wakes the library for a connect: what was missing (descriptors, memory) may be there by now.
 #[inline]
 pub fn wake_to_connect() -> bool {
     let _ = STATE.compare_exchange(UNABLE, ASLEEP, AcqRel, Relaxed);
@@ -84,7 +84,7 @@ fn relocate_once() -> bool {
             }
         }
     }
-    // SAFETY: nobody else is at it, and nothing has used the relocated data yet.
+    // SAFETY: no other thread is at it, and nothing has used the relocated data yet.
     unsafe { relocate() };
     STATE.store(AWAKE, Release);
     true
@@ -130,7 +130,7 @@ unsafe fn relocate() {
 unsafe fn apply(base: usize, table: *const u64, count: usize) {
     let mut at: *mut usize = ptr::null_mut();
     for entry in 0..count {
-        // SAFETY: as the caller vouches. Volatile: the compiler must not think of a `static` that nobody changes.
+        // SAFETY: as the caller vouches. Volatile: the compiler must not think of a `static` that no code changes.
         unsafe {
             let entry = table.add(entry).read_volatile();
             if entry & 1 == 0 {

@@ -8,7 +8,7 @@ use crate::{control::config, host::interruption::Recall};
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Nobody there, or nobody who speaks; no such name.
+    /// No server there, or none that speaks; no such name.
     Nobody,
     /// The server says that it is shutting down or offline.
     GoingAway,

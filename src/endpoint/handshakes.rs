@@ -10,7 +10,7 @@ const HANGS: Duration = Duration::from_secs(3);
 
 /// Logins under way at a server that has just become the writer: more at once would be a storm on it.
 const HANDSHAKES: usize = 32;
-/// Of these one is the search's, which everybody else waits for.
+/// One of these is the search's, which all other threads wait for.
 const FOR_ALL: usize = HANDSHAKES - 1;
 
 /// How long after a move the application's own connects count as part of the storm.

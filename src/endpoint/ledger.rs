@@ -191,7 +191,7 @@ impl Ledger {
         }
     }
 
-    /// There was no handshake after all: nobody there, or nobody who speaks.
+    /// There was no handshake after all: no server there, or none that speaks.
     pub fn was_not_connected(&mut self, server: SocketAddr, now: Moment) {
         if let Some(known) = self.get(handshakes(server), now) {
             known.count = known.count.saturating_sub(1);

@@ -148,7 +148,7 @@ impl Life {
         (lately(self.answered_at) || lately(self.verified_at)) && !self.name_has_moved(now, settle)
     }
 
-    /// Verified at or after `moment`: whoever began to doubt before that may rely on it.
+    /// Verified at or after `moment`: a thread that began to doubt before that may rely on it.
     pub fn verified_since(&self, moment: Instant) -> bool {
         self.phase != Phase::Switching && !self.failed && self.verified_at.is_some_and(|at| at >= moment)
     }
@@ -230,7 +230,7 @@ impl Life {
             _ => {
                 self.left_out_since = None;
                 self.recheck_at = None;
-                // DNS alone had raised the suspicion: a flap. Nobody saw the incumbent fail.
+                // DNS alone had raised the suspicion: a flap. No connection saw the incumbent fail.
                 if self.phase == Phase::Suspect && !self.failed {
                     self.phase = Phase::Steady;
                 }
@@ -358,7 +358,7 @@ impl Life {
         self.on_failure(self.generation);
     }
 
-    /// `hold_max` has passed without a writer: nobody is held again until one was verified.
+    /// `hold_max` has passed without a writer: no thread is held again until one was verified.
     pub fn fail_open(&mut self) -> bool {
         !std::mem::replace(&mut self.circuit_open, true)
     }

@@ -81,7 +81,7 @@ pub struct Endpoint {
     around: &'static dyn Surroundings,
     pub name: Name,
     role: AtomicU8,
-    /// The first connect to it asks whether it is writable; nobody else does.
+    /// The first connect to it asks whether it is writable; no other one does.
     learning: AtomicU8,
     /// Where the writer was in the process that forked this one: so there is one.
     inherited: Option<inheritance::Writer>,
@@ -212,7 +212,7 @@ impl Endpoint {
         (watched || self.around.traffic(self, incumbent).heard.is_some()).then_some(incumbent)
     }
 
-    /// Does DNS lead to the incumbent and to nobody else?
+    /// Does DNS lead to the incumbent and to no other server?
     pub fn is_where_dns_leads(&self) -> bool {
         let state = self.lock();
         state.life.incumbent().is_some_and(|incumbent| state.life.named() == [incumbent.ip()])
@@ -226,7 +226,7 @@ impl Endpoint {
         named.first().filter(|_| gone).map(|ip| SocketAddr::new(*ip, self.name.port))
     }
 
-    /// Somebody's connection failed, or was refused a write, at the incumbent of `generation`.
+    /// A connection failed, or was refused a write, at the incumbent of `generation`.
     pub fn suspect(&self, generation: u64) {
         let mut state = self.lock();
         state.life.on_failure(generation);

@@ -21,7 +21,7 @@ impl Endpoint {
                 config().hold_max
             );
             self.publish(state);
-            // Whoever waits for a server that gives no answer waits no longer than the others.
+            // A thread that waits for a server without an answer waits no longer than the others.
             if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
                 self.around.give_up(self, silent);
             }
@@ -29,7 +29,7 @@ impl Endpoint {
         self.changed.tell_all();
     }
 
-    /// `unreached`: the incumbent until now, if it could not be reached. Whoever waits for an answer from it is told.
+    /// `unreached`: the incumbent until now, if it could not be reached. Threads that wait for an answer from it are told.
     pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = Instant::now();
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));

@@ -84,7 +84,7 @@ pub enum Writability {
 /// Why a server could not be logged in to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undialled {
-    /// Nobody there, or nobody who speaks.
+    /// No server there, or none that speaks.
     Unreachable(String),
     /// The server takes no more logins just now: too many connections, offline, about to go away.
     NotNow(String),

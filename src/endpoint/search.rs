@@ -31,7 +31,7 @@ use crate::{
 pub struct Found {
     pub address: SocketAddr,
     pub generation: u64,
-    /// False: the incumbent, which is read-only, while nobody else is named.
+    /// False: the incumbent, which is read-only, while no other server is named.
     pub writable: bool,
     /// The prober's connection to `address` leads to a server that accepts no writes: it has to dial that address anew.
     pub redial: bool,
@@ -39,7 +39,7 @@ pub struct Found {
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
 pub(super) const PROBE_EVERY: Duration = Duration::from_millis(100);
-/// How much longer somebody else waits before he takes the prober's place: it is connected where it has to be.
+/// How much longer another thread waits before it takes the prober's place: it is connected where it has to be.
 const STICKY: Duration = Duration::from_millis(50);
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
@@ -397,7 +397,7 @@ impl Endpoint {
     }
 }
 
-/// What is said of a server that answers and serves nobody.
+/// What is said of a server that answers and serves no account.
 fn not_ready() -> Undialled {
     Undialled::NotNow("it is offline, or has lost its cluster".to_owned())
 }

@@ -74,7 +74,7 @@ fn a_suspicion_with_nobody_waiting_is_looked_into_before_it_fails_open() {
     let writer = greeter(Ipv4Addr::new(127, 0, 0, 31), Duration::ZERO);
     endpoint.seen_writable(writer);
     {
-        // The watcher missed one greeting, an hour ago. Nobody has sent a statement since.
+        // The watcher missed one greeting, an hour ago. No thread has sent a statement since.
         let mut state = endpoint.lock();
         state.life.on_incumbent_unfit(Instant::now().checked_sub(Duration::from_secs(3600)).unwrap());
         state.silence.missed(writer);

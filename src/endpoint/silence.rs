@@ -1,4 +1,4 @@
-//! Servers that fall silent: no refusal, no FIN, no answer. Nobody may be left to notice them, since every connection
+//! Servers that fall silent: no refusal, no FIN, no answer. No thread may be free to notice them, since every connection
 //! may be waiting for an answer that never comes. The watcher's thread looks, each second and after each lookup.
 //!
 //! A server that may be healthy is hardly ever asked for its greeting: a connection that ends there counts against
@@ -14,13 +14,13 @@ use std::{
 use super::{Endpoint, Role, State, life::Phase, prober::Undialled};
 use crate::control::config;
 
-/// Whoever was heard of within this is alive.
+/// A server that was heard of within this is alive.
 const LATELY: Duration = Duration::from_secs(1);
 /// Before a long statement's server is asked for a sign of life again, doubled each time that it gave one.
 const AGAIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
 /// A short gap in the network is waited for, where no DNS answer says that the writer is elsewhere.
 pub(super) const GAP: Duration = Duration::from_secs(5);
-/// How long a gap explains that a connection ended: after that, somebody ended it.
+/// How long a gap explains that a connection ended: after that, it was ended on purpose.
 const EXPLAINS: Duration = Duration::from_secs(60);
 
 /// A server that gave no answer when it was asked for one.
@@ -52,7 +52,7 @@ impl Silence {
         self.mute.get(&server).map(|mute| mute.since.elapsed()).unwrap_or_default()
     }
 
-    /// Somebody has just waited for it in vain.
+    /// A thread has just waited for it in vain.
     pub fn missed_lately(&self, server: SocketAddr) -> bool {
         self.mute.get(&server).is_some_and(|mute| mute.checked.elapsed() < LATELY)
     }
@@ -140,7 +140,7 @@ impl Endpoint {
         Ok(())
     }
 
-    /// On the watcher's thread: is `server` silent, so that the connections to it are to be cut and whoever waits for an
+    /// On the watcher's thread: is `server` silent, so that the connections to it are to be cut and each thread that waits for an
     /// answer learns that none will come?
     pub fn has_fallen_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         match self.role() {
@@ -160,12 +160,12 @@ impl Endpoint {
         if !self.seems_silent(server, traffic) {
             return false;
         }
-        // Somebody has just asked it in vain: once a second is enough.
+        // A thread has just asked it in vain: once a second is enough.
         let asked = self.lock().silence.missed_lately(server);
         (asked || !self.answers(server)) && self.is_to_be_given_up(server, traffic)
     }
 
-    /// Nothing came from it for a second, and somebody waits, or has waited in vain.
+    /// Nothing came from it for a second, and a thread waits, or has waited in vain.
     fn seems_silent(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let mut state = self.lock();
         let is_incumbent = state.life.incumbent() == Some(server);
@@ -205,7 +205,7 @@ impl Endpoint {
             return true;
         };
         if matches!(why, Undialled::NotTried(_)) {
-            // Nobody asked it.
+            // No thread asked it.
             return true;
         }
         state.silence.not_before.remove(&server);

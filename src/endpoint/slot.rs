@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Endpoint, State};
 
-/// The right to probe, since when. Given back even if the prober panics, unless somebody else has taken it over.
+/// The right to probe, since when. Given back even if the prober panics, unless another thread has taken it over.
 pub(super) struct Slot<'a>(pub &'a Endpoint, pub Instant);
 
 impl Slot<'_> {

@@ -14,9 +14,9 @@ use crate::{control::config, host::socket, resolve::Jitter};
 #[derive(Debug)]
 pub struct State {
     pub life: Life,
-    /// Somebody is probing, since then.
+    /// A thread is probing, since then.
     pub probing: Option<Instant>,
-    /// Nobody looks again before this.
+    /// No thread looks again before this.
     pub next_pass: Instant,
     /// Transactions that wait to be replayed, or are being replayed.
     pub replaying: u32,
@@ -37,12 +37,12 @@ pub struct State {
     pub held: Option<(Instant, Instant)>,
     /// When another server was adopted last.
     pub moved_at: Option<Instant>,
-    /// Of one process among many that look for the same writer.
+    /// Spreads the looks of many processes that seek the same writer.
     pub jitter: Jitter,
 }
 
 impl State {
-    /// Of an endpoint of which nothing is known yet.
+    /// For an endpoint of which nothing is known yet.
     pub fn of(name: &Name) -> Self {
         let mut life = Life::new();
         if !config().nameservers.is_empty() {

@@ -50,7 +50,7 @@ impl Surroundings for Nothing {
 
 #[cfg(test)]
 impl Endpoint {
-    /// Of a process that has nothing else.
+    /// An endpoint whose process has nothing else.
     pub fn alone() -> Self {
         let name = super::name::Name::of(b"db.shop.example", 0).expect("a name");
         Endpoint::new(name, 0, &Nothing)

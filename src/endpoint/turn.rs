@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Endpoint, State};
 use crate::host::interruption::Recall;
 
-/// A replay that blocks on somebody's lock must not hold everybody else up for long.
+/// A replay that blocks on a lock of another transaction must not hold all other threads up for long.
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// A transaction that has been told an id need not know yet that its server is gone: its application is about to send

@@ -21,7 +21,7 @@ pub fn keep_off() -> KeptOff {
 
 impl Drop for KeptOff {
     fn drop(&mut self) {
-        // SAFETY: the state that it had before; nobody asks for the one in between.
+        // SAFETY: the state that it had before; the one in between is not asked for.
         unsafe { pthread_setcancelstate(self.before, ptr::null_mut()) };
     }
 }

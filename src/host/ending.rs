@@ -21,7 +21,7 @@ pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -
     meant
 }
 
-/// Ends a connection that nobody else can close just now.
+/// Ends a connection that no other thread can close just now.
 pub fn shutdown(fd: i32) {
     // SAFETY: any integer is allowed; errors are of no interest.
     unsafe { libc::shutdown(fd, libc::SHUT_RDWR) };

@@ -12,7 +12,7 @@ use super::socket;
 /// How an answer that is not there yet is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waits {
-    /// As the library does it: it has a limit of its own, or somebody else waits for it.
+    /// As the library does it: it has a limit of its own, or another function waits for it.
     Itself,
     /// In `recv`, until something comes. The library would do nothing else.
     InRecv,
@@ -21,7 +21,7 @@ pub enum Waits {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UnderWay {
     Nothing,
-    /// Nobody has closed this descriptor yet, so it still is the connection that is meant.
+    /// This descriptor was not closed yet, so it still is the connection that is meant.
     On(c_int, Waits),
     /// It was closed. True: a tail of what was written to it has never left this host, and never will.
     Closed(bool),

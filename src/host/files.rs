@@ -55,8 +55,8 @@ fn checked(result: c_long) -> io::Result<c_long> {
     if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Does this process run with more rights than its caller's (setuid, setgid, file capabilities)? Whoever set its
-/// environment may be anybody then, as secure_getenv(3) has it.
+/// Does this process run with more rights than its caller's (setuid, setgid, file capabilities)? Its
+/// environment may have been set by anybody then, as secure_getenv(3) has it.
 pub(crate) fn has_others_rights() -> bool {
     // SAFETY: any number is allowed.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }

@@ -253,7 +253,7 @@ fn function(number: usize) -> usize {
     function as usize
 }
 
-/// Of which number is this function, if it is the library's?
+/// The number of this function, if it is the library's.
 fn number_of(handler: usize) -> Option<usize> {
     (0..HANDLERS).find(|number| function(*number) == handler)
 }

@@ -16,7 +16,7 @@ use super::objects::Dynamic;
 /// `dlsym`; null where no loaded object has one (glibc before 2.34, in a process without libdl.so.2).
 ///
 /// # Safety
-/// As for `dlsym`. `RTLD_NEXT` means what follows this library.
+/// See dlsym(3). `RTLD_NEXT` means what follows this library.
 pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
     static REAL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     let address = known(&REAL, c"dlsym");
@@ -33,7 +33,7 @@ pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut
 /// `dlopen`. Loads libdl.so.2 where that has it and the process does not.
 ///
 /// # Safety
-/// As for `dlopen`. Not between `vfork` and exec.
+/// See dlopen(3). Not between `vfork` and exec.
 pub unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
     static REAL: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
     let mut address = known(&REAL, c"dlopen");

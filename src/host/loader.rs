@@ -1,5 +1,5 @@
 //! The loader's locks, which `dl_iterate_phdr`, `dlopen` and `dlsym` take: glibc does not free them in a forked child, so
-//! nobody may fork while one of our threads has them. A fork waits for that, and not for long: whoever holds them may
+//! no thread may fork while one of ours has them. A fork waits for that, and not for long: a thread that holds them may
 //! wait for something that the forking thread has.
 //!
 //! The first question is asked on the way to waking (`wake`), so this must work while the library sleeps: it calls

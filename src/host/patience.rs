@@ -1,5 +1,5 @@
 //! A floor against black holes: the kernel gives up a server of which nothing has been heard for half a minute, also
-//! where nobody of ours looks. Left to itself it waits for a quarter of an hour, or for ever on an idle connection.
+//! where no thread of ours looks. Left to itself it waits for a quarter of an hour, or for ever on an idle connection.
 //!
 //! A long query on a healthy server is never cut by this: its kernel acknowledges what it gets, probes included, however
 //! long the server takes for the answer. What others have set on the socket stays.
@@ -43,8 +43,8 @@ pub fn forget() {
     let _ = BEGUN.try_with(Cell::take);
 }
 
-/// On a socket that begins to connect, before its library has touched it: keepalive that is on already is somebody
-/// else's. The libraries switch it on as well, later, and leave its times alone.
+/// On a socket that begins to connect, before its library has touched it: keepalive that is on already is the
+/// application's. The libraries switch it on as well, later, and leave its times alone.
 fn keep_alive(fd: c_int) {
     if socket::is_tcp(fd)
         && socket::option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE) == Some(0)

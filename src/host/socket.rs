@@ -1,4 +1,4 @@
-//! Raw questions to the kernel about somebody else's socket, and about processes.
+//! Raw questions to the kernel about the application's sockets, and about processes.
 
 use std::{
     mem,
@@ -79,12 +79,12 @@ pub fn hung_up(fd: i32) -> bool {
     ready == 1 && poll.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) != 0
 }
 
-/// The same of a connection that this thread is about to write to, for two thirds of the time. Takes the socket's pending
-/// error, if it has one.
+/// Has a connection ended that this thread is about to write to? Takes two thirds of the time of `hung_up`, and the socket's
+/// pending error, if it has one.
 pub fn has_ended(fd: i32) -> bool {
     let mut byte = 0u8;
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-    // SAFETY: room for one byte; nobody's address is asked for.
+    // SAFETY: room for one byte; no address is asked for.
     match unsafe { libc::syscall(libc::SYS_recvfrom, fd, &raw mut byte, 1usize, flags, 0usize, 0usize) } {
         0 => true,
         -1 => !matches!(errno::get(), libc::EAGAIN | libc::ENOTSOCK),

@@ -23,7 +23,7 @@ pub struct Endpoint {
     pub host: &'static str,
 }
 
-/// Of a longer answer all addresses that anybody connects to count.
+/// If getaddrinfo gave more, it is not known which are the endpoint's: every address counts as one of them.
 const LOOKED_AT: usize = 8;
 
 /// Where this thread's name lookups lead just now.

@@ -50,14 +50,14 @@ pub fn started() -> Option<&'static Process> {
     forget_after_fork();
     let fresh = Box::into_raw(Box::new(Process::new(socket::pid(), parents())));
     if CURRENT.compare_exchange(ptr::null_mut(), fresh, AcqRel, Acquire).is_err() {
-        // SAFETY: lost the race; nobody else has seen `fresh`.
+        // SAFETY: lost the race; no other thread has seen `fresh`.
         drop(unsafe { Box::from_raw(fresh) });
     }
     current()
 }
 
-/// Something that is another one in a child, once its handler of fork has run: for whoever may wake up in a child, because
-/// a signal handler forked in the middle of his wait.
+/// Changes when the process forks. A thread compares it before and after a wait: if it differs, a signal handler forked during
+/// the wait, and this is the child.
 pub fn identity() -> usize {
     CURRENT.load(Acquire).addr()
 }

@@ -27,7 +27,7 @@ use crate::{
 pub struct Process {
     pid: i32,
     mark: Option<Mark>,
-    /// Of the process that forked this one.
+    /// The state of the process that forked this one.
     parents: Option<&'static Process>,
     /// Filled in order; read without a lock, also in signal handlers.
     endpoints: Box<[OnceBox<Endpoint>]>,
@@ -49,7 +49,7 @@ impl Process {
         self.has_a_mark_here() && self.pid == socket::pid()
     }
 
-    /// This is the memory of the process that opened the connections, whoever runs in it.
+    /// This is the memory of the process that opened the connections, whichever process runs in it.
     pub fn has_a_mark_here(&self) -> bool {
         self.mark.as_ref().is_none_or(Mark::is_there)
     }
@@ -59,7 +59,7 @@ impl Process {
         if self.mark.is_some() { self.has_a_mark_here() } else { self.is_ours_by_id() }
     }
 
-    /// Of the process with this id, which is ours.
+    /// For the process with this id, which is ours.
     pub fn new(pid: i32, parents: Option<&'static Process>) -> Self {
         Process {
             pid,
@@ -86,7 +86,7 @@ impl Process {
     /// The endpoint of that name, made now if need be.
     pub fn endpoint(&'static self, name: Name) -> Option<&'static Endpoint> {
         for (at, cell) in (0..).zip(&self.endpoints) {
-            // Whoever loses the race for a cell looks at what the winner put there.
+            // A thread that loses the race for a cell looks at what the winner put there.
             let fresh = || Endpoint::new(name.clone(), at, &Around).inheriting(self.parents_writer(&name));
             let endpoint = cell.get_or_init(|| Box::new(fresh()));
             if endpoint.name == name {

@@ -35,7 +35,7 @@ impl Process {
             return;
         }
         endpoint.end_overdue_questions(socket::is_accepted, |fd, server| self.end_connection(fd, server));
-        // What a system call closed that we do not see: it went to the number that somebody else has by now, or nobody.
+        // Descriptors that were closed by a raw system call, past our doors: the number is free, or is another file by now.
         let closed = |fd: i32, tag: Tag| tag.endpoint == endpoint.position && ending::leads_elsewhere(fd, tag.peer);
         self.tags.clear_if(closed, |at| self.untagged(at));
         if endpoint.role() == Role::Unknown {
@@ -104,7 +104,7 @@ impl Process {
     }
 }
 
-/// On the watcher's thread: nobody else is free to notice that a server has fallen silent, or to look at the clock.
+/// On the watcher's thread, since every other thread may be waiting: notices that a server has fallen silent, looks at the clock.
 pub(super) fn on_second() {
     let Some(process) = current() else { return };
     for endpoint in process.endpoints() {

@@ -34,7 +34,7 @@ const LONGEST_STEADY: Duration = Duration::from_secs(5);
 type Range = [Duration; 2];
 
 /// The waits while urgent, by how long it has been quiet: no change of the answer since the pace became urgent. A
-/// switchover is mostly over in the first seconds, and by default nobody is held for longer than 60 s. The load of the
+/// switchover is mostly over in the first seconds, and by default no thread is held for longer than 60 s. The load of the
 /// first row is what a host can afford whose processes all hurry at once, see docs/dns.md.
 const URGENT: [(Duration, Range); 3] = [
     (Duration::ZERO, [Duration::from_millis(150), Duration::from_millis(250)]),

@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(25);
 pub(super) fn ask_due(shared: &Shared, sources: &mut Sources) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
     // Not dropped when a panic passes: a host that closed our descriptors makes tokio panic, and by then their numbers
-    // may belong to somebody else.
+    // may belong to the application.
     let runtime = ManuallyDrop::new(runtime);
     runtime.block_on(ask_until_quiet(shared, sources));
     drop(ManuallyDrop::into_inner(runtime));

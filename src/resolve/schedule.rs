@@ -111,7 +111,7 @@ impl Schedule {
         due
     }
 
-    /// Takes what became of `question` and plans the next one. None if nobody waits for it any more: it was overtaken
+    /// Takes what became of `question` and plans the next one. None if no caller waits for it any more: it was overtaken
     /// by a later question, or the name is no longer watched.
     pub fn settle(
         &mut self,

@@ -1,4 +1,4 @@
-//! The files that say whom to ask: `/etc/hosts` and `resolv.conf`, read again when they change. Asks nobody itself.
+//! The files that say whom to ask: `/etc/hosts` and `resolv.conf`, read again when they change. Sends no question itself.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ impl Sources {
         &self.hosts
     }
 
-    /// Whom to ask; none while resolv.conf names nobody.
+    /// Whom to ask; none while resolv.conf names no server.
     pub fn resolution(&self) -> Option<&Arc<Resolution>> {
         self.resolution.as_ref()
     }

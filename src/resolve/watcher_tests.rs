@@ -304,7 +304,7 @@ fn without_a_name_server_each_lookup_fails_until_one_is_known() {
     let (watcher, heard) = start(Vec::new(), nowhere(), resolv_conf.clone());
     watcher.set_pace("orders.test", Pace::Urgent);
     assert_eq!(heard.wait_for("orders.test", |_| true), Err(Failure::NoNameServer));
-    // Port 53 on a loopback address that nobody serves: a known server, though not a good one.
+    // Port 53 on a loopback address where no server listens: a known server, though not a good one.
     scratch("none", "nameserver 127.255.255.254\n");
     heard.wait_for("orders.test", |result| *result != Err(Failure::NoNameServer)).unwrap_err();
     std::fs::remove_file(resolv_conf).unwrap();

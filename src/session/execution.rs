@@ -29,7 +29,7 @@ impl Value {
     }
 }
 
-/// What was just run, borrowed from whoever ran it.
+/// What was just run, borrowed from its caller.
 #[derive(Clone, Copy, Debug)]
 pub enum Ran<'a> {
     Text(&'a [u8]),
@@ -76,7 +76,7 @@ impl<'a, const N: usize> From<&'a [u8; N]> for Ran<'a> {
     }
 }
 
-/// The same, kept.
+/// What was run, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     Text(Vec<u8>),

@@ -1,6 +1,6 @@
 //! The journal: the steps that make a fresh session look like this one, in their order.
 //!
-//! Pure. A later step takes the place of an earlier one where nobody between could have noticed the earlier one. Bounded:
+//! Pure. A later step takes the place of an earlier one where no statement between them could have noticed the earlier one. Bounded:
 //! past its bound the session is pinned, because a journal with holes rebuilds something else.
 
 use crate::sql::{Value, Variable, sole_assignment};

@@ -41,7 +41,7 @@ pub struct Session {
     unsafe_charset: bool,
     /// Savepoints that were set without autocommit and before the first statement: no flag tells of them.
     leading: Leading,
-    /// A statement failed that may have committed first (DDL), or rolled back more than itself: nobody knows what
+    /// A statement failed that may have committed first (DDL), or rolled back more than itself: it is unknown what
     /// is open on the server, since an ERR packet carries no status.
     unclear: bool,
     /// Live prepared statements.
@@ -109,7 +109,7 @@ impl Session {
         self.log(statement, ran, reply, in_transaction, next, moment);
     }
 
-    /// The same for a statement that succeeded outside of a transaction. False, and nothing is noted: there is more to it.
+    /// A statement succeeded outside of a transaction. False, and nothing is noted: there is more to it.
     #[inline]
     pub fn on_ordinary_success(&mut self, statement: &Statement, reply: &Reply) -> bool {
         let ordinary = statement.is_ordinary() && self.is_ordinary();
@@ -305,7 +305,7 @@ impl Session {
         statement.uses_previous && self.previous.is_missed_by(statement)
     }
 
-    /// Of that: an id, unless one was generated on this connection.
+    /// Part of that: an id, unless one was generated on this connection.
     pub fn misses_id(&self, statement: &Statement) -> bool {
         self.previous.misses_id(statement)
     }

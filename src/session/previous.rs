@@ -12,7 +12,7 @@ pub struct Previous {
     answered: bool,
     /// What the very last statement left is not on this connection.
     outcome_lost: bool,
-    /// The same of its last query, and of the last statement that named a table.
+    /// The outcome of its last query, and of the last statement that named a table.
     found_rows_lost: bool,
     diagnostics_lost: bool,
     /// LAST_INSERT_ID() is not on this connection.
@@ -30,7 +30,7 @@ impl Previous {
         self.wrote_elsewhere |= std::mem::take(&mut self.wrote);
     }
 
-    /// Somebody else's statement ran on the connection.
+    /// A statement that the application did not send ran on the connection.
     pub fn on_question(&mut self) {
         self.outcome_lost |= self.answered;
         self.found_rows_lost |= self.answered;

@@ -14,7 +14,7 @@ pub struct Assignment {
 pub enum Variable {
     /// `@name`
     User(Vec<u8>),
-    /// Of the session.
+    /// The session's.
     System(Vec<u8>),
 }
 

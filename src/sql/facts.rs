@@ -30,7 +30,7 @@ pub(super) struct Facts {
     pub left: Vec<Option<Vec<u8>>>,
     /// `PREVIOUS VALUE` was read, and its FOR comes next.
     previous_value: bool,
-    /// A function that somebody stored or loaded.
+    /// A stored function, or one that was loaded (UDF).
     pub stored_function: bool,
     /// `:=`
     pub assigns: bool,

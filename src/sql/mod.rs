@@ -151,13 +151,13 @@ pub struct Traits {
     /// It belongs to this very connection or server: it depends on the statement before it (LAST_INSERT_ID(),
     /// ROW_COUNT(), FOUND_ROWS(), SHOW WARNINGS…) or names a connection of this server (KILL).
     pub uses_previous: bool,
-    /// Of these: what only the very statement before it left (ROW_COUNT(), SHOW WARNINGS…), or this server's connections.
+    /// Among these: what only the very statement before it left (ROW_COUNT(), SHOW WARNINGS…), or this server's connections.
     pub uses_outcome: bool,
-    /// Of these: FOUND_ROWS(), which outlives statements that query nothing.
+    /// Among these: FOUND_ROWS(), which outlives statements that query nothing.
     pub uses_found_rows: bool,
-    /// Of these: warnings and errors, which on MariaDB outlive statements that name no table.
+    /// Among these: warnings and errors, which on MariaDB outlive statements that name no table.
     pub uses_diagnostics: bool,
-    /// Of these: LAST_INSERT_ID(), which outlives other statements. Also set where it is given a value.
+    /// Among these: LAST_INSERT_ID(), which outlives other statements. Also set where it is given a value.
     pub uses_insert_id: bool,
     /// It reads or sets one: its preparation may fix the variable's type, or change its character set.
     pub user_variables: bool,

@@ -215,7 +215,7 @@ fn number(sql: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Of a word. Digits come out as something else, and as nothing that is a letter.
+/// Applied to a word. Digits come out as something else, and as nothing that is a letter.
 fn upper<const N: usize>(word: &[u8; N]) -> [u8; N] {
     word.map(|byte| byte & !0x20)
 }

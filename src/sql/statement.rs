@@ -241,7 +241,7 @@ fn query(facts: &Facts) -> Statement {
     statement
 }
 
-/// The same, and it certainly leaves a FOUND_ROWS() of its own.
+/// It queries, and certainly leaves a FOUND_ROWS() of its own.
 fn queried(facts: &Facts) -> Statement {
     let mut statement = query(facts);
     statement.queries = !facts.into;

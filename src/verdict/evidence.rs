@@ -21,7 +21,7 @@ pub const TLS_BROKEN: u32 = 2026;
 const CLIENT_INTERACTION_TIMEOUT: u32 = 4031;
 /// ER_UNKNOWN_COM_ERROR.
 pub const UNKNOWN_COMMAND: u32 = 1047;
-/// How a Galera node begins that has lost its cluster, or is told to serve nobody: with a command that it does know (MariaDB
+/// How a Galera node begins that has lost its cluster, or is told to serve no client: with a command that it does know (MariaDB
 /// manual, "MariaDB Galera Cluster - Known Limitations"). No server translates it.
 const WITHOUT_CLUSTER: &[u8] = b"WSREP has not yet prepared node";
 /// CR_SERVER_LOST_EXTENDED.

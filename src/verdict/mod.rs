@@ -12,7 +12,7 @@ use crate::sql::{Statement, TransactionEffect};
 pub enum Evidence {
     /// The server answered ERR because it is read-only (1290 with a read-only text, 1836).
     ReadOnly,
-    /// The server answered ERR before it began the statement, because it serves nobody just now: a Galera node that has lost
+    /// The server answered ERR before it began the statement, because it serves no account just now: a Galera node that has lost
     /// its cluster. The connection stays, and so does a transaction that is open on it.
     Unready,
     /// The server answered ERR because it is going away (1053, 1077, 1079, 3032), perhaps in the middle of the statement:
@@ -75,7 +75,7 @@ pub struct Session {
 /// What the incumbent said when it was probed after the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Incumbent {
-    /// Answers, writable, not restarted: nobody switched over, so a cut was meant (KILL) or an accident of its own.
+    /// Answers, writable, not restarted: there was no switchover, so a cut was meant (KILL) or an accident of its own.
     Healthy,
     /// Read-only, unreachable, restarted, or another server is the writer by now.
     Replaced,

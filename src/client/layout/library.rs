@@ -115,7 +115,7 @@ impl Library {
         }
     }
 
-    /// Loaded privately by somebody else: the first object that defines it.
+    /// Loaded privately by another object: the first object that defines it.
     fn anywhere() -> Option<&'static Library> {
         objects::all()
             .into_iter()
@@ -137,12 +137,12 @@ impl Library {
     }
 
     /// Is the caller the client library itself, calling its own exported functions? A client that is linked into
-    /// somebody's extension cannot be told from that extension by address; the handle tells then.
+    /// an extension cannot be told from that extension by address; the handle tells then.
     fn is_itself(&self, caller: usize) -> bool {
         self.object.contains(caller) && self.is_separate()
     }
 
-    /// A library of its own, by its name, and no part of somebody's extension.
+    /// A library of its own, by its name, and no part of an extension.
     fn is_separate(&self) -> bool {
         let names = [&b"libmariadb"[..], b"libmysqlclient", b"libperconaserverclient"];
         names.iter().any(|name| self.object.file().starts_with(name))

@@ -1,6 +1,6 @@
 //! One `MYSQL` of the application: its state read, its functions called, its connection replaced in place.
 //!
-//! Exists only while a call of the application on that handle is under way, so the pointer is valid and nobody else
+//! Exists only while a call of the application on that handle is under way, so the pointer is valid and no other thread
 //! uses it: a handle must not be shared between threads at a time (MySQL C API manual, "Writing C API Threaded
 //! Client Programs").
 
@@ -63,7 +63,7 @@ pub struct ActiveStatement(usize);
 impl ActiveStatement {
     /// # Safety
     /// The application is inside a call on `statement`, or on its handle, and stays in it while this is used: until it
-    /// is closed, a statement is used by whoever uses its handle.
+    /// is closed, a statement is used by the thread that uses its handle.
     pub unsafe fn new(statement: *mut MYSQL_STMT) -> Self {
         ActiveStatement(statement as usize)
     }
@@ -77,7 +77,7 @@ impl ActiveStatement {
     }
 }
 
-/// Whoever has one is in a call on that object.
+/// Code that has one is in a call on that object.
 pub trait Called: Copy {
     /// Its address.
     fn key(self) -> usize;
@@ -104,7 +104,7 @@ pub struct Native {
 /// Calls a function of the handle's own library on the handle.
 macro_rules! on_handle {
     ($native:ident.$function:ident($($argument:expr),*)) => {
-        // SAFETY: the handle is valid and nobody else uses it (see `Active::new`), and the function is its own
+        // SAFETY: the handle is valid and no other thread uses it (see `Active::new`), and the function is its own
         // library's (see `Native::new`). The arguments are valid as the function's manual page wants them.
         unsafe { ($native.api().$function)($native.mysql(), $($argument),*) }
     };
@@ -157,7 +157,7 @@ impl Native {
         on_handle!(self.mysql_field_count())
     }
 
-    /// Of the last statement on the connection, once its rows are read.
+    /// The number of warnings of the last statement on the connection, once its rows are read.
     pub fn warning_count(&self) -> u32 {
         on_handle!(self.mysql_warning_count())
     }
@@ -267,7 +267,7 @@ impl Native {
         !self.connected() || socket::hung_up(self.fd())
     }
 
-    /// The same, just before something is sent: the usual answer is cheap.
+    /// Has the connection ended? Asked just before something is sent: the usual answer is cheap.
     pub fn has_ended(&self) -> bool {
         !self.connected() || socket::has_ended(self.fd())
     }
@@ -350,7 +350,7 @@ impl Native {
     }
 
     fn free(&self, result: *mut MYSQL_RES) {
-        // SAFETY: a result that we stored and nobody else has seen.
+        // SAFETY: a result that we stored and no other code has seen.
         unsafe { (self.managed.api.mysql_free_result)(result) }
     }
 
@@ -419,7 +419,7 @@ impl Native {
     }
 
     /// Ends the connection to `peer`, so that the library itself finds it lost at the next call. A socket that leads
-    /// elsewhere is not the library's, whatever it believes: somebody closed its descriptor behind its back. Not in a
+    /// elsewhere is not the library's, whatever it believes: its descriptor was closed behind its back. Not in a
     /// child, where it is the parent's.
     pub fn cut(&self, peer: Option<SocketAddr>) {
         if self.connected() && identity() != 0 && peer.is_some() && self.peer() == peer {

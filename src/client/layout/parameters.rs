@@ -56,7 +56,7 @@ fn keep(content: &mut Content, bytes: &[u8]) {
 /// What is bound: `Some(None)` is NULL.
 ///
 /// # Safety
-/// As for [`read`].
+/// `bind` is as [`read`] wants it.
 unsafe fn bytes_of(bind: &MYSQL_BIND, time: usize, at_most: usize) -> Option<Option<&[u8]>> {
     use kind::*;
     let null = bind.is_null as *const u8;

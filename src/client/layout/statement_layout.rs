@@ -37,10 +37,10 @@ const OF_LIBMARIADB: (usize, usize) = (1272, 832);
 const OF_LIBMYSQLCLIENT: (usize, usize) = (1160, 704);
 /// Does nothing, has no parameters and no fields.
 const NOTHING: &[u8] = b"DO 0";
-/// The same with a parameter.
+/// A statement with a parameter.
 const OF_ONE: &[u8] = b"DO ?";
 
-/// A connected handle's own statements, of which nobody else knows.
+/// A connected handle's own statements, of which no other code knows.
 struct Pair<'a> {
     api: &'a Api,
     both: [*mut MYSQL_STMT; 2],
@@ -177,6 +177,6 @@ fn the_one(mut found: impl Iterator<Item = usize>) -> Option<usize> {
 /// The first `size` bytes of a structure of the library.
 fn words<T: Copy>(structure: usize, size: usize) -> Vec<T> {
     let base = structure as *const T;
-    // SAFETY: a structure of at least that size, that nobody else uses meanwhile; T is plain data.
+    // SAFETY: a structure of at least that size, that no other thread uses meanwhile; T is plain data.
     (0..size / size_of::<T>()).map(|at| unsafe { base.add(at).read_unaligned() }).collect()
 }

@@ -34,7 +34,7 @@ pub enum Executed {
 /// Calls a function of the handle's own library on one of its statements.
 macro_rules! on_statement {
     ($native:ident.$function:ident($statement:expr $(, $argument:expr)*)) => {
-        // SAFETY: a live statement of a handle that the application is in a call on, so nobody else uses it (see
+        // SAFETY: a live statement of a handle that the application is in a call on, so no other thread uses it (see
         // `ActiveStatement::new`), or one of our own. The arguments are valid as the function's manual page wants them.
         unsafe { ($native.api().$function)($statement, $($argument),*) }
     };

@@ -84,7 +84,7 @@ impl Native {
                 own.link(self.stmts(layout));
             }
             if outcome.is_ok() {
-                // Closing it must not close what it was made for: it becomes nobody's.
+                // Closing it must not close what it was made for: it becomes a statement without a handle.
                 new.unlink(self.stmts(layout));
                 new.mysql().write(std::ptr::null_mut());
             }

@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Guest {
-    /// As for a text, except that an error of ours is put on the statement too. `before` is run once the connection is
+    /// Attends to an execution as to a text, except that an error of ours is put on the statement too. `before` is run once the connection is
     /// in order.
     pub(super) fn attend_prepared(
         &self,

@@ -28,7 +28,7 @@ pub use rows::{free_result, next_result, store_result};
 use values::Begun;
 pub use values::{attribute_set, bound, send_long_data};
 
-/// An execution of nobody knows what.
+/// An execution of an unknown statement.
 const UNKNOWN: Ran<'static> = Ran::Execution { text: b"", values: None };
 
 /// The handle that a statement belongs to, entered.
@@ -36,7 +36,7 @@ fn entered(call: Call, statement: ActiveStatement) -> Option<Guest> {
     entered_and(call, statement, |_| ()).map(|(guest, ())| guest)
 }
 
-/// The same, and a first decision on it.
+/// The protected handle of the statement, entered, and a first decision on it.
 fn entered_and<T>(call: Call, statement: ActiveStatement, decision: impl FnOnce(&Guest) -> T) -> Option<(Guest, T)> {
     // Most processes never have any.
     if !any_statements() {
@@ -130,7 +130,7 @@ fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, su
 }
 
 /// `mysql_stmt_close`: forgotten before it is freed, also when another thread is in a call on the handle (a garbage
-/// collector's). It may read what is left of its rows, which is no call of somebody unseen.
+/// collector's). It may read what is left of its rows, which is no call that was not seen.
 pub fn close(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     let guest = entered(call, statement);
     let process = current::existing().filter(|_| any_statements());

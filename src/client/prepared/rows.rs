@@ -20,7 +20,7 @@ thread_local! {
     static AT_REST: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Of a statement that this thread now does something else with, nothing is certain.
+/// This thread does something else with the statement now: nothing is certain about its rows.
 pub(super) fn disturb(statement: ActiveStatement) {
     if AT_REST.get() == statement.key() {
         AT_REST.set(0);

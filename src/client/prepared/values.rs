@@ -134,7 +134,7 @@ impl Guest {
 
     /// Keeps what this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off.
     /// The application may have thrown it away by then. `logged`: a transaction is open. False: it cannot be had, or
-    /// nobody will want it.
+    /// no replay will want it.
     fn keep_values(
         &self,
         statement: ActiveStatement,
