@@ -1,4 +1,4 @@
-//! What an endpoint needs of the process that it belongs to. The process implements this; tests use [`Nothing`].
+//! What an endpoint needs of the process that it belongs to. The process implements this; tests use `Nothing`.
 
 use std::net::SocketAddr;
 
