@@ -119,7 +119,8 @@ impl Dialogue {
     /// Says a command whose answer is fetched later.
     pub fn tell(&mut self, command: &str) {
         let input = self.input.as_mut().expect("open until the dialogue is finished");
-        if let Err(why) = writeln!(input, "{command}") {
+        // In one piece: what a program has read of a line is lost if a signal interrupts it before the rest is there.
+        if let Err(why) = input.write_all(format!("{command}\n").as_bytes()) {
             let ended = self.child.wait();
             panic!("the client program does not listen ({why}, {ended:?}); {}", self.stderr());
         }
