@@ -20,6 +20,7 @@ on_both! { set_up;
     a_connection_opened_behind_the_move_leaves_them_their_ids
     a_pinned_session_reads_on_where_it_is_and_is_reported_lost_after_its_refused_write
     a_pinned_session_outlives_a_moment_in_which_its_server_is_read_only
+    a_pinned_statement_that_needs_the_one_before_it_or_leaves_something_is_not_run_again
     a_session_whose_pin_was_released_moves
     a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
     a_connect_during_the_switchover_waits_for_the_writer
@@ -235,6 +236,20 @@ mod proofs {
         assert_eq!(puppet.query("a", "SELECT n FROM scratch"), "ok ((7,),)");
         let rows = lab.blue().sql("SELECT GROUP_CONCAT(v) FROM shop.t").unwrap();
         assert_eq!(rows.trim(), "7,7");
+    }
+
+    pub fn a_pinned_statement_that_needs_the_one_before_it_or_leaves_something_is_not_run_again(lab: &Lab) {
+        for insert in ["INSERT INTO t (v) VALUES (ROW_COUNT())", "INSERT INTO t (v) VALUES (@n := 7)"] {
+            let mut puppet = Puppet::start(lab, &[]);
+            puppet.connect("a");
+            assert!(puppet.query("a", "CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n").starts_with("ok"));
+            assert_eq!(puppet.query("a", "UPDATE scratch SET n = 8"), "ok (1, 0)");
+            lab.blue().set_read_only(true).unwrap();
+            let refused = puppet.query("a", insert);
+            lab.blue().set_read_only(false).unwrap();
+            assert!(refused.starts_with("error 1290 "), "{refused}");
+            assert!(puppet.query("a", "SELECT n FROM scratch").starts_with("error 20"), "reported lost");
+        }
     }
 
     pub fn a_session_whose_pin_was_released_moves(lab: &Lab) {

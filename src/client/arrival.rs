@@ -41,7 +41,10 @@ impl Guest {
                     if left.is_zero() {
                         return None;
                     }
-                    endpoint.wait_for_news(left.min(FULL));
+                    if endpoint.wait_for_news(left.min(FULL)) {
+                        self.recalled.set(true);
+                        return None;
+                    }
                 }
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);

@@ -103,7 +103,8 @@ pub(super) fn server_gone() -> Failure {
 fn need(statement: &Statement) -> Need {
     let opens = statement.transaction == TransactionEffect::Begin && statement.session.is_empty();
     match () {
-        () if statement.only_reads || opens => Need::Reads,
+        () if opens => Need::Begins,
+        () if statement.only_reads => Need::Reads,
         () if statement.atomic => Need::Attempt,
         () => Need::Writer,
     }

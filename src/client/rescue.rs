@@ -163,7 +163,7 @@ impl Guest {
         endpoint.suspect(generation);
 
         if let Some(pin) = pinned
-            && self.waits_for_its_server(fallen, class, attempts, pin)
+            && self.waits_for_its_server(fallen, statement, attempts, pin)
         {
             COUNTERS.reruns.count();
             return Attempt::Over(Next::Send);
@@ -272,16 +272,30 @@ impl Guest {
 
     /// A pinned session cannot be moved, but its server may be read-only for a moment only: the refused statement is run again
     /// there, on the same connection, as long as no other server is the writer. True: it is time to run it again.
-    fn waits_for_its_server(&self, fallen: &Fallen, class: Class, attempts: &Attempts, pin: &str) -> bool {
+    fn waits_for_its_server(&self, fallen: &Fallen, statement: &Statement, attempts: &Attempts, pin: &str) -> bool {
+        let class = Class::of(statement);
         let refused = [fallen.evidence, fallen.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
-        if !refused || !class.atomic || class.commits || fallen.gone || self.recalled.get() {
+        // A server may refuse at the end what it has executed: what that left in the session (a user variable, a lock) would be
+        // left twice. And an error takes away what the statement before it left.
+        let leaves_nothing = statement.session.is_empty() && !statement.uses_previous;
+        let endpoint = self.endpoint();
+        if !refused
+            || !class.atomic
+            || class.commits
+            || !leaves_nothing
+            || fallen.gone
+            || self.recalled.get()
+            || endpoint.circuit_open()
+        {
             return false;
         }
         let peer = {
             let state = self.state();
             state.peer.filter(|_| state.session.pins_last())
         };
-        let endpoint = self.endpoint();
+        if attempts.made() == 1 && fallen.in_transaction && peer.is_some() && !self.transaction_is_open() {
+            return false;
+        }
         if attempts.made() == 1 && peer.is_some() {
             say!(
                 Info,
@@ -295,7 +309,10 @@ impl Guest {
             if left.is_zero() {
                 return true;
             }
-            endpoint.wait_for_news(left);
+            if endpoint.wait_for_news(left) {
+                self.recalled.set(true);
+                return false;
+            }
         }
         false
     }

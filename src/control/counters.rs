@@ -92,7 +92,7 @@ counters! {
     dns_answers,
     /// Lookups of the watcher that failed.
     dns_failures,
-    /// Log lines that could not be written.
+    /// Log lines that the log did not take.
     log_lines_dropped,
 }
 

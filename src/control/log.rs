@@ -1,4 +1,4 @@
-//! The log: one line per event, written with one system call, lost rather than waited for. Knows no event and keeps
+//! The log: one line per event, written with one system call, never waited for. Knows no event and keeps
 //! no descriptor: each line opens, writes and closes, which survives fork, rotation and a host that closes
 //! everything it finds.
 

@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use super::{Endpoint, life::Phase, prober::Undialled, search::PROBE_EVERY};
-use crate::{control::config, host::interruption::Recall};
+use crate::{
+    control::config,
+    host::interruption::{Recall, process_is_ending},
+};
 
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,6 @@ impl Endpoint {
             return false;
         }
         drop(self.wait(state, &self.changed, (2 * PROBE_EVERY).min(until - now), recall));
-        !recall.wanted()
+        !recall.wanted() && !process_is_ending()
     }
 }

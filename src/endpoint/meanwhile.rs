@@ -13,6 +13,8 @@ use super::{Endpoint, State, life::Phase, prober::Need, search::Found};
 const GONE: Duration = Duration::from_secs(5);
 /// A server that has said that it is read-only may take writes after this.
 const STILL: Duration = Duration::from_millis(150);
+/// A look at several servers may take so long, when some of them do not answer.
+const LOOK: Duration = Duration::from_secs(5);
 /// A server that the name means may be promoted within this time, with what the lost writer has acknowledged: a read waits for
 /// that.
 const FOR_PROMOTION: Duration = Duration::from_secs(2);
@@ -36,12 +38,13 @@ impl Meanwhile {
 
     /// Another server than the incumbent has said that it is read-only.
     pub fn said_read_only(&mut self, server: SocketAddr) {
-        self.others.retain(|(other, at)| *other != server && at.elapsed() < STILL);
+        self.others.retain(|(other, at)| *other != server && at.elapsed() < LOOK);
         self.others.push((server, Instant::now()));
     }
 
-    fn is_read_only(&self, server: SocketAddr) -> bool {
-        self.others.iter().any(|(other, at)| *other == server && at.elapsed() < STILL)
+    /// Has it said so within this time?
+    fn is_read_only(&self, server: SocketAddr, within: Duration) -> bool {
+        self.others.iter().any(|(other, at)| *other == server && at.elapsed() < within)
     }
 }
 
@@ -73,7 +76,7 @@ impl Endpoint {
     /// The read-only incumbent, or a read-only server that the name means, if `need` is served there.
     pub(super) fn goes_on_in(&self, state: &State, need: Need) -> Option<Found> {
         let served = match need {
-            Need::Reads => true,
+            Need::Reads | Need::Begins => true,
             Need::Attempt => !state.meanwhile.write_refused,
             Need::Writer => false,
         };
@@ -83,12 +86,12 @@ impl Endpoint {
         let found = |address| Found { address, generation: state.life.generation(), writable: false, redial: false };
         if state.meanwhile.read_only {
             let has_nothing_newer = |server: &SocketAddr| {
-                state.silence.was_unreached(*server, GONE) || state.meanwhile.is_read_only(*server)
+                state.silence.was_unreached(*server, GONE) || state.meanwhile.is_read_only(*server, STILL)
             };
             return named.iter().all(has_nothing_newer).then(|| found(incumbent));
         }
         let long = state.life.switching_since().is_some_and(|since| since.elapsed() >= FOR_PROMOTION);
-        let there = named.into_iter().find(|server| state.meanwhile.is_read_only(*server));
+        let there = named.into_iter().find(|server| state.meanwhile.is_read_only(*server, LOOK));
         there.filter(|_| long && need == Need::Reads).map(found)
     }
 }
@@ -155,10 +158,11 @@ mod tests {
         endpoint.lock().meanwhile.said_read_only(green());
         assert!(!endpoint.goes_on(Some(green()), Need::Reads), "it may be about to be promoted");
         thread::sleep(FOR_PROMOTION);
-        assert!(!endpoint.goes_on(Some(green()), Need::Reads), "what it said is old");
-        endpoint.lock().meanwhile.said_read_only(green());
         assert!(endpoint.goes_on(Some(green()), Need::Reads));
-        assert!(!endpoint.goes_on(Some(green()), Need::Attempt) && !endpoint.goes_on(Some(blue()), Need::Reads));
+        for need in [Need::Begins, Need::Attempt, Need::Writer] {
+            assert!(!endpoint.goes_on(Some(green()), need), "{need:?}");
+        }
+        assert!(!endpoint.goes_on(Some(blue()), Need::Reads));
     }
 
     #[test]

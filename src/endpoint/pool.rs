@@ -53,7 +53,9 @@ impl Endpoint {
             if !others.is_empty() || left.is_zero() {
                 break others;
             }
-            self.wait_for_news(left);
+            if self.wait_for_news(left) {
+                break others;
+            }
         };
         self.seek(-1);
         others

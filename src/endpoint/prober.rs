@@ -65,6 +65,8 @@ pub enum Need {
     Writer,
     /// One statement outside of a transaction, which is run again elsewhere if it is refused.
     Attempt,
+    /// BEGIN: what the transaction will do is not known yet.
+    Begins,
     /// One statement that only reads, outside of a transaction.
     Reads,
 }

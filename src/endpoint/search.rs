@@ -23,7 +23,7 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
-    host::interruption::Recall,
+    host::interruption::{Recall, process_is_ending},
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -138,7 +138,7 @@ impl Endpoint {
                 break None;
             }
             let may_look = !looked && state.probing.is_none() && now >= state.next_pass + STICKY;
-            if recall.wanted() && !(recall.was_wanted_before() && may_look) {
+            if recall.wanted() || process_is_ending() && !may_look {
                 say!(Warn, "{}: the application wants its thread back: its wait for a writer ends", self.name);
                 prober.on_recall();
                 break None;
@@ -391,9 +391,11 @@ impl Endpoint {
         silent.is_some_and(|incumbent| state.silence.silent_for(incumbent) < GAP)
     }
 
-    /// Waits for a change of the endpoint, `time` at most.
-    pub fn wait_for_news(&self, time: Duration) {
-        drop(self.wait(self.lock(), &self.changed, time, &mut Recall::begins()));
+    /// Waits for a change of the endpoint, `time` at most. True: the application wants its thread back.
+    pub fn wait_for_news(&self, time: Duration) -> bool {
+        let mut recall = Recall::begins();
+        drop(self.wait(self.lock(), &self.changed, time, &mut recall));
+        recall.wanted()
     }
 }
 

@@ -93,7 +93,10 @@ impl Claim {
 
 impl Drop for Replaying<'_> {
     fn drop(&mut self) {
-        self.0.lock().replaying -= 1;
+        let mut state = self.0.lock();
+        // In a child that was forked meanwhile it is another state.
+        state.replaying = state.replaying.saturating_sub(1);
+        drop(state);
         self.0.changed.tell_all();
     }
 }

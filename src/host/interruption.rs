@@ -24,6 +24,11 @@ const WITHIN: Duration = Duration::from_millis(400);
 /// What comes together is one.
 const TOGETHER: Duration = Duration::from_millis(4);
 
+/// Is the process about to end, so that no call waits for a writer any more? (It still waits for its turn among others.)
+pub fn process_is_ending() -> bool {
+    handlers::is_ending()
+}
+
 /// What one call of the application has noticed of such handlers, since it began.
 pub struct Recall {
     watch: Option<Watch>,
@@ -31,21 +36,13 @@ pub struct Recall {
     /// When SIGVTALRM was seen last, and how often in a row.
     seen: Option<(Instant, u32)>,
     wanted: bool,
-    /// It was so before the call: the process is about to end.
-    from_the_beginning: bool,
 }
 
 impl Recall {
     pub fn begins() -> Self {
         let watch = Watch::begin();
         let known = watch.as_ref().map(Watch::handled).unwrap_or_default();
-        let ending = handlers::is_ending();
-        Recall { watch, known, seen: None, wanted: ending, from_the_beginning: ending }
-    }
-
-    /// The process is about to end, as was known before this call: it may look once, and waits for nothing.
-    pub fn was_wanted_before(&self) -> bool {
-        self.from_the_beginning
+        Recall { watch, known, seen: None, wanted: false }
     }
 
     /// The application wants this thread back: nothing is to be waited for any more.
@@ -53,7 +50,6 @@ impl Recall {
         if let Some(watch) = &self.watch {
             let handled = watch.handled();
             self.learn(handled, Instant::now(), handlers::alarm_is_set);
-            self.wanted |= handlers::is_ending();
         }
         self.wanted
     }
@@ -97,7 +93,7 @@ mod tests {
     use super::*;
 
     fn unwatched() -> Recall {
-        Recall { watch: None, known: Handled::default(), seen: None, wanted: false, from_the_beginning: false }
+        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
     }
 
     fn wanted_after(pauses_ms: &[u64]) -> bool {
