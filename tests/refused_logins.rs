@@ -3,8 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use pointsman_lab::{DATABASE, Flavor, Lab, Side};
-use pointsman_tests::{on_both, pair, puppet::Puppet, run::Preload, server_id, switch, with_table};
+use pointsman_lab::{DATABASE, ENDPOINT, Flavor, Lab, Side};
+use pointsman_tests::{
+    dialogue::{Dialogue, Driver},
+    on_both, pair,
+    puppet::Puppet,
+    run::Preload,
+    server_id, switch, with_table,
+};
 
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
 const WHO: &str = "SELECT @@server_id";
@@ -18,6 +24,7 @@ on_both! { with_pooled_account;
     behind_a_switchover_connections_with_an_old_password_are_lost_and_never_read_from_the_old_writer
     a_login_that_the_new_writer_alone_refuses_loses_its_connection_at_once
     connections_that_the_new_writer_has_no_room_for_are_lost_in_the_end
+    a_refused_login_is_told_from_a_lost_one_with_every_client_library
 }
 
 /// An account of its own, which a few wrong passwords lock.
@@ -72,8 +79,35 @@ fn are_lost(told: &[String], program: &Puppet) {
     }
 }
 
+/// A process that is told nothing by others.
+fn alone(lab: &Lab, driver: Driver) -> Dialogue {
+    Dialogue::with(lab, driver, Preload::Preloaded, |command| {
+        command.env("POINTSMAN_STATE_DIR", "none");
+    })
+}
+
 mod proofs {
     use super::*;
+
+    pub fn a_refused_login_is_told_from_a_lost_one_with_every_client_library(lab: &Lab) {
+        let drivers = [Driver::LibMariaDb, Driver::LibMySqlClient].into_iter().filter(|driver| driver.is_available());
+        let mut clients: Vec<_> = drivers.map(|driver| (driver, alone(lab, driver))).collect();
+        for (driver, client) in &mut clients {
+            let connect = format!("connect 0 {ENDPOINT} 3306 - pooled one {DATABASE}");
+            assert_eq!(client.ask(&connect), "ok", "{driver:?}");
+        }
+        rotate(lab);
+        switch(lab);
+        let before = turned_away(lab, Side::Green);
+        for (driver, client) in &mut clients {
+            // Its old connection is alive.
+            let (began, told) = (Instant::now(), client.query(INSERT));
+            assert!(told.starts_with("error 20"), "{driver:?}: {told}");
+            assert!(began.elapsed() < AT_ONCE, "{driver:?}: {}", client.stderr());
+            assert!(client.stderr().contains("refuses this login"), "{driver:?}: {}", client.stderr());
+        }
+        assert!(turned_away(lab, Side::Green) - before <= 3, "each tells the server once, or it fails the account");
+    }
 
     pub fn connections_whose_password_was_rotated_are_lost_at_once_and_lock_no_account(lab: &Lab) {
         for preload in [Preload::Bare, Preload::Preloaded] {

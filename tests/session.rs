@@ -1,5 +1,7 @@
 //! What a session carries over a switchover, what pins it, and what becomes of its transaction.
 
+use std::{thread, time::Duration};
+
 use pointsman_lab::{ENDPOINT, Flavor, Lab, Side};
 use pointsman_tests::{on_both, puppet::Puppet, server_id, switch, wait_for};
 
@@ -245,8 +247,11 @@ mod proofs {
             assert!(puppet.query("a", "CREATE TEMPORARY TABLE scratch AS SELECT 7 AS n").starts_with("ok"));
             assert_eq!(puppet.query("a", "UPDATE scratch SET n = 8"), "ok (1, 0)");
             lab.blue().set_read_only(true).unwrap();
-            let refused = puppet.query("a", insert);
+            puppet.begin("a", "query", insert);
+            // Some runs later it would be taken.
+            thread::sleep(Duration::from_millis(400));
             lab.blue().set_read_only(false).unwrap();
+            let refused = puppet.answer("a");
             assert!(refused.starts_with("error 1290 "), "{refused}");
             assert!(puppet.query("a", "SELECT n FROM scratch").starts_with("error 20"), "reported lost");
         }

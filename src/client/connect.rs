@@ -7,7 +7,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::registry::Handles;
 use super::{
     Call,
     handle::{Guest, Handle},
@@ -18,6 +17,7 @@ use super::{
     },
     probe::{self, Lent},
 };
+use super::{layout::reconnect::inner_connect_failed, registry::Handles};
 use crate::{
     control::{
         config,
@@ -56,7 +56,11 @@ pub fn real_connect(
     real: impl Fn(c_ulong) -> *mut MYSQL,
 ) -> *mut MYSQL {
     if guard::ourselves() || steer::is_connecting() {
-        return real(0);
+        let connected = real(0);
+        if connected.is_null() && steer::reconnecting() {
+            decide(|| call.native(mysql).inspect(|inner| inner_connect_failed(&inner.failure())).is_some());
+        }
+        return connected;
     }
     let Some(plan) = decide(|| Plan::for_host(call, host, port)).flatten() else {
         let connected = real(0);

@@ -32,6 +32,12 @@ impl Life {
         }
     }
 
+    /// Did the watcher have its last answer before `began`? Not if a name server has just failed it: getaddrinfo would keep this
+    /// thread waiting as well.
+    pub fn answer_is_older_than(&self, began: Instant) -> bool {
+        self.names.watched_at().is_none_or(|at| at < began) && self.asked_at <= self.answered_at
+    }
+
     /// May getaddrinfo be asked again?
     pub fn resolver_is_due(&self, now: Instant) -> bool {
         self.names.resolver_is_due(now)

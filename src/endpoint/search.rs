@@ -330,6 +330,7 @@ impl Endpoint {
     ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
         let began = Instant::now();
         let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
+        let switching_before = self.is_switching();
         let mut answer = self.try_server(prober, incumbent);
         if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer
             && open_since == Some(prober.opened())
@@ -338,6 +339,11 @@ impl Endpoint {
                 Some(said) => answer = Ok(said),
                 None => return Err((self.lock(), Look::Done)),
             }
+        }
+        // Lost connections would be led by the name as it is now: the incumbent may have come back after the name has moved.
+        let dialled = open_since.is_none() && search.home != Some(incumbent);
+        if answer == Ok(Writability::Writable) && dialled && switching_before {
+            self.ask_resolver_anew(prober, began);
         }
         let took = began.elapsed();
         search.ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
@@ -370,6 +376,10 @@ impl Endpoint {
             answer = Err(Undialled::Unreachable("it has restarted, and DNS leaves it out".to_owned()));
         }
         let writable = answer == Ok(Writability::Writable);
+        if writable && dialled && switching_before && state.life.leads_elsewhere() {
+            // The next look asks the servers that the name means first.
+            return Err((state, Look::Done));
+        }
         if writable && !moved_away {
             if state.life.phase() == Phase::Switching {
                 say!(Warn, "{}: {incumbent} accepts writes again", self.name);

@@ -35,6 +35,8 @@ fn greeter(ip: Ipv4Addr, pause: Duration) -> SocketAddr {
 struct Fake {
     at: SocketAddr,
     asked: Vec<SocketAddr>,
+    /// What its resolver says.
+    resolved: Vec<std::net::IpAddr>,
 }
 
 impl Prober for Fake {
@@ -58,10 +60,13 @@ impl Prober for Fake {
     fn others_are_alive_at(&self, _: SocketAddr) -> bool {
         false
     }
+    fn resolve(&mut self) -> Vec<std::net::IpAddr> {
+        self.resolved.clone()
+    }
 }
 
 fn on(at: SocketAddr) -> Fake {
-    Fake { at, asked: Vec::new() }
+    Fake { at, asked: Vec::new(), resolved: Vec::new() }
 }
 
 fn unfit(endpoint: &Endpoint, state: &mut State, writer: SocketAddr) {
@@ -81,6 +86,33 @@ fn a_suspicion_with_nobody_waiting_is_looked_into_before_it_fails_open() {
     }
     let found = endpoint.find_writer(&mut on(writer), None);
     assert_eq!(found.map(|found| found.address), Some(writer));
+}
+
+/// A server that was killed, and starts by itself just after its name has moved: the watcher will know in a moment.
+#[test]
+fn a_writer_that_comes_back_after_its_name_has_moved_is_not_gone_back_to() {
+    let endpoint = endpoint();
+    let (blue, elsewhere) =
+        (greeter(Ipv4Addr::new(127, 0, 0, 39), Duration::ZERO), SocketAddr::from(([127, 0, 0, 40], 1)));
+    let green = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 41).into(), blue.port());
+    let greets = TcpListener::bind(green).unwrap();
+    thread::spawn(move || {
+        for stream in greets.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &stream, b"hello");
+            std::mem::forget(stream);
+        }
+    });
+    endpoint.seen_writable(blue);
+    endpoint.on_answer(vec![blue.ip()]);
+    unfit(&endpoint, &mut endpoint.lock(), blue);
+    let mut lost = Fake { resolved: vec![green.ip()], ..on(elsewhere) };
+    assert_eq!(endpoint.find_writer(&mut lost, None).map(|found| found.address), Some(green));
+    let still = super::tests::endpoint();
+    still.seen_writable(blue);
+    still.on_answer(vec![blue.ip()]);
+    unfit(&still, &mut still.lock(), blue);
+    let mut lost = Fake { resolved: vec![blue.ip()], ..on(elsewhere) };
+    assert_eq!(still.find_writer(&mut lost, None).map(|found| found.address), Some(blue));
 }
 
 #[test]

@@ -99,6 +99,13 @@ impl Endpoint {
         }
     }
 
+    /// The same, unless the name was answered for since `began`, or name servers do not answer just now.
+    pub(super) fn ask_resolver_anew(&self, prober: &mut dyn Prober, began: Instant) {
+        if self.lock().life.answer_is_older_than(began) {
+            self.resolve(prober, Instant::now());
+        }
+    }
+
     /// No lock is held meanwhile, since getaddrinfo may wait for name servers.
     fn resolve(&self, prober: &mut dyn Prober, now: Instant) {
         self.lock().life.on_resolver_asked(now);

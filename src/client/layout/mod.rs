@@ -5,7 +5,7 @@ mod generated;
 pub mod library;
 pub mod native;
 mod parameters;
-mod reconnect;
+pub mod reconnect;
 mod statement_layout;
 pub mod statements;
 pub mod sys;

@@ -1,6 +1,7 @@
 //! How each library is made to connect a handle anew, in place, with the application's own credentials and options.
 
 use std::{
+    cell::Cell,
     ffi::{c_char, c_uint},
     time::Duration,
 };
@@ -9,6 +10,39 @@ use super::{
     native::{Failure, Native, on_handle},
     sys::*,
 };
+
+/// As much of an error's text as is looked at.
+const TEXT: usize = 256;
+
+/// Why the connect failed that a library made inside of its reconnect.
+#[derive(Clone, Copy)]
+struct Inner {
+    number: u32,
+    text: [u8; TEXT],
+    length: usize,
+}
+
+thread_local! {
+    /// `const` and without Drop, as all of the library's thread locals.
+    static INNER: Cell<Option<Inner>> = const { Cell::new(None) };
+}
+
+/// The connect that a library makes inside of its reconnect, on a structure of its own, has failed. libmysqlclient (9.7,
+/// `cli_advanced_command`) tells its caller 2013 whatever the reason was, a refused login too.
+pub fn inner_connect_failed(failure: &Failure) {
+    let length = failure.text.len().min(TEXT);
+    let mut text = [0; TEXT];
+    text[..length].copy_from_slice(&failure.text[..length]);
+    let _ = INNER.try_with(|inner| inner.set(Some(Inner { number: failure.number, text, length })));
+}
+
+/// The reason of the connect inside, if that was noted, instead of the one that the library gives.
+fn reason(outer: Failure) -> Failure {
+    let inner = INNER.try_with(Cell::take).ok().flatten().filter(|inner| inner.number != 0);
+    inner.map_or(outer, |inner| {
+        Failure::new(inner.number, b"HY000", &String::from_utf8_lossy(&inner.text[..inner.length]))
+    })
+}
 
 impl Native {
     /// Logs in again on the same handle; the caller has steered the address. On failure the old connection, if it
@@ -59,6 +93,7 @@ impl Native {
         let thread = self.thread_id();
         // SAFETY: two calibrated one-byte fields.
         let before = unsafe { (flag.replace(1), error.replace(UNUSABLE)) };
+        let _ = INNER.try_with(Cell::take);
         let failed = on_handle!(self.mysql_ping());
         // SAFETY: as above.
         unsafe {
@@ -67,6 +102,6 @@ impl Native {
                 error.write(before.1);
             }
         }
-        self.succeeded(failed)
+        self.succeeded(failed).map_err(reason)
     }
 }
