@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use super::{handle::Guest, layout::native::Failure, probe::Lent, restore::restore};
 use crate::{
-    control::log::{Level::*, say},
+    control::{
+        config,
+        log::{Level::*, say},
+    },
     endpoint::{
         prober::{Need, Prober, Undialled, Writability},
         search::Found,
@@ -23,8 +26,11 @@ impl Guest {
         if self.recalled.get() {
             return None;
         }
-        for _ in 0..DIALS {
+        let longest = Instant::now() + config().hold_max;
+        let mut dials = 0;
+        while dials < DIALS && Instant::now() < longest {
             let found = endpoint.find_writer(lent, deadline)?;
+            dials += u32::from(found.writable);
             if lent.address() == Some(found.address) && !found.redial {
                 return Some(found);
             }
@@ -35,6 +41,11 @@ impl Guest {
                 Ok(()) => endpoint.on_redialled_in_vain(),
                 // No other attempt of this login would be answered otherwise.
                 Err(Undialled::Refused(_) | Undialled::Spent) => return None,
+                // Only for as long as there is no writer: it is looked for on.
+                Err(why @ (Undialled::NotNow(_) | Undialled::Unreachable(_))) if !found.writable => {
+                    say!(Info, "{}: {} {why}", endpoint.name, found.address);
+                    endpoint.on_found_in_vain(found.address, matches!(why, Undialled::Unreachable(_)));
+                }
                 Err(why @ Undialled::NotNow(_)) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
                     let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));
@@ -48,9 +59,6 @@ impl Guest {
                 }
                 Err(why) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
-                    if matches!(why, Undialled::Unreachable(_)) {
-                        endpoint.on_found_in_vain(found.address);
-                    }
                     endpoint.suspect(found.generation);
                 }
             }

@@ -63,10 +63,12 @@ impl Endpoint {
         server.is_some() && self.goes_on_in(&state, need).map(|found| found.address) == server
     }
 
-    /// A server that was found could not be reached since: nothing goes on there.
-    pub fn on_found_in_vain(&self, server: SocketAddr) {
+    /// A read-only server on which something was to go on takes no login since, or could not be reached: nothing goes on there.
+    pub fn on_found_in_vain(&self, server: SocketAddr, unreached: bool) {
         let mut state = self.lock();
-        state.silence.unreached(server);
+        if unreached {
+            state.silence.unreached(server);
+        }
         state.meanwhile.others.retain(|(other, _)| *other != server);
         if state.life.incumbent() == Some(server) {
             state.meanwhile.read_only = false;
@@ -127,7 +129,7 @@ mod tests {
         assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
         let gone = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
         assert!(!gone.goes_on(Some(blue()), Need::Reads), "it does not answer");
-        endpoint.on_found_in_vain(blue());
+        endpoint.on_found_in_vain(blue(), false);
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads), "it does not answer any more");
     }
 
