@@ -93,8 +93,11 @@ impl Endpoint {
             return named.iter().all(has_nothing_newer).then(|| found(incumbent));
         }
         let long = state.life.switching_since().is_some_and(|since| since.elapsed() >= FOR_PROMOTION);
-        let there = named.into_iter().find(|server| state.meanwhile.is_read_only(*server, LOOK));
-        there.filter(|_| long && need == Need::Reads).map(found)
+        // Where the application's own connect would go now: what another server has may be old.
+        let led = |server: &SocketAddr| state.life.where_led().any(|ip| ip == server.ip());
+        let elsewhere = long && need == Need::Reads && state.life.leads_elsewhere();
+        let there = |server: &SocketAddr| led(server) && state.meanwhile.is_read_only(*server, LOOK);
+        named.into_iter().find(there).filter(|_| elsewhere).map(found)
     }
 }
 
@@ -165,6 +168,8 @@ mod tests {
             assert!(!endpoint.goes_on(Some(green()), need), "{need:?}");
         }
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads));
+        endpoint.on_answer(vec![blue().ip()]);
+        assert!(!endpoint.goes_on(Some(green()), Need::Reads), "the name means the incumbent again");
     }
 
     #[test]
