@@ -61,6 +61,8 @@ struct Search {
     /// The incumbent to which the caller's connection was open when the search began. The search may have dialled away from
     /// there; without this library the connection would still be open, so it may go back unless that server is gone.
     home: Option<SocketAddr>,
+    /// The name leads elsewhere since the search dialled the incumbent: its connection there counts as none.
+    led_away: bool,
 }
 
 /// What one look brought.
@@ -76,7 +78,7 @@ impl Endpoint {
     /// whichever is earlier. `None`: fail open, the caller gets its original error.
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = Instant::now();
-        let mut search = Search { began, ask_incumbent_at: None, home: None };
+        let mut search = Search { began, ask_incumbent_at: None, home: None, led_away: false };
         let mut unable_since: Option<(Instant, &str, u32)> = None;
         let mut recall = Recall::begins();
         let (mut held, mut probed, mut looked) = (false, false, false);
@@ -199,7 +201,7 @@ impl Endpoint {
     ) -> (MutexGuard<'a, State>, Look) {
         drop(state);
         let standing = prober.address();
-        let caller = Self::caller_at(&self.lock(), standing);
+        let caller = if search.led_away { Caller::Dials } else { Self::caller_at(&self.lock(), standing) };
         self.ask_resolver(prober, caller, search.began);
         let state = self.lock();
         let now = Instant::now();
@@ -330,7 +332,11 @@ impl Endpoint {
     ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
         let began = Instant::now();
         let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
-        let switching_before = self.is_switching();
+        // A lost connection goes where the name leads now: the incumbent may have come back after the name has moved.
+        let may_have_moved = open_since.is_none() && search.home != Some(incumbent) && {
+            let state = self.lock();
+            state.life.phase() == Phase::Switching && !state.life.leads_elsewhere()
+        };
         let mut answer = self.try_server(prober, incumbent);
         if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer
             && open_since == Some(prober.opened())
@@ -340,9 +346,7 @@ impl Endpoint {
                 None => return Err((self.lock(), Look::Done)),
             }
         }
-        // Lost connections would be led by the name as it is now: the incumbent may have come back after the name has moved.
-        let dialled = open_since.is_none() && search.home != Some(incumbent);
-        if answer == Ok(Writability::Writable) && dialled && switching_before {
+        if answer == Ok(Writability::Writable) && may_have_moved {
             self.ask_resolver_anew(prober, began);
         }
         let took = began.elapsed();
@@ -376,8 +380,9 @@ impl Endpoint {
             answer = Err(Undialled::Unreachable("it has restarted, and DNS leaves it out".to_owned()));
         }
         let writable = answer == Ok(Writability::Writable);
-        if writable && dialled && switching_before && state.life.leads_elsewhere() {
+        if writable && may_have_moved && state.life.leads_elsewhere() {
             // The next look asks the servers that the name means first.
+            search.led_away = true;
             return Err((state, Look::Done));
         }
         if writable && !moved_away {

@@ -37,6 +37,10 @@ struct Fake {
     asked: Vec<SocketAddr>,
     /// What its resolver says.
     resolved: Vec<std::net::IpAddr>,
+    /// Another connection to each server is alive.
+    beside_others: bool,
+    /// No server is there.
+    absent: Option<std::net::IpAddr>,
 }
 
 impl Prober for Fake {
@@ -47,6 +51,9 @@ impl Prober for Fake {
         -1
     }
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
+        if self.absent == Some(to.ip()) {
+            return Err(Undialled::Unreachable("nobody is there".to_owned()));
+        }
         self.at = to;
         Ok(())
     }
@@ -58,7 +65,7 @@ impl Prober for Fake {
         None
     }
     fn others_are_alive_at(&self, _: SocketAddr) -> bool {
-        false
+        self.beside_others
     }
     fn resolve(&mut self) -> Vec<std::net::IpAddr> {
         self.resolved.clone()
@@ -66,7 +73,14 @@ impl Prober for Fake {
 }
 
 fn on(at: SocketAddr) -> Fake {
-    Fake { at, asked: Vec::new(), resolved: Vec::new() }
+    Fake { at, asked: Vec::new(), resolved: Vec::new(), beside_others: false, absent: None }
+}
+
+/// The watcher and getaddrinfo agree that the name means this writer.
+fn known_writer(endpoint: &Endpoint, writer: SocketAddr) {
+    endpoint.seen_writable(writer);
+    endpoint.on_resolved(vec![writer.ip()]);
+    endpoint.on_answer(vec![writer.ip()]);
 }
 
 fn unfit(endpoint: &Endpoint, state: &mut State, writer: SocketAddr) {
@@ -102,17 +116,29 @@ fn a_writer_that_comes_back_after_its_name_has_moved_is_not_gone_back_to() {
             std::mem::forget(stream);
         }
     });
-    endpoint.seen_writable(blue);
-    endpoint.on_answer(vec![blue.ip()]);
+    known_writer(&endpoint, blue);
     unfit(&endpoint, &mut endpoint.lock(), blue);
     let mut lost = Fake { resolved: vec![green.ip()], ..on(elsewhere) };
     assert_eq!(endpoint.find_writer(&mut lost, None).map(|found| found.address), Some(green));
     let still = super::tests::endpoint();
-    still.seen_writable(blue);
-    still.on_answer(vec![blue.ip()]);
+    known_writer(&still, blue);
     unfit(&still, &mut still.lock(), blue);
     let mut lost = Fake { resolved: vec![blue.ip()], ..on(elsewhere) };
     assert_eq!(still.find_writer(&mut lost, None).map(|found| found.address), Some(blue));
+}
+
+/// The name means a server that is not there. Other connections to the writer are alive, and vouch for it.
+#[test]
+fn a_lost_connection_falls_back_on_the_writer_that_its_name_leaves_out_if_others_are_alive_there() {
+    let endpoint = endpoint();
+    let blue = greeter(Ipv4Addr::new(127, 0, 0, 42), Duration::ZERO);
+    let nobody = SocketAddr::from(([127, 0, 0, 43], 1));
+    known_writer(&endpoint, blue);
+    endpoint.on_answer(vec![nobody.ip()]);
+    unfit(&endpoint, &mut endpoint.lock(), blue);
+    let mut lost = Fake { resolved: vec![nobody.ip()], beside_others: true, absent: Some(nobody.ip()), ..on(nobody) };
+    let soon = Instant::now() + Duration::from_secs(5);
+    assert_eq!(endpoint.find_writer(&mut lost, Some(soon)).map(|found| found.address), Some(blue));
 }
 
 #[test]
