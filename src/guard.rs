@@ -7,11 +7,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use crate::control::{
-    config,
-    log::{Level::*, say},
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+    },
+    host::{cancellation, errno, exchange, handlers, patience, stack, steer},
 };
-use crate::host::{cancellation, errno, exchange, handlers, patience, stack, steer};
 
 thread_local! {
     /// Calls of our own threads and of our own decisions pass straight through. `const` and without Drop: usable

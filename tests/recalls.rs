@@ -80,13 +80,24 @@ fn is_still_held(program: &Dialogue) {
     assert!(!program.stderr().contains("wants its thread back"), "{}", program.stderr());
 }
 
+/// A program that only notes its SIGTERM, and has got one in the middle of a hold.
+fn told_to_end_in_a_hold() -> Option<(Lab, Dialogue)> {
+    let lab = lab()?;
+    let mut program = python(&lab);
+    assert_eq!(program.ask("polite"), "polite");
+    held(&lab, &mut program);
+    send(&program, "TERM");
+    answers_early(&mut program, "error 1290");
+    Some((lab, program))
+}
+
 /// It is protected as before: its next statement runs on the new writer, wherever its connection is.
 fn goes_on(lab: &Lab, program: &mut Dialogue) {
     switch(lab);
     assert_eq!(program.ask(&format!("query 0 {INSERT}")), "ok", "{}", program.stderr());
 }
 
-/// The same some time after a SIGTERM: its statement looks for the writer once, and waits no longer.
+/// It is protected some time after a SIGTERM: its statement looks for the writer once, and waits no longer.
 fn goes_on_after_sigterm(lab: &Lab, program: &mut Dialogue) {
     switch(lab);
     wait_for("the new writer", || program.ask(&format!("query 0 {INSERT}")) == "ok");
@@ -134,24 +145,14 @@ fn a_sigterm_handler_of_python_ends_the_hold_beside_threads_and_children_that_en
 
 #[test]
 fn a_handler_that_only_notes_its_signal_gets_the_error_of_the_server_and_runs_once() {
-    let Some(lab) = lab() else { return };
-    let mut program = python(&lab);
-    assert_eq!(program.ask("polite"), "polite");
-    held(&lab, &mut program);
-    send(&program, "TERM");
-    answers_early(&mut program, "error 1290");
+    let Some((lab, mut program)) = told_to_end_in_a_hold() else { return };
     assert_eq!(program.ask("noted"), "1");
     goes_on_after_sigterm(&lab, &mut program);
 }
 
 #[test]
 fn what_a_program_sends_on_its_way_out_after_sigterm_is_held_for_seconds_at_most() {
-    let Some(lab) = lab() else { return };
-    let mut program = python(&lab);
-    assert_eq!(program.ask("polite"), "polite");
-    held(&lab, &mut program);
-    send(&program, "TERM");
-    answers_early(&mut program, "error 1290");
+    let Some((lab, mut program)) = told_to_end_in_a_hold() else { return };
     for _ in 0..3 {
         program.tell(&format!("query 0 {INSERT}"));
         answers_early(&mut program, "error 1290");

@@ -37,6 +37,16 @@ fn in_observe_mode_nothing_is_changed() {
 }
 
 #[test]
+fn a_log_that_cannot_be_written_goes_to_standard_error() {
+    after_a_switchover(&[("POINTSMAN_LOG", "/proc/self/no such directory/log")], &[], |_, puppet| {
+        assert_eq!(puppet.query("a", INSERT), "ok (1, 1)");
+        let said = puppet.stderr();
+        assert_eq!(said.matches("cannot append to").count(), 1, "{said}");
+        assert!(said.contains("holding statements") && said.contains("moved to"), "{said}");
+    });
+}
+
+#[test]
 fn endpoints_that_are_not_listed_pass_through() {
     nothing_is_done(&[("POINTSMAN_ENDPOINTS", "other.lab.test, db.lab.test:3307")]);
 }

@@ -5,14 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use super::recent;
-use super::registry::Handles;
 use super::{
     handle::{Guest, Handle},
     layout::{
         library::{self, Library},
         native::{Active, Called, Native},
     },
+    recent,
+    registry::Handles,
 };
 use crate::{guard, process::current};
 

@@ -13,11 +13,12 @@ use super::{
     layout::{
         library::Managed,
         native::{Active, Native},
+        reconnect::inner_connect_failed,
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
     },
     probe::{self, Lent},
+    registry::Handles,
 };
-use super::{layout::reconnect::inner_connect_failed, registry::Handles};
 use crate::{
     control::{
         config,

@@ -15,6 +15,7 @@ pub mod handle;
 mod inherited;
 pub mod layout;
 mod look;
+mod pinned;
 pub mod prepared;
 mod probe;
 mod reader;

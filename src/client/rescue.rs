@@ -1,9 +1,6 @@
 //! Carrying out a verdict on a handle: find the writer, move there, restore, run again, or say why not.
 
-use std::{
-    ffi::c_int,
-    time::{Duration, Instant},
-};
+use std::{ffi::c_int, time::Duration};
 
 use super::{
     attempts::Attempts,
@@ -35,11 +32,9 @@ pub enum Next {
     Deliver(c_int),
 }
 
-/// A pinned session waits for its own server at most so long, and its statement is tried so often meanwhile.
-const BLIP: Duration = Duration::from_secs(1);
-const BLIP_TRIES: u32 = 6;
 /// How long, times the attempt, a server is given that refuses writes and says that it is writable.
 const JUST_REFUSED: Duration = Duration::from_millis(20);
+
 /// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
 /// an attempt to mend it fails in its turn.
 pub(super) struct Fallen {
@@ -52,7 +47,7 @@ pub(super) struct Fallen {
     /// What an earlier attempt has set out to do, and could not, because its server was refused or lost in its turn.
     pub decided: Option<Action>,
     /// What became of that attempt.
-    latest: Evidence,
+    pub latest: Evidence,
     /// The transaction is not open any more: it was rolled back, or its connection was replaced.
     pub gone: bool,
     /// How far apart ids were generated in it, if that matters and is known.
@@ -162,14 +157,8 @@ impl Guest {
         }
         endpoint.suspect(generation);
 
-        if let Some(pin) = pinned
-            && self.waits_for_its_server(fallen, statement, attempts, pin)
-        {
-            COUNTERS.reruns.count();
-            return Attempt::Over(Next::Send);
-        }
         if let Some(pin) = pinned {
-            return Attempt::Over(self.stay_pinned(fallen, class, pin));
+            return Attempt::Over(self.stay_pinned(fallen, statement, attempts, pin));
         }
 
         // Before the search: the thread that finds the writer first must already know who has ids to claim on it.
@@ -270,74 +259,9 @@ impl Guest {
         })
     }
 
-    /// A pinned session cannot be moved, but its server may be read-only for a moment only: the refused statement is run again
-    /// there, on the same connection, as long as no other server is the writer. True: it is time to run it again.
-    fn waits_for_its_server(&self, fallen: &Fallen, statement: &Statement, attempts: &Attempts, pin: &str) -> bool {
-        let class = Class::of(statement);
-        let refused = [fallen.evidence, fallen.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
-        // A server may refuse at the end what it has executed: what that left in the session (a user variable, a lock) would be
-        // left twice. And an error takes away what the statement before it left.
-        let leaves_nothing = statement.session.is_empty() && !statement.uses_previous;
-        let endpoint = self.endpoint();
-        if !refused
-            || !class.atomic
-            || class.commits
-            || !leaves_nothing
-            || fallen.gone
-            || self.recalled.get()
-            || endpoint.circuit_open()
-        {
-            return false;
-        }
-        let peer = {
-            let state = self.state();
-            state.peer.filter(|_| state.session.pins_last())
-        };
-        if attempts.made() == 1 && fallen.in_transaction && peer.is_some() && !self.transaction_is_open() {
-            return false;
-        }
-        if attempts.made() == 1 && peer.is_some() {
-            say!(
-                Info,
-                "{}: refuses a write of a session pinned by {pin}: tried again there for {BLIP:?}",
-                endpoint.name
-            );
-        }
-        let until = Instant::now() + BLIP / BLIP_TRIES;
-        while peer.is_some() && peer == endpoint.incumbent() && attempts.time() < BLIP {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return true;
-            }
-            if endpoint.wait_for_news(left) {
-                self.recalled.set(true);
-                return false;
-            }
-        }
-        false
-    }
-
-    /// The session cannot be moved.
-    fn stay_pinned(&self, fallen: &Fallen, class: Class, pin: &str) -> Next {
-        let session =
-            Session { in_transaction: fallen.in_transaction, replayable: false, pinned: true, still_open: false };
-        if verdict(fallen.evidence, class, session, Incumbent::Replaced) == Action::PassOn {
-            return self.deliver(&fallen.original, fallen.code, false);
-        }
-        COUNTERS.pinned.count();
-        say!(
-            Warn,
-            "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
-             which no other server has",
-            self.endpoint().name,
-            fallen.original.number
-        );
-        self.deliver(&fallen.original, fallen.code, true)
-    }
-
     /// Is the transaction still open on this connection? Asked of the server, since neither an error nor a failed
     /// reconnect leaves the flag as it was.
-    fn transaction_is_open(&self) -> bool {
+    pub(super) fn transaction_is_open(&self) -> bool {
         self.state().session.on_question();
         self.native.query(b"DO 0").is_ok() && self.status_in_transaction()
     }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::registry::any_statements;
-use super::{handle::Guest, layout::native::Failure};
+use super::{handle::Guest, layout::native::Failure, registry::any_statements};
 use crate::{session::journal::Step, verdict::evidence};
 
 /// Rebuilds the session. On error the connection is of no use: the session on it is not the application's.

@@ -3,12 +3,12 @@
 
 use std::{ffi::c_int, ptr};
 
-use super::registry::{Handles, any_streams};
 use super::{
     Call,
     attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
+    registry::{Handles, any_streams},
     rescue::Next,
     state::{Pending, Read},
 };

@@ -2,12 +2,12 @@
 
 use std::ffi::c_int;
 
-use super::registry::Handles;
 use super::{
     Call,
     handle::{Guest, Handle},
     inherited,
     layout::native::{Active, ActiveStatement, Failure},
+    registry::Handles,
     state::Pending,
     statement::{evidence_of, harmless, harmless_to, query},
 };

@@ -9,8 +9,8 @@ use std::{
     ptr,
 };
 
-use crate::endpoint::tags::Removed;
 use crate::{
+    endpoint::tags::Removed,
     guard::decide,
     host::{errno, exchange, objects::Next, socket, steer},
     process::{connecting, current},

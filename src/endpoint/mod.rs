@@ -11,6 +11,7 @@ mod deployment;
 mod dialling;
 pub mod handshakes;
 mod host;
+mod incumbent;
 pub mod inheritance;
 pub mod kept;
 mod ledger;

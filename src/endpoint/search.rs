@@ -41,10 +41,6 @@ pub struct Found {
 pub(super) const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// How much longer another thread waits before it takes the prober's place: it is connected where it has to be.
 const STICKY: Duration = Duration::from_millis(50);
-/// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
-const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
-/// No server is asked again at once that took long to give no answer.
-const PATIENCE_RATIO: u32 = 2;
 /// A look at a few servers is over by then, unless one of them gives no answer.
 const STUCK: Duration = Duration::from_secs(3);
 /// How long a connection waits whose own login is refused while others of the process are served, or that can open none.
@@ -53,21 +49,21 @@ const UNABLE_ALONE: Duration = Duration::from_secs(2);
 const UNABLE_LOOKS: u32 = 3;
 
 /// What one search keeps from look to look.
-struct Search {
+pub(super) struct Search {
     /// When the caller began to look.
-    began: Instant,
+    pub began: Instant,
     /// When the incumbent is asked again.
-    ask_incumbent_at: Option<Instant>,
+    pub ask_incumbent_at: Option<Instant>,
     /// The incumbent to which the caller's connection was open when the search began. The search may have dialled away from
     /// there; without this library the connection would still be open, so it may go back unless that server is gone.
-    home: Option<SocketAddr>,
+    pub home: Option<SocketAddr>,
     /// The name leads elsewhere since the search dialled the incumbent: its connection there counts as none.
-    led_away: bool,
+    pub led_away: bool,
 }
 
 /// What one look brought.
 #[derive(Clone, Copy, PartialEq)]
-enum Look {
+pub(super) enum Look {
     Done,
     /// This connection cannot judge, for that reason: another one of the process has to.
     NoAnswer(&'static str),
@@ -293,113 +289,6 @@ impl Endpoint {
         (state, Look::Done)
     }
 
-    /// The name means other servers, and none of them was verified. An incumbent that the name leaves out may be a server that
-    /// crashed and came back when another one was the writer. Only a connection that has been open there all the time speaks
-    /// against that: another one of this process, or the caller's own, from which the search dialled away. Without one
-    /// the caller is held until the name means a server that is writable. Where getaddrinfo and the watcher disagree, a fresh
-    /// answer of the watcher decides: one of them is out of date.
-    fn fall_back_on_incumbent<'a>(
-        &'a self,
-        prober: &mut dyn Prober,
-        incumbent: SocketAddr,
-        generation: u64,
-        search: &mut Search,
-    ) -> (MutexGuard<'a, State>, Look) {
-        let named = self.lock().life.still_names_incumbent(search.began);
-        let vouched = named || search.home == Some(incumbent) || prober.others_are_alive_at(incumbent);
-        let due = search.ask_incumbent_at.is_none_or(|at| Instant::now() >= at);
-        if vouched && due {
-            return match self.ask_incumbent(prober, incumbent, generation, false, search) {
-                Ok(_) => (self.lock(), Look::Done),
-                Err(end) => end,
-            };
-        }
-        let mut state = self.lock();
-        if !vouched && state.life.generation() == generation && state.life.leaves_out_incumbent() {
-            self.unfit(&mut state, incumbent, "is left out by DNS, and no connection to it is left");
-        }
-        (state, Look::Done)
-    }
-
-    /// Asks the incumbent: whether it is writable, and whether it could not be reached. `Err`: the look ends with that.
-    fn ask_incumbent<'a>(
-        &'a self,
-        prober: &mut dyn Prober,
-        incumbent: SocketAddr,
-        generation: u64,
-        moved_away: bool,
-        search: &mut Search,
-    ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
-        let began = Instant::now();
-        let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
-        // A lost connection goes where the name leads now: the incumbent may have come back after the name has moved.
-        let may_have_moved = open_since.is_none() && search.home != Some(incumbent) && {
-            let state = self.lock();
-            state.life.phase() == Phase::Switching && !state.life.leads_elsewhere()
-        };
-        let mut answer = self.try_server(prober, incumbent);
-        if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer
-            && open_since == Some(prober.opened())
-        {
-            match self.redial(prober, incumbent, said) {
-                Some(said) => answer = Ok(said),
-                None => return Err((self.lock(), Look::Done)),
-            }
-        }
-        if answer == Ok(Writability::Writable) && may_have_moved {
-            self.ask_resolver_anew(prober, began);
-        }
-        let took = began.elapsed();
-        search.ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
-        const REFUSED: &str = "this login is refused, others are served";
-        let switching = self.is_switching();
-        let no_proof = match &answer {
-            Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
-            Err(Undialled::Refused(_)) => Some(REFUSED),
-            Err(Undialled::Spent) => Some("its handshakes were given up too often"),
-            // What was known of it before stays true.
-            Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
-            Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
-            Err(Undialled::Unreachable(_)) => {
-                self.around.traffic(self, incumbent).alive().then_some("others hear from its server")
-            }
-            Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
-        };
-        let mut state = self.lock();
-        if state.life.generation() != generation {
-            // This look took long, and another thread has found a writer meanwhile.
-            return Err((state, Look::Done));
-        }
-        if let Some(why) = no_proof {
-            return Err((state, Look::NoAnswer(why)));
-        }
-        if matches!(answer, Err(Undialled::Unreachable(_))) {
-            search.home = None;
-        }
-        if answer.is_ok() && state.life.leads_elsewhere() && prober.has_restarted() {
-            answer = Err(Undialled::Unreachable("it has restarted, and DNS leaves it out".to_owned()));
-        }
-        let writable = answer == Ok(Writability::Writable);
-        if writable && may_have_moved && state.life.leads_elsewhere() {
-            // The next look asks the servers that the name means first.
-            search.led_away = true;
-            return Err((state, Look::Done));
-        }
-        if writable && !moved_away {
-            if state.life.phase() == Phase::Switching {
-                say!(Warn, "{}: {incumbent} accepts writes again", self.name);
-            }
-            self.stay_with_incumbent(&mut state);
-            return Err((state, Look::Done));
-        }
-        let unreached = answer.is_err().then_some(incumbent);
-        if !writable {
-            let why = if answer == Ok(Writability::Unfit) { Some(not_ready()) } else { answer.err() };
-            self.incumbent_unfit(&mut state, incumbent, why);
-        }
-        Ok((writable, unreached))
-    }
-
     /// The incumbent is silent, and not for long: a gap in the network would look the same.
     fn may_be_a_gap(&self, state: &State) -> bool {
         let silent = state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent));
@@ -412,11 +301,6 @@ impl Endpoint {
         drop(self.wait(self.lock(), &self.changed, time, &mut recall));
         recall.wanted()
     }
-}
-
-/// What is said of a server that answers and serves no account.
-fn not_ready() -> Undialled {
-    Undialled::NotNow("it is offline, or has lost its cluster".to_owned())
 }
 
 #[cfg(test)]

@@ -99,7 +99,8 @@ impl Endpoint {
         }
     }
 
-    /// The same, unless the name was answered for since `began`, or name servers do not answer just now.
+    /// Asks the application's own resolver, unless the watcher has had an answer since `began`, or name servers do not answer just
+    /// now.
     pub(super) fn ask_resolver_anew(&self, prober: &mut dyn Prober, began: Instant) {
         if self.lock().life.answer_is_older_than(began) {
             self.resolve(prober, Instant::now());

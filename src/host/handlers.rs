@@ -86,8 +86,8 @@ static ASKED_TO_END: AtomicU64 = AtomicU64::new(0);
 
 /// For so long after that, in ms, its statements are held as before: a switchover may be over by then.
 const HELD_ON: u64 = 3_000;
-/// A program that ends after its SIGTERM does so within this, in ms: what is not gone by then is killed (`terminationGracePeriodSeconds`
-/// of Kubernetes, 30 s by default).
+/// A program that ends after its SIGTERM does so within this, in ms: what is not gone by then is killed (Kubernetes,
+/// `terminationGracePeriodSeconds`: 30 s by default).
 const ENDS_WITHIN: u64 = 30_000;
 
 /// A thread changes handlers just now.

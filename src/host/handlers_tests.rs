@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::*;
+use crate::host::files::succeeds_in_child;
 
 /// One test at a time has handlers.
 static TURN: Mutex<()> = Mutex::new(());
@@ -141,6 +142,15 @@ fn more_handlers_of_a_signal_than_can_be_known_are_left_alone() {
 #[test]
 fn another_threads_handler_concerns_this_one_if_the_program_shall_end_and_a_hold_inside_a_hold_is_the_same() {
     let _turn = TURN.lock();
+    // In a process of its own: here, the held threads of other tests would believe that the program shall end.
+    assert!(succeeds_in_child(|| {
+        forget_all();
+        // The only thread of a forked process is its main thread, which more signals concern.
+        thread::spawn(concerns_this_thread_too).join().is_ok()
+    }));
+}
+
+fn concerns_this_thread_too() {
     install(libc::SIGHUP, count as *const () as usize, 0);
     install(libc::SIGINT, count as *const () as usize, 0);
     let (watch, inner) = (Watch::begin().unwrap(), Watch::begin().unwrap());

@@ -15,14 +15,14 @@ use crate::{
 
 /// Until dropped, this thread connects to the endpoint.
 pub struct Connecting {
-    steered: Option<Steered>,
+    _steered: Steered,
 }
 
 /// This thread is about to connect to `endpoint`: to the server `to` if given, else to where the name leads. `asked`: the
 /// question that the login is.
 pub fn towards(endpoint: &'static Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Connecting {
     let endpoint = steer::Endpoint { number: endpoint.position, host: &endpoint.name.host };
-    Connecting { steered: Some(steer::towards(endpoint, to, asked)) }
+    Connecting { _steered: steer::towards(endpoint, to, asked) }
 }
 
 /// The client library connects a socket of its own to `peer`, for the endpoint at `position`.
@@ -42,11 +42,10 @@ pub fn begins(fd: i32, position: u16, peer: SocketAddr) {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        drop(self.steered.take());
-        if let Some(fd) = decide(patience::connect_is_over).flatten()
-            && let Some(process) = current()
-        {
-            decide(|| process.opened(fd));
-        }
+        decide(|| {
+            if let (Some(fd), Some(process)) = (patience::connect_is_over(), current()) {
+                process.opened(fd);
+            }
+        });
     }
 }

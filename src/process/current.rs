@@ -10,8 +10,7 @@ use std::{
 };
 
 use super::Process;
-use crate::control::counters::COUNTERS;
-use crate::{guard::forget_in_child, host::socket};
+use crate::{control::counters::COUNTERS, guard::forget_in_child, host::socket};
 
 static CURRENT: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
 /// The state of the process that forked this one, or of one before that: to read of, where that takes no lock.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::{Session, next::Next};
 use crate::sql::{Name, Pin};
 
 #[derive(Clone, Debug, Default)]
@@ -59,6 +60,54 @@ impl Pins {
 
     pub fn first(&self) -> Option<Pin> {
         self.0.keys().next().copied()
+    }
+}
+
+impl Session {
+    /// Something happened on this connection that we did not see.
+    pub fn pin(&mut self, pin: Pin) {
+        self.pins.pin(pin);
+    }
+
+    /// What cannot be rebuilt, if anything.
+    pub fn pinned(&self) -> Option<&'static str> {
+        if let Some(pin) = self.pins.first() {
+            return Some(match pin {
+                Pin::TemporaryTable => "a temporary table",
+                Pin::UserLock => "a lock taken with GET_LOCK",
+                Pin::TableLock => "LOCK TABLES",
+                Pin::GlobalLock => "a global lock",
+                Pin::Xa => "an XA transaction",
+                Pin::Handler => "an open HANDLER",
+                Pin::UserVariable => "a user variable set from data",
+                Pin::PreparedSql => "an SQL PREPARE",
+                Pin::Call => "a CALL or a stored function, which may have changed it",
+                Pin::Unclear if self.overflowed() => "more SET statements than are kept (1024, or 64 KiB)",
+                Pin::Unclear if self.journal.refusal().is_some() => "a collation that its first database gave it",
+                Pin::Unclear => "a statement whose effect on the session is not clear",
+            });
+        }
+        if self.unclear {
+            return Some("a transaction of which nobody knows whether it is open");
+        }
+        if self.leading.are_incomplete() {
+            return Some("savepoints before the first statement of its transaction, more than are kept");
+        }
+        if self.next_transaction == Next::Unclear {
+            return Some("a SET TRANSACTION of which nobody knows whether it was used");
+        }
+        if !self.named.can_be_restored_in(self.database.as_deref()) {
+            return Some("an SQL PREPARE in the database of the connect, which is not the current one any more");
+        }
+        self.prepared.pinned(self.database.as_deref())
+    }
+
+    /// Does what pins the session outlast a statement that is refused, so that the same statement means the same once more?
+    /// (Not `SET insert_id` and `SET TRANSACTION`, which hold for one statement, and not what is unclear.)
+    pub fn pins_last(&self) -> bool {
+        use Pin::*;
+        let lasts = |pin| matches!(pin, TemporaryTable | UserLock | TableLock | UserVariable | PreparedSql | Handler);
+        self.pins.first().is_some() && self.pins.all(lasts) && !self.unclear && self.next_transaction == Next::Default
     }
 }
 

@@ -55,7 +55,8 @@ pub fn is_loss(number: u32) -> bool {
 /// CR_SSL_CONNECTION_ERROR of a handshake whose connection ended, not of one that a side refused (a certificate, a
 /// version, a cipher). libmariadb 3.3 gives `strerror` and the number, both libraries OpenSSL's own words.
 pub fn is_cut_handshake(number: u32, text: &[u8]) -> bool {
-    const CUT: [&[u8]; 5] = [b"(32)", b"(104)", b"unexpected eof", b"reset by peer", b"roken pipe"];
+    // OpenSSL has no error of its own where the socket has failed: `error:00000000:lib(0)::reason(0)`.
+    const CUT: [&[u8]; 6] = [b"(32)", b"(104)", b"unexpected eof", b"reset by peer", b"roken pipe", b":lib(0):"];
     number == TLS_BROKEN && CUT.iter().any(|words| holds(text, words))
 }
 
@@ -122,6 +123,7 @@ mod tests {
             "TLS/SSL error: Broken pipe (32)",
             "TLS/SSL error: unexpected eof while reading",
             "SSL connection error: error:0A000126:SSL routines::unexpected eof while reading",
+            "SSL connection error: error:00000000:lib(0)::reason(0)",
             "TLS/SSL error: Connexion ré-initialisée par le correspondant (104)",
         ] {
             assert!(is_cut_handshake(2026, text.as_bytes()), "{text}");

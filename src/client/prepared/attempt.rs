@@ -4,19 +4,19 @@
 use std::{ffi::c_int, time::Instant};
 
 use super::values::{Begun, any_cursors};
-use crate::client::{
-    attempts::Attempts,
-    handle::Guest,
-    layout::{
-        native::{ActiveStatement, Failure},
-        sys::SERVER_STATUS_IN_TRANS,
-    },
-    look::Look,
-    rescue::Next,
-    state::Pending,
-    statement::{Returned, evidence_of},
-};
 use crate::{
+    client::{
+        attempts::Attempts,
+        handle::Guest,
+        layout::{
+            native::{ActiveStatement, Failure},
+            sys::SERVER_STATUS_IN_TRANS,
+        },
+        look::Look,
+        rescue::Next,
+        state::Pending,
+        statement::{Returned, evidence_of},
+    },
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::Statement,
     verdict::{Evidence, evidence},

@@ -6,13 +6,13 @@ mod values;
 
 use std::{ffi::c_int, sync::Arc};
 
-use super::registry::{Handles, any_statements};
 use super::{
     Call,
     attempts::Attempts,
     handle::Guest,
     layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
     look::Start,
+    registry::{Handles, any_statements},
     rescue::Next,
     state::Pending,
     statement::HARMLESS,

@@ -3,11 +3,11 @@
 use std::{cell::Cell, ffi::c_int};
 
 use super::{entered, entered_and, values::any_long_data};
-use crate::client::{
-    Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
-    statement::evidence_of,
-};
 use crate::{
+    client::{
+        Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
+        statement::evidence_of,
+    },
     guard::{decide, glance},
     session::{execution::Value, prepared::Preparation},
     sql::Pin,

@@ -8,21 +8,23 @@ use std::{
     },
 };
 
-use super::super::registry::{Handles, any_statements};
-use super::harmless;
-use crate::client::{
-    Call,
-    handle::Guest,
-    layout::{
-        native::ActiveStatement,
-        sys::{
-            MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE, STMT_ATTR_CURSOR_TYPE,
-            STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
-        },
-    },
-    state::{Live, Pending, State},
+use super::{
+    super::registry::{Handles, any_statements},
+    harmless,
 };
 use crate::{
+    client::{
+        Call,
+        handle::Guest,
+        layout::{
+            native::ActiveStatement,
+            sys::{
+                MYSQL_BIND, SERVER_STATUS_AUTOCOMMIT, SERVER_STATUS_IN_TRANS, STMT_ATTR_ARRAY_SIZE,
+                STMT_ATTR_CURSOR_TYPE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
+            },
+        },
+        state::{Live, Pending, State},
+    },
     guard::{self, decide},
     process::current,
     session::{

@@ -1,0 +1,98 @@
+//! A pinned session whose server fails it: it cannot be moved, so it waits a moment for that server, and is reported lost then.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use super::{
+    attempts::Attempts,
+    handle::Guest,
+    rescue::{Fallen, Next},
+};
+use crate::{
+    control::{
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
+    sql::Statement,
+    verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
+};
+
+/// A pinned session waits for its own server at most so long, and its statement is tried so often meanwhile.
+const BLIP: Duration = Duration::from_secs(1);
+const BLIP_TRIES: u32 = 6;
+
+impl Guest {
+    /// `pin`: what the session holds that no other server has.
+    pub(super) fn stay_pinned(&self, fallen: &Fallen, statement: &Statement, attempts: &Attempts, pin: &str) -> Next {
+        let class = Class::of(statement);
+        if let Some(server) = self.server_to_wait_for(fallen, statement, class, attempts) {
+            if attempts.made() == 1 {
+                let name = &self.endpoint().name;
+                say!(
+                    Info,
+                    "{name}: {server} refuses a write of a session pinned by {pin}: tried again there for {BLIP:?}"
+                );
+            }
+            if self.waits_for(server, attempts) {
+                COUNTERS.reruns.count();
+                return Next::Send;
+            }
+        }
+        let session =
+            Session { in_transaction: fallen.in_transaction, replayable: false, pinned: true, still_open: false };
+        if verdict(fallen.evidence, class, session, Incumbent::Replaced) == Action::PassOn {
+            return self.deliver(&fallen.original, fallen.code, false);
+        }
+        COUNTERS.pinned.count();
+        say!(
+            Warn,
+            "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
+             which no other server has",
+            self.endpoint().name,
+            fallen.original.number
+        );
+        self.deliver(&fallen.original, fallen.code, true)
+    }
+
+    /// The session's own server, if that may be read-only for a moment only, and the refused statement may be run again there.
+    fn server_to_wait_for(
+        &self,
+        fallen: &Fallen,
+        statement: &Statement,
+        class: Class,
+        attempts: &Attempts,
+    ) -> Option<SocketAddr> {
+        let refused = [fallen.evidence, fallen.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
+        // A server may refuse at the end what it has executed: what that left in the session (a user variable, a lock) would be
+        // left twice. And an error takes away what the statement before it left.
+        let leaves_nothing = statement.session.is_empty() && !statement.uses_previous;
+        let may_run_again = refused && class.atomic && !class.commits && leaves_nothing && !fallen.gone;
+        if !may_run_again || self.recalled.get() || self.endpoint().circuit_open() {
+            return None;
+        }
+        let server = {
+            let state = self.state();
+            state.peer.filter(|_| state.session.pins_last())
+        };
+        server.filter(|_| attempts.made() > 1 || !fallen.in_transaction || self.transaction_is_open())
+    }
+
+    /// Waits as long as no other server is the writer. True: it is time to run the statement again.
+    fn waits_for(&self, server: SocketAddr, attempts: &Attempts) -> bool {
+        let endpoint = self.endpoint();
+        let until = Instant::now() + BLIP / BLIP_TRIES;
+        while endpoint.incumbent() == Some(server) && attempts.time() < BLIP {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            if endpoint.wait_for_news(left) {
+                self.recalled.set(true);
+                return false;
+            }
+        }
+        false
+    }
+}
