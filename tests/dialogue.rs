@@ -17,6 +17,7 @@ use pointsman_lab::Lab;
 use crate::{
     DATABASE, PASSWORD, USER, compile,
     run::{self, Preload},
+    standstill,
 };
 
 /// Longer than anything here takes, and shorter than a reader's patience.
@@ -128,8 +129,9 @@ impl Dialogue {
 
     pub fn answer(&mut self) -> String {
         self.answers.recv_timeout(PATIENCE).unwrap_or_else(|why| {
+            let waits = standstill::of(self.child.id());
             let end = self.child.try_wait();
-            panic!("no answer ({why}), {end:?}; {}", self.stderr())
+            panic!("no answer ({why}), {end:?}; its threads and children:\n{waits}{}", self.stderr())
         })
     }
 

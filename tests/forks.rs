@@ -37,6 +37,7 @@ fn insert(handle: u32, note: &str) -> String {
 
 /// Tells the program to make a child that does this. Its status and answers come later.
 fn tell_child(client: &mut Dialogue, manner: &str, commands: &[String]) {
+    println!("{manner}: {commands:?}");
     client.tell(&format!("child {manner} {}", commands.join("~")));
 }
 

@@ -18,6 +18,7 @@ pub mod run;
 pub mod scale;
 pub mod slow;
 pub mod stage;
+pub mod standstill;
 pub mod states;
 pub mod story;
 pub mod teller;

@@ -111,7 +111,7 @@ pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
 fn get_through(program: &RunningWorkload, workers: u32, since: u64, within: Duration) -> Result<u32> {
     let deadline = Instant::now() + within;
     let counts = |statement: &&Statement| {
-        statement.start_us >= since && statement.outcome == Outcome::Ok && statement.kind != StatementKind::Connect
+        statement.start_us >= since && statement.got_through() && statement.kind != StatementKind::Connect
     };
     loop {
         let statements = program.statements();

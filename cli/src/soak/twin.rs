@@ -120,7 +120,7 @@ impl Worker {
         let trade = if writes { StatementKind::Insert } else { StatementKind::Select };
         let mut last = statements.first().map_or(0, |statement| statement.start_us);
         let (mut longest, mut again) = (0, false);
-        for statement in statements.iter().filter(|s| s.kind == trade && s.outcome == Outcome::Ok) {
+        for statement in statements.iter().filter(|s| s.kind == trade && s.got_through()) {
             longest = longest.max(statement.end_us.saturating_sub(last));
             again |= statement.start_us >= watched.over_us;
             last = statement.end_us;
@@ -290,6 +290,8 @@ mod tests {
         both.extend([0, 890].map(|start| statement(Insert, start, Outcome::Ok, "")));
         assert_eq!(outage(&both), Some(Duration::from_micros(890)));
         assert_eq!(outage(&[statement(Insert, 0, Outcome::Ok, "")]), None, "nothing after the story");
+        let in_vain = [statement(Insert, 0, Outcome::Ok, "[1]"), statement(Insert, 600, Outcome::Ok, "[1 1=1290]")];
+        assert_eq!(outage(&in_vain), None, "the program ignored an error, and its COMMIT stored nothing");
     }
 
     #[test]

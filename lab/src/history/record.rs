@@ -1,5 +1,6 @@
 //! One attempted statement, and its line in a workload's output.
 
+use super::Transaction;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -66,6 +67,11 @@ impl Statement {
 
     pub fn duration(&self) -> Duration {
         Duration::from_micros(self.end_us.saturating_sub(self.start_us))
+    }
+
+    /// The application did what it is there for: a COMMIT behind errors that it ignored stores nothing.
+    pub fn got_through(&self) -> bool {
+        self.outcome == Outcome::Ok && Transaction::of(self).is_none_or(|transaction| transaction.commits_something())
     }
 
     /// A write that the application was told is stored.

@@ -58,6 +58,11 @@ impl Transaction {
         (gone + 1..=self.rows).filter(|row| !failed.contains(row)).collect()
     }
 
+    /// Whether its COMMIT made any row permanent: a program that ignores errors also commits nothing.
+    pub fn commits_something(&self) -> bool {
+        !self.committed().is_empty()
+    }
+
     /// The last row at which the server rolled everything back.
     fn rolled_back(&self) -> Option<u32> {
         let fatal = self.swallowed.iter().filter(|(_, error)| ROLLED_BACK.contains(error));
@@ -135,6 +140,14 @@ mod tests {
         assert_eq!(fate(line, &[3, 4]), Fate::AsTold);
         assert_eq!(fate(line, &[1, 3, 4]), Fate::Torn, "the row before it was rolled back");
         assert_eq!(fate("1,1,insert,0,10,error,2013,[4 2=1213] gone", &[3]), Fate::PresentThoughFailed);
+    }
+
+    #[test]
+    fn a_transaction_whose_rows_all_failed_commits_nothing() {
+        let something = |line: &str| Transaction::of(&Statement::parse(line).unwrap()).unwrap().commits_something();
+        assert!(something("1,1,insert,0,10,ok,0,[2 1=1290]"));
+        assert!(!something("1,1,insert,0,10,ok,0,[2 1=1290 2=2013]"));
+        assert!(!something("1,1,insert,0,10,ok,0,[2 2=1213]"), "the row before it was rolled back");
     }
 
     #[test]
