@@ -1,4 +1,5 @@
-//! A real application (MySQLdb) whose every call the test decides: `puppet.py`, driven line by line.
+//! A real application whose every call the test decides, driven line by line: `puppet.py` (MySQLdb, which calls libmariadb),
+//! or on MySQL `puppet.c` with libmysqlclient, so that every test of both servers is one of both client libraries, too.
 
 use std::{
     collections::HashMap,
@@ -9,9 +10,13 @@ use std::{
     time::Duration,
 };
 
-use pointsman_lab::{Kept, Lab};
+use pointsman_lab::{Flavor, Kept, Lab};
 
-use crate::run::{Preload, mysqldb_program};
+use crate::{
+    compile,
+    run::{self, Preload, mysqldb_program, with_lab},
+    standstill,
+};
 
 /// No answer for this long: something hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,7 +26,7 @@ pub struct Puppet {
     answers: HashMap<&'static str, Receiver<String>>,
     speakers: Sender<(&'static str, Sender<String>)>,
     stderr: std::path::PathBuf,
-    _process: Kept,
+    process: Kept,
 }
 
 impl Puppet {
@@ -37,7 +42,13 @@ impl Puppet {
 
     /// With the library, or as without us.
     pub fn start_as(lab: &Lab, preload: Preload, variables: &[(&str, &str)]) -> Puppet {
-        Self::of(lab, mysqldb_program(lab, "puppet.py", preload), variables)
+        let libmysqlclients =
+            (lab.blue().flavor() == Flavor::MySql).then(|| compile::mysql_program("puppet")).flatten();
+        let command = match libmysqlclients {
+            Some(program) => with_lab(lab, run::sid_command(lab, &program, preload)),
+            None => mysqldb_program(lab, "puppet.py", preload),
+        };
+        Self::of(lab, command, variables)
     }
 
     /// Driven through this command, which runs `puppet.py`.
@@ -63,7 +74,7 @@ impl Puppet {
                 }
             }
         });
-        Puppet { orders, answers: HashMap::new(), speakers, stderr, _process: process }
+        Puppet { orders, answers: HashMap::new(), speakers, stderr, process }
     }
 
     /// Opens a connection under a name.
@@ -102,7 +113,10 @@ impl Puppet {
     }
 
     pub fn answer(&mut self, name: &'static str) -> String {
-        self.answers[name].recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no answer; stderr: {}", self.stderr()))
+        self.answers[name].recv_timeout(PATIENCE).unwrap_or_else(|_| {
+            let waits = standstill::of(self.process.id());
+            panic!("no answer; its threads and children:\n{waits}stderr: {}", self.stderr())
+        })
     }
 
     /// The answer, if it has come already.

@@ -63,7 +63,11 @@ pub fn script(lab: &Lab, interpreter: &str, source: &str, preload: Preload) -> C
 
 /// A program of `programs/` with MySQLdb, which its environment tells how to reach the endpoint.
 pub fn mysqldb_program(lab: &Lab, source: &str, preload: Preload) -> Command {
-    let mut command = script(lab, "/usr/bin/python3", source, preload);
+    with_lab(lab, script(lab, "/usr/bin/python3", source, preload))
+}
+
+/// Told how to reach the endpoint.
+pub fn with_lab(lab: &Lab, mut command: Command) -> Command {
     command.env("LAB_HOST", ENDPOINT).env("LAB_PORT", lab.port().to_string()).env("LAB_PASSWORD", PASSWORD);
     if lab.blue().flavor() == Flavor::MySql {
         command.env("LAB_TLS_OPTIONS", lab.tls_options_path());

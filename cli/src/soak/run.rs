@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pointsman_lab::{
-    Error, History, Lab, Outcome, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind,
-    Timeline, USER, Verdict, WorkloadOptions, monotonic_us,
+    Error, History, Lab, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind, Timeline, USER,
+    Verdict, WorkloadOptions, monotonic_us,
 };
 
 use super::draw::Draw;
