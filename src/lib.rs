@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod guard;
 pub mod host;
 pub mod process;
+pub mod protect;
 pub mod resolve;
 pub mod session;
 pub mod sql;

@@ -7,7 +7,7 @@ use std::{
 };
 
 /// A room, and the rooms that it may import.
-const MAY: [(&str, &[&str]); 11] = [
+const MAY: [(&str, &[&str]); 12] = [
     ("host", &[]),
     ("sql", &[]),
     ("control", &["host"]),
@@ -17,8 +17,9 @@ const MAY: [(&str, &[&str]); 11] = [
     ("resolve", &["host", "control"]),
     ("endpoint", &["resolve", "control", "host"]),
     ("process", &["endpoint", "resolve", "guard", "control", "host"]),
-    ("client", &["process", "endpoint", "session", "sql", "verdict", "guard", "control", "host"]),
-    ("doors", &["client", "process", "endpoint", "session", "sql", "verdict", "guard", "control", "host"]),
+    ("protect", &["endpoint", "session", "sql", "verdict", "guard", "control", "host"]),
+    ("client", &["protect", "process", "endpoint", "session", "sql", "verdict", "guard", "control", "host"]),
+    ("doors", &["client", "protect", "process", "endpoint", "session", "sql", "verdict", "guard", "control", "host"]),
 ];
 /// Files that are no room: the C interface, and the map.
 const ABI: (&str, &[&str]) = ("abi", &["doors", "guard", "control"]);

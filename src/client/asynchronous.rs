@@ -8,24 +8,18 @@ use std::ffi::c_int;
 
 use super::{
     Call,
-    attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
-    state::{Pending, Sent, Waited},
-    statement::{Returned, evidence_of},
 };
 use crate::{
-    control::{
-        config,
-        counters::COUNTERS,
-        log::{Level::*, say},
-        option::Mode,
-    },
-    endpoint::Role,
     guard::decide,
     host::exchange,
-    sql::Statement,
-    verdict::{Evidence, evidence},
+    protect::{
+        attempts::Attempts,
+        connection::{Pending, Sent, Waited},
+        line::{Downstream, Protected},
+        statement::{Returned, Rules, evidence_of},
+    },
 };
 
 /// What an asynchronous call is to do.
@@ -95,7 +89,7 @@ impl Guest {
     fn begins(&self, work: Work<'_>) -> bool {
         let sent = |text: &[u8]| {
             let statement = self.classify(&mut self.state(), text);
-            if self.has_to_be_left(&statement) {
+            if self.line().has_to_be_left(&statement) {
                 self.condemn();
                 return None;
             }
@@ -117,32 +111,6 @@ impl Guest {
         followed
     }
 
-    /// Is this not the server that the statement should go to? It cannot wait for the other one here.
-    fn has_to_be_left(&self, statement: &Statement) -> bool {
-        let endpoint = self.endpoint();
-        if config().mode == Mode::Observe || !self.idle() {
-            return false;
-        }
-        if self.state().session.misses(statement, self.native.warning_count()) {
-            return true;
-        }
-        if endpoint.role() != Role::Writer {
-            return false;
-        }
-        let pulse = endpoint.pulse();
-        let known = !pulse.unsettled() && !pulse.circuit_open();
-        let here = endpoint.incumbent() == self.state().peer;
-        let pinned = self.in_transaction() || statement.uses_previous || self.state().session.pinned().is_some();
-        let (refused, server, since) = {
-            let state = self.state();
-            (state.refused, state.server, state.since)
-        };
-        let over = refused && known && here && !endpoint.may_lead_to_another(server, since);
-        let mut state = self.state();
-        state.refused &= !over;
-        state.refused || known && !here && !pinned
-    }
-
     fn is_over(&self, outcome: Outcome) {
         let under_way = self.state().under_way.take();
         match (under_way, outcome) {
@@ -157,7 +125,7 @@ impl Guest {
                 if !result.is_null() {
                     self.stored(result);
                 } else if let Some(evidence) = evidence_of(&self.native.failure()) {
-                    self.failed(evidence);
+                    self.line().was_told(evidence);
                 }
             }
             (Some(UnderWay::Next), Outcome::Code(code)) => self.came_next(code),
@@ -172,42 +140,10 @@ impl Guest {
     fn answered(&self, sent: &Sent, code: c_int) {
         let evidence = evidence_of(&self.native.failure()).filter(|_| code != 0);
         match evidence {
-            Some(evidence) => self.failed(evidence),
+            Some(evidence) => self.line().was_told(evidence),
             None => {
                 let _ = self.after(&sent.text, &sent.statement, Returned::from(code, None), &mut Attempts::default());
             }
         }
-    }
-
-    /// The server or the connection failed, and the application is being told. What was open there is gone, or cannot
-    /// be taken along.
-    fn failed(&self, evidence: Evidence) {
-        let endpoint = self.endpoint();
-        self.state().result = Pending::None;
-        if config().mode == Mode::Observe {
-            return;
-        }
-        if evidence == Evidence::ReadOnly {
-            endpoint.fall_back_on_inheritance();
-        }
-        let writer = endpoint.role() == Role::Writer;
-        if writer {
-            COUNTERS.surfaced.count();
-            say!(
-                Warn,
-                "{}: error {} reaches the application: nothing waits or runs again inside an asynchronous call",
-                endpoint.name,
-                self.native.error_number()
-            );
-            let generation = self.state().pulse.generation();
-            endpoint.suspect(generation);
-        }
-        let ended = evidence::ends_connection(evidence);
-        if self.in_transaction() && (ended || writer) {
-            let told = self.native.failure();
-            self.condemn();
-            self.native.set_failure(&told);
-        }
-        self.state().refused = writer && !ended;
     }
 }

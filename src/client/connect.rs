@@ -1,42 +1,28 @@
 //! `mysql_real_connect`: from here on we know what endpoint a handle is a connection to.
 
-use std::{
-    ffi::c_ulong,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{ffi::c_ulong, net::SocketAddr, sync::Arc, time::Instant};
 
 use super::{
     Call,
-    handle::{Guest, Handle},
+    handle::Handle,
     layout::{
         library::Managed,
         native::{Active, Native},
         reconnect::inner_connect_failed,
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
     },
-    probe::{self, Lent},
     registry::Handles,
 };
 use crate::{
-    control::{
-        config,
-        counters::COUNTERS,
-        log::{Level::*, say},
-        option::Mode,
-    },
-    endpoint::{
-        Endpoint, Role,
-        connects::Trouble,
-        handshakes::Handshake,
-        name::Name,
-        prober::{Need, Writability},
-    },
+    control::{config, counters::COUNTERS, option::Mode},
+    endpoint::{Endpoint, handshakes::Handshake, name::Name},
     guard::{self, decide},
     host::{interruption::Recall, stack, steer},
     process::{Process, connecting, current},
-    verdict::evidence,
+    protect::{
+        connect::{Attempt, Failed, deadline},
+        line::Protected,
+    },
 };
 
 /// A connect to an endpoint, by a library that we know.
@@ -102,9 +88,6 @@ pub fn real_connect(
     }
 }
 
-/// Another attempt to connect: to that server, or to where DNS leads.
-struct Attempt(Option<SocketAddr>);
-
 impl Plan {
     fn for_host(call: Call, host: &[u8], port: u32) -> Option<Plan> {
         if call.nested() || config().off {
@@ -154,67 +137,12 @@ impl Plan {
         self.own.handles.insert(mysql.key(), Arc::clone(&handle));
         COUNTERS.protected_connections.count();
         let guest = Handle::enter_new(handle, native);
-        if self.endpoint.takes_the_first_look() {
-            match probe::ask(&guest) {
-                Writability::Writable => {
-                    self.endpoint.seen_writable(peer);
-                    guest.learn_spacing();
-                }
-                Writability::ReadOnly if self.defended() => self.endpoint.fall_back_on_inheritance(),
-                _ => {}
-            }
-        }
-        let pulse = self.endpoint.pulse();
-        let writer = self.endpoint.role() == Role::Writer;
-        if writer && self.defended() && (!self.endpoint.on_connect(peer) || pulse.unsettled() || pulse.circuit_open()) {
-            // DNS led here, which need not be where the writer is. The application has not seen the handle yet.
-            self.redirect(&guest);
-        } else {
-            // What it is opened for may be a statement that would take an id that another transaction claims.
-            let gives_way = writer && self.endpoint.expects_replays();
-            if writer && self.defended() {
-                guest.learn_spacing();
-            }
-            let mut state = guest.state();
-            (state.pulse, state.gives_way) = (pulse, gives_way);
-        }
-    }
-
-    fn redirect(&self, guest: &Guest) {
-        let pulse = self.endpoint.pulse();
-        let peer = { guest.state().peer };
-        let here = self.endpoint.incumbent() == peer;
-        // Where getaddrinfo led to a writable server, the connection would stay without this library. The server becomes the
-        // incumbent unless the name means the present one too.
-        let stays = |peer| {
-            probe::ask_in_time(guest, peer) == Writability::Writable
-                && (self.endpoint.adopt_where_led(peer) || self.endpoint.on_connect(peer))
-        };
-        if !here && peer.is_some_and(stays) {
-            guest.learn_spacing();
-            self.endpoint.after_replays();
-            guest.state().pulse = self.endpoint.pulse();
-            return;
-        }
-        if pulse.circuit_open() || !here || self.endpoint.asks_before_sending() {
-            let mut lent = Lent::new(guest, Need::Reads);
-            let deadline = self.deadline(&guest.native, Instant::now());
-            if guest.writer(&mut lent, deadline).is_none() {
-                say!(Info, "{}: connected without a verified writer", self.endpoint.name);
-                return;
-            }
-        }
-        self.endpoint.after_replays();
-        guest.state().pulse = self.endpoint.pulse();
+        guest.line().is_opened();
     }
 
     /// When the application itself would give up.
     fn deadline(&self, native: &Native, began: Instant) -> Option<Instant> {
-        if config().hold_max_configured {
-            return None;
-        }
-        let patience = [native.connect_patience(), native.read_timeout()].into_iter().flatten().min();
-        patience.map(|patience| began + patience)
+        deadline([native.connect_patience(), native.read_timeout()], began)
     }
 
     /// The connect failed for good. libmysqlclient destroys a live connection that is connected again: what we knew
@@ -244,45 +172,13 @@ impl Plan {
             return None;
         }
         let native = call.native(mysql)?;
-        let failure = native.failure();
-        let number = failure.number;
-        let trouble = match trouble(number, &failure.text)? {
-            // Of some other server under the name this says nothing of the writer.
-            Trouble::GoingAway if to.is_none() && !self.endpoint.is_where_dns_leads() => Trouble::Nobody,
-            trouble => trouble,
+        let failed = Failed {
+            failure: &native.failure(),
+            began,
+            to,
+            led: steer::where_led().map(|address| address.ip()).collect(),
+            deadline: self.deadline(&native, began),
         };
-        if to.is_none() {
-            self.endpoint.on_resolved(steer::where_led().map(|address| address.ip()).collect());
-        }
-        if to.is_none()
-            && trouble == Trouble::Nobody
-            && let Some(incumbent) = self.endpoint.writer_beside_dns(began.elapsed() < AT_ONCE)
-        {
-            // DNS is wrong or silent; the writer may be where it was.
-            return Some(Attempt(Some(incumbent)));
-        }
-        say!(Debug, "{}: a connect failed with error {number}", self.endpoint.name);
-        self.endpoint.fall_back_on_inheritance();
-        let deadline = self.deadline(&native, began);
-        let recall = recall.get_or_insert_with(Recall::begins);
-        self.endpoint.connect_may_try_again(trouble, deadline, recall).then_some(Attempt(None))
-    }
-}
-
-/// A connect that failed within this was refused, or its name is unknown: another one costs the application nothing.
-const AT_ONCE: Duration = Duration::from_millis(500);
-
-/// What a connect's error says; `None`: it is the application's business (access denied, unknown database…).
-fn trouble(number: u32, text: &[u8]) -> Option<Trouble> {
-    match number {
-        // CR_CONNECTION_ERROR, CR_CONN_HOST_ERROR, CR_UNKNOWN_HOST, CR_SERVER_GONE_ERROR, CR_SERVER_LOST,
-        // CR_SERVER_LOST_EXTENDED.
-        2002 | 2003 | 2005 | 2006 | 2013 | 2055 => Some(Trouble::Nobody),
-        _ if evidence::is_cut_handshake(number, text) => Some(Trouble::Nobody),
-        // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
-        1053 | 3032 => Some(Trouble::GoingAway),
-        // ER_CON_COUNT_ERROR, ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.
-        1040 | 3118 | 4151 => Some(Trouble::Refused),
-        _ => None,
+        failed.next_attempt(self.endpoint, recall)
     }
 }

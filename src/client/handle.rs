@@ -17,15 +17,18 @@ use super::{
     layout::{
         library::Managed,
         native::{Active, ActiveStatement, Native},
-        sys::{SERVER_STATUS_IN_TRANS, SERVER_STATUS_NO_BACKSLASH_ESCAPES},
     },
-    state::{Pending, State},
+    state::State,
 };
 use crate::{
     endpoint::{Endpoint, Pulse, logins::Login, turn::Claim},
     host::exchange::{self, Exchange, Waits},
-    session::Session,
-    sql::{ASCII_UNSAFE_CHARSETS, Dialect, Pin},
+    protect::{
+        connection::Pending,
+        line::{Downstream, Level},
+        look::Usual,
+    },
+    sql::{Pin, Statement},
 };
 
 /// `Handle::rows`: nothing that we know of, or something that has to be noted when it is stored.
@@ -170,7 +173,7 @@ impl Handle {
 
     /// Nothing is left of the rows of this statement.
     pub fn rows_ended(&self, statement: ActiveStatement) {
-        self.lock().rows_ended(statement);
+        self.lock().rows_ended(statement.key());
     }
 
     /// The rows announced last, if nothing but storing them is to be done, and nothing happened since.
@@ -202,7 +205,7 @@ impl Handle {
         if guest.handle.thread() != guest.native.thread_id() {
             guest.meet_another_connection();
         }
-        let looked_after = !guest.is_condemned();
+        let looked_after = !guest.was_reported_lost();
         if guest.handle.unseen.load(Acquire) && guest.handle.unseen.swap(false, AcqRel) {
             guest.take_over();
         }
@@ -232,6 +235,7 @@ pub struct Guest {
 }
 
 impl Guest {
+    #[inline]
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.handle.lock()
     }
@@ -259,7 +263,7 @@ impl Guest {
     }
 
     /// It was reported lost in this call, or before it: it is not looked after any more.
-    pub fn is_condemned(&self) -> bool {
+    pub fn was_reported_lost(&self) -> bool {
         self.handle.condemned.load(Relaxed)
     }
 
@@ -281,32 +285,19 @@ impl Guest {
         handle.inside.store(true, Release);
     }
 
-    pub fn dialect(&self, session: &Session) -> Dialect {
-        Dialect {
-            no_backslash_escapes: self.native.server_status() & SERVER_STATUS_NO_BACKSLASH_ESCAPES != 0,
-            ascii_unsafe_charset: session.unsafe_charset() || self.native.has_character_set(&ASCII_UNSAFE_CHARSETS),
-            server: self.native.server(),
-        }
-    }
-
     /// The statement is sent next, or its answer read.
     #[inline]
-    pub fn begin_exchange(&self) -> Option<Exchange> {
+    pub fn exchange_begins(&self) -> Option<Exchange> {
         let waits = if self.handle.waits_in_recv.load(Relaxed) { Waits::InRecv } else { Waits::Itself };
         let plaintext = self.handle.plaintext.load(Relaxed) && self.native.connected();
         plaintext.then(|| exchange::begin(self.native.fd(), waits))
-    }
-
-    /// Is a transaction open? The server's flag, which an ERR packet does not carry, and our own log.
-    pub fn in_transaction(&self) -> bool {
-        self.native.server_status() & SERVER_STATUS_IN_TRANS != 0 || self.state().session.transaction().is_some()
     }
 
     /// Rows of prepared statements that the application has fetched to their end are read behind our back, at no cost.
     #[inline]
     pub fn settle(&self, state: &mut State) {
         if let Pending::Prepared { statement, .. } = state.result
-            && self.native.rows_are_over(statement)
+            && state.statements.get(&statement).is_some_and(|live| self.native.rows_are_over(live.statement))
         {
             state.rows_ended(statement);
         }
@@ -318,21 +309,26 @@ impl Guest {
     #[cold]
     #[inline(never)]
     fn settle_cursors(&self, state: &mut State) {
-        let State { session, statements, .. } = state;
-        session.prepared.close_cursors(|address| {
+        let State { shared, statements, .. } = state;
+        shared.session.prepared.close_cursors(|address| {
             statements.get(&address).is_none_or(|live| self.native.rows_are_over(live.statement))
         });
     }
 
-    /// Nothing is under way on the connection: it may be used for a question of ours, or replaced.
-    pub fn idle(&self) -> bool {
-        let mut state = self.state();
+    /// Is everything as it was when the statement before was sent?
+    pub fn in_order(&self, mut state: MutexGuard<'_, State>, statement: &Statement) -> bool {
+        if self.level() == Level::Observe {
+            // Its socket is left alone: a look takes an error that the library would find.
+            return false;
+        }
         self.settle(&mut state);
-        state.idle() && !self.native.more_results()
+        let usual = Usual::of(self, &state, statement);
+        drop(state);
+        usual.is_in_order(self, statement)
     }
 
     /// From now on the connection is lost for the application too.
-    pub fn condemn(&self) {
+    pub fn is_lost_from_now_on(&self) {
         let mut guard = self.state();
         let state = &mut *guard;
         self.native.cut(state.peer);

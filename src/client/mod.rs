@@ -4,33 +4,19 @@
 //! no credential is kept here.
 
 mod account;
-mod arrival;
 pub mod asynchronous;
-mod attempts;
 pub mod call;
 pub mod connect;
-mod dialled;
-mod ending;
 pub mod handle;
 mod inherited;
 pub mod layout;
-mod look;
-mod pinned;
+mod line;
 pub mod prepared;
-mod probe;
-mod reader;
 pub mod recent;
 pub mod registry;
-mod replay;
-pub mod rescue;
-mod restore;
 pub mod results;
 pub mod session_calls;
-mod spacing;
 mod state;
-pub mod statement;
-mod stay;
-mod views;
-mod writability;
+pub mod text;
 
 pub use call::Call;

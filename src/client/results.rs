@@ -5,16 +5,19 @@ use std::{ffi::c_int, ptr};
 
 use super::{
     Call,
-    attempts::Attempts,
     handle::Guest,
     layout::{native::Active, sys::MYSQL_RES},
     registry::{Handles, any_streams},
-    rescue::Next,
-    state::{Pending, Read},
 };
 use crate::{
     guard::decide,
     process::current,
+    protect::{
+        attempts::Attempts,
+        connection::{Pending, Read},
+        line::{Downstream, Protected},
+        rescue::Next,
+    },
     sql::Pin,
     verdict::{Evidence, evidence},
 };
@@ -73,7 +76,7 @@ impl Guest {
         let Read { text, statement } = std::mem::take(&mut self.state().read);
         loop {
             self.state().failing = Some(text.clone());
-            match self.rescue(evidence, &statement, attempts, 1) {
+            match self.line().rescue(evidence, &statement, attempts, 1) {
                 Next::Deliver(_) => return false,
                 Next::Send if self.native.run(&text) == 0 => {
                     let mut state = self.state();

@@ -6,17 +6,21 @@ use super::{
     Call,
     handle::{Guest, Handle},
     inherited,
-    layout::native::{Active, ActiveStatement, Failure},
+    layout::native::{Active, ActiveStatement},
     registry::Handles,
-    state::Pending,
-    statement::{evidence_of, harmless, harmless_to, query},
+    text::{harmless, harmless_to, query},
 };
 use crate::{
     control::{config, option::Mode},
     guard::{self, decide},
     host::steer,
     process::{Process, current},
-    verdict::evidence,
+    protect::{
+        connection::Pending,
+        line::{Downstream, Protected},
+        statement::{Rules, evidence_of},
+    },
+    verdict::{evidence, failure::Failure},
 };
 
 /// `mysql_close`: struck off before the structure is freed.
@@ -38,7 +42,7 @@ pub fn strike_off(call: Call, mysql: Active) {
 pub fn change_user(call: Call, mysql: Active, login: [Option<&[u8]>; 2], real: impl Fn() -> c_int) -> c_int {
     harmless(call, mysql, real, |guest| {
         guest.handle.logs_in_as(login);
-        guest.transaction_gone();
+        guest.line().transaction_gone();
         guest.state().session.on_change_user();
     })
 }
@@ -68,7 +72,7 @@ pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> 
 impl Guest {
     pub(super) fn was_reset(&self) {
         // libmariadb keeps the flag.
-        self.transaction_gone();
+        self.line().transaction_gone();
         let character_set = self.native.character_set();
         self.state().session.on_reset(&character_set);
     }

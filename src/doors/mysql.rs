@@ -9,7 +9,7 @@ use crate::client::{
         native::{Active, ActiveStatement, text},
         sys::{MYSQL, MYSQL_BIND, MYSQL_RES, MYSQL_STMT},
     },
-    prepared, results, session_calls, statement,
+    prepared, results, session_calls, text,
 };
 
 /// `CR_UNKNOWN_ERROR`, for a function that the caller's library does not have.
@@ -21,24 +21,24 @@ mysql_doors! {
     fn mysql_real_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
         let text = unsafe { sized(call, query, length) };
-        statement::query(call, active(mysql), text, real)
+        text::query(call, active(mysql), text, real)
     }
 
     fn mysql_query(mysql: *mut MYSQL, query: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string.
         let text = unsafe { text(query) };
-        statement::query(call, active(mysql), text, real)
+        text::query(call, active(mysql), text, real)
     }
 
     fn mysql_send_query(mysql: *mut MYSQL, query: *const c_char, length: c_ulong) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes `length` readable bytes, or a string (see `sized`).
         let text = unsafe { sized(call, query, length) };
-        statement::send_query(call, active(mysql), text, real)
+        text::send_query(call, active(mysql), text, real)
     }
 
     /// `my_bool` in libmariadb, `bool` in libmysqlclient: one byte either way.
     fn mysql_read_query_result(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        byte(statement::read_query_result(call, active(mysql), || c_int::from(real())))
+        byte(text::read_query_result(call, active(mysql), || c_int::from(real())))
     }
 
     fn mysql_store_result(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
@@ -60,26 +60,26 @@ mysql_doors! {
     }
 
     fn mysql_ping(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        statement::command(call, active(mysql), real)
+        text::command(call, active(mysql), real)
     }
 
     fn mysql_select_db(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
         // SAFETY: the application passes a NUL-terminated string or null.
         let name = unsafe { text(name) };
-        statement::select_db(call, active(mysql), name, real)
+        text::select_db(call, active(mysql), name, real)
     }
 
     fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
         let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
-        byte(statement::query(call, active(mysql), text, || c_int::from(real())))
+        byte(text::query(call, active(mysql), text, || c_int::from(real())))
     }
 
     fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        byte(statement::query(call, active(mysql), b"COMMIT", || c_int::from(real())))
+        byte(text::query(call, active(mysql), b"COMMIT", || c_int::from(real())))
     }
 
     fn mysql_rollback(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
-        byte(statement::query(call, active(mysql), b"ROLLBACK", || c_int::from(real())))
+        byte(text::query(call, active(mysql), b"ROLLBACK", || c_int::from(real())))
     }
 
     fn mysql_set_character_set(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
@@ -110,15 +110,15 @@ mysql_doors! {
     }
 
     fn mysql_stat(mysql: *mut MYSQL) -> *const c_char, std::ptr::null(), |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_dump_debug_info(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_refresh(mysql: *mut MYSQL, options: c_uint) -> c_int, FAILED, |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
@@ -126,25 +126,25 @@ mysql_doors! {
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
-        statement::untouched(call, active(mysql), real)
+        text::untouched(call, active(mysql), real)
     }
 
     fn mysql_list_dbs(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_list_tables(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_list_fields(mysql: *mut MYSQL, table: *const c_char, wild: *const c_char)
         -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real|
     {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_list_processes(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        statement::once(call, active(mysql), real)
+        text::once(call, active(mysql), real)
     }
 
     fn mysql_stmt_init(mysql: *mut MYSQL) -> *mut MYSQL_STMT, std::ptr::null_mut(), |call, real| {

@@ -139,6 +139,11 @@ impl Endpoint {
         }
     }
 
+    /// Changes when the process forks (see `Surroundings::epoch`).
+    pub fn epoch(&self) -> usize {
+        self.around.epoch()
+    }
+
     pub fn role(&self) -> Role {
         match self.role.load(Acquire) {
             1 => Role::Writer,

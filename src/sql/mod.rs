@@ -173,6 +173,9 @@ pub struct Traits {
     /// The server may ask for a file's content in the middle of it (LOAD DATA LOCAL, or what may turn out to be one):
     /// what is sent last is not the statement then, and a server that is busy with it may let the sender wait.
     pub streams: bool,
+    /// A command of the protocol without a text (ping, select database, …). It leaves what the statement before it left: the
+    /// library asks nothing before it that can be asked another time.
+    pub command: bool,
     pub transaction: TransactionEffect,
 }
 
@@ -281,6 +284,7 @@ impl Traits {
         varies: false,
         only_here: None,
         streams: false,
+        command: false,
         transaction: TransactionEffect::None,
     };
     const WRITING: Self = Traits { only_reads: false, ..Self::READING };
@@ -290,6 +294,11 @@ impl Statement {
     /// Changes nothing and leaves nothing behind.
     pub const fn reading() -> Self {
         Statement { traits: Traits::READING, session: Vec::new() }
+    }
+
+    /// A command without a text that may be run twice and touches no transaction.
+    pub const fn command() -> Self {
+        Statement { traits: Traits { command: true, ..Traits::READING }, session: Vec::new() }
     }
 
     fn writing() -> Self {

@@ -4,6 +4,7 @@
 //! written once. Every row of the table is a test below.
 
 pub mod evidence;
+pub mod failure;
 
 use crate::sql::{Statement, TransactionEffect};
 

@@ -21,23 +21,11 @@ use crate::{
     control::{config, option::Mode},
     host::{ending, exchange::Waits, patience, socket},
     process::current::identity,
+    protect::line::Answer,
     session::transaction::{Digest, Digesting},
     sql::Server,
+    verdict::failure::Failure,
 };
-
-/// An error as the library keeps it on the handle.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    pub number: u32,
-    pub sqlstate: [u8; 5],
-    pub text: Vec<u8>,
-}
-
-impl Failure {
-    pub fn new(number: u32, sqlstate: &[u8; 5], text: &str) -> Self {
-        Failure { number, sqlstate: *sqlstate, text: text.as_bytes().to_vec() }
-    }
-}
 
 /// A handle of the application, during a call on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,13 +99,6 @@ macro_rules! on_handle {
 }
 
 pub(super) use on_handle;
-
-/// A reply to a statement that we ran ourselves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    Done { affected: u64, insert_id: u64 },
-    Rows(Vec<Vec<Option<Vec<u8>>>>),
-}
 
 impl Native {
     /// `managed` describes the library that the application calls the handle with.
@@ -312,12 +293,12 @@ impl Native {
     }
 
     /// Runs a statement and collects its whole reply.
-    pub fn query(&self, text: &[u8]) -> Result<Reply, Failure> {
+    pub fn query(&self, text: &[u8]) -> Result<Answer, Failure> {
         if self.run(text) != 0 {
             return Err(self.failure());
         }
         if self.field_count() == 0 {
-            let reply = Reply::Done { affected: self.affected_rows(), insert_id: self.insert_id() };
+            let reply = Answer::Done { affected: self.affected_rows(), insert_id: self.insert_id() };
             self.skip_further_results();
             return Ok(reply);
         }
@@ -329,7 +310,7 @@ impl Native {
         self.each_row(result, |row| rows.push(row.iter().map(|field| field.map(<[u8]>::to_vec)).collect()));
         self.free(result);
         self.skip_further_results();
-        Ok(Reply::Rows(rows))
+        Ok(Answer::Rows(rows))
     }
 
     /// Runs a statement; the reply stays on the handle, as the application expects it. Returns what the library did.

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    native::{Failure, Native, on_handle},
+    native::{Native, on_handle},
     sys::*,
 };
+use crate::verdict::failure::Failure;
 
 /// As much of an error's text as is looked at.
 const TEXT: usize = 256;

@@ -4,13 +4,17 @@ use std::ffi::{c_int, c_uint, c_ulong, c_void};
 
 use super::{
     calibration::{ERROR_TEXT, SQLSTATE},
-    native::{ActiveStatement, Failure, Native, text},
+    native::{ActiveStatement, Native, text},
     parameters,
     sys::*,
 };
-use crate::session::{
-    execution::{Content, Value},
-    transaction::{Digest, Digesting},
+use crate::{
+    protect::line::Executed,
+    session::{
+        execution::{Content, Value},
+        transaction::{Digest, Digesting},
+    },
+    verdict::failure::Failure,
 };
 
 /// The statement's columns are not what they were (`CR_NEW_STMT_METADATA`).
@@ -23,12 +27,6 @@ pub(super) fn other_columns() -> Failure {
 /// `CR_OUT_OF_MEMORY`.
 pub(super) fn out_of_memory() -> Failure {
     Failure::new(2008, b"HY000", "MySQL client ran out of memory")
-}
-
-/// What an execution that we made ourselves came to.
-pub enum Executed {
-    Done { affected: u64, insert_id: u64 },
-    Rows(Digest),
 }
 
 /// Calls a function of the handle's own library on one of its statements.

@@ -3,11 +3,12 @@
 use std::ffi::{c_ulong, c_void};
 
 use super::{
-    native::{ActiveStatement, Failure, Native},
+    native::{ActiveStatement, Native},
     statement_layout::StatementLayout,
     statements::{on_statement, other_columns, out_of_memory},
     sys::*,
 };
+use crate::verdict::failure::Failure;
 
 impl Native {
     /// libmariadb agrees with its server that the columns that were told with the preparation are not told again with an

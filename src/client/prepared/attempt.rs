@@ -1,25 +1,22 @@
 //! One call on a prepared statement: looked at before it is made, judged after it was answered, as for a text; and the
 //! statement prepared anew where the handle has come to.
 
-use std::{ffi::c_int, time::Instant};
+use std::{ffi::c_int, sync::Arc};
 
 use super::values::{Begun, any_cursors};
 use crate::{
-    client::{
+    client::{handle::Guest, layout::native::ActiveStatement},
+    protect::{
         attempts::Attempts,
-        handle::Guest,
-        layout::{
-            native::{ActiveStatement, Failure},
-            sys::SERVER_STATUS_IN_TRANS,
-        },
+        connection::Pending,
+        line::{Downstream, Protected},
         look::Look,
         rescue::Next,
-        state::Pending,
-        statement::{Returned, evidence_of},
+        statement::{Returned, Rules, evidence_of},
     },
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::Statement,
-    verdict::{Evidence, evidence},
+    verdict::{Evidence, evidence, failure::Failure},
 };
 
 impl Guest {
@@ -43,7 +40,7 @@ impl Guest {
         before: &impl Fn(),
         mut attempts: Attempts,
     ) -> Look {
-        let ready = match self.before(class, &mut attempts) {
+        let ready = match self.line().before(class, &mut attempts) {
             // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
             Next::Deliver(_) if !self.native.statements_can_be_moved() && self.is_condemned() => Err(None),
             Next::Deliver(code) => {
@@ -96,7 +93,7 @@ impl Guest {
             Evidence::Unknown if returned.never_left && !class.streams => Evidence::NotSent,
             evidence => evidence,
         };
-        let next = self.rescue(evidence, class, attempts, returned.code);
+        let next = self.line().rescue(evidence, class, attempts, returned.code);
         if let Next::Deliver(code) = next
             && code != 0
         {
@@ -124,7 +121,7 @@ impl Guest {
         let class = &known.statement;
         let mut guard = self.state();
         let state = &mut *guard;
-        state.finished(statement);
+        state.finished(statement.key());
         let rows = self.native.field_count() > 0;
         let reply = if rows {
             Reply::Pending
@@ -142,9 +139,9 @@ impl Guest {
             state.session.prepared.open_cursor(statement.key());
         } else if rows {
             let plain_read = class.only_reads && class.atomic && !self.status_in_transaction();
-            state.result = Pending::Prepared { statement, read: *kept && plain_read };
+            state.result = Pending::Prepared { statement: statement.key(), read: *kept && plain_read };
             if !state.session.wants_digest() && !state.session.prepared.has_cursors() {
-                self.handle.announce_plain_rows();
+                self.announce_plain_rows();
             }
         }
         state.executing = None;
@@ -167,11 +164,11 @@ impl Guest {
             let mut state = self.state();
             let values = std::mem::take(&mut state.values);
             let ran = Ran::Execution { text: &known.text, values: kept.then_some(&values) };
-            let gone = state.session.on_failure(class, ran, own, in_transaction, in_transaction.then(Instant::now));
+            let gone = state.session.on_failure(class, ran, own, in_transaction, in_transaction.then(|| self.now()));
             state.values = values;
             drop(state);
             if gone {
-                self.transaction_gone();
+                self.line().transaction_gone();
             }
         }
         if next != Next::Send {
@@ -210,10 +207,10 @@ impl Guest {
             let executing = state.executing == Some(statement);
             state.of(statement).kept.take().filter(|_| !executing).unwrap_or(0)
         };
-        let open = self.native.server_status() & SERVER_STATUS_IN_TRANS;
+        let open = self.status_in_transaction();
         let outcome = self.native.prepare_again(statement, &known.text, (known.parameters, known.fields), state);
-        if open == 0 {
-            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
+        if !open {
+            self.clear_status_in_transaction();
         }
         self.state().of(statement).refused = outcome.as_ref().err().cloned();
         outcome?;
@@ -226,6 +223,31 @@ impl Guest {
         };
         for (parameter, data) in pieces.unwrap_or_default() {
             self.native.send_long_data(statement, parameter, &data)?;
+        }
+        Ok(())
+    }
+
+    /// Prepares every live statement anew. They had their ids from a counter of the connection that is gone: the number of
+    /// one may be that of another now.
+    pub(in crate::client) fn prepare_all(&self) -> Result<(), Failure> {
+        let live: Vec<_> = {
+            let state = self.state();
+            let known = state.session.prepared.iter();
+            known
+                .filter_map(|(address, prepared)| {
+                    Some((state.statements.get(&address)?.statement, Arc::clone(&prepared.preparation)))
+                })
+                .collect()
+        };
+        for (statement, preparation) in live {
+            match self.prepare_again(statement, &preparation) {
+                Ok(()) => {}
+                // The connection's own trouble.
+                Err(failure) if evidence_of(&failure).is_some() => return Err(failure),
+                // This one cannot be prepared here (its table is not there): its execution will say so, and the rest of the
+                // session has nothing to do with it.
+                Err(_) => {}
+            }
         }
         Ok(())
     }

@@ -8,19 +8,22 @@ use std::{ffi::c_int, sync::Arc};
 
 use super::{
     Call,
-    attempts::Attempts,
     handle::Guest,
-    layout::{native::ActiveStatement, sys::SERVER_STATUS_IN_TRANS},
-    look::Start,
+    layout::native::ActiveStatement,
     registry::{Handles, any_statements},
-    rescue::Next,
-    state::Pending,
-    statement::HARMLESS,
+    text::COMMAND,
 };
 use crate::{
-    control::{config, option::Mode},
     guard::{self, decide},
     process::current,
+    protect::{
+        attempts::Attempts,
+        connection::Pending,
+        line::{Downstream, Level},
+        look::Start,
+        rescue::Next,
+        statement::Rules,
+    },
     session::{execution::Ran, prepared::Preparation, transaction::Reply},
     sql::{Pin, Traits, classify},
 };
@@ -55,15 +58,15 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
     let Some(guest) = entered(call, statement) else { return real() };
     let open = decide(|| guest.in_transaction()) == Some(true);
     let before = || {
-        if config().mode != Mode::Observe && guest.idle() {
+        if guest.level() != Level::Observe && guest.idle() {
             guest.native.examine_statements();
         }
         // Whatever becomes of it, it is not what it was.
         guest.unprepared(statement);
     };
-    guest.attend_prepared(statement, &HARMLESS, before, real, |returned, attempts| {
+    guest.attend_prepared(statement, &COMMAND, before, real, |returned, attempts| {
         if returned.code != 0 {
-            return guest.judge(statement, &HARMLESS, returned, attempts);
+            return guest.judge(statement, &COMMAND, returned, attempts);
         }
         guest.prepared(statement, text, open);
         Next::Deliver(0)
@@ -116,12 +119,12 @@ fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, su
     }
     guest.attend_prepared(
         statement,
-        &HARMLESS,
+        &COMMAND,
         || (),
         real,
         |returned, attempts| {
             if returned.code != 0 {
-                return guest.judge(statement, &HARMLESS, returned, attempts);
+                return guest.judge(statement, &COMMAND, returned, attempts);
             }
             succeeded(&guest);
             Next::Deliver(0)
@@ -162,7 +165,7 @@ impl Guest {
     pub(super) fn prepared(&self, statement: ActiveStatement, text: &[u8], in_transaction: bool) {
         if !in_transaction {
             // Without autocommit the library believes that preparing a query opens a transaction.
-            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
+            self.clear_status_in_transaction();
         }
         let counts = self.native.statement_counts(statement);
         let movable = self.native.statements_can_be_moved();
@@ -187,6 +190,6 @@ impl Guest {
 
     /// Neither rows nor long data of its last execution are left.
     pub(super) fn finished(&self, statement: ActiveStatement) {
-        self.state().finished(statement);
+        self.state().finished(statement.key());
     }
 }

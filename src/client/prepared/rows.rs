@@ -4,11 +4,15 @@ use std::{cell::Cell, ffi::c_int};
 
 use super::{entered, entered_and, values::any_long_data};
 use crate::{
-    client::{
-        Call, attempts::Attempts, handle::Guest, layout::native::ActiveStatement, rescue::Next, state::Pending,
+    client::{Call, handle::Guest, layout::native::ActiveStatement},
+    guard::{decide, glance},
+    protect::{
+        attempts::Attempts,
+        connection::Pending,
+        line::{Downstream, Protected},
+        rescue::Next,
         statement::evidence_of,
     },
-    guard::{decide, glance},
     session::{execution::Value, prepared::Preparation},
     sql::Pin,
     verdict::Evidence,
@@ -69,7 +73,8 @@ pub fn next_result(call: Call, statement: ActiveStatement, real: impl Fn() -> c_
     let code = real();
     decide(|| {
         let rows = code == 0 && guest.native.field_count() > 0;
-        guest.state().result = if rows { Pending::Prepared { statement, read: false } } else { Pending::None };
+        guest.state().result =
+            if rows { Pending::Prepared { statement: statement.key(), read: false } } else { Pending::None };
         if code > 0 && evidence_of(&guest.native.statement_failure(statement)).is_some() {
             let generation = guest.state().pulse.generation();
             guest.endpoint().suspect(generation);
@@ -107,7 +112,8 @@ pub(super) struct Announced {
 impl Guest {
     fn rows_announced(&self, statement: ActiveStatement) -> Announced {
         let state = self.state();
-        let read = matches!(state.result, Pending::Prepared { statement: reading, read: true } if reading == statement);
+        let read =
+            matches!(state.result, Pending::Prepared { statement: reading, read: true } if reading == statement.key());
         Announced { read, logged: state.session.wants_digest() }
     }
 
@@ -119,7 +125,7 @@ impl Guest {
             let insert_id = if generated { self.native.generated_id_of_statement(statement) } else { 0 };
             state.session.on_stored(digest, insert_id, self.status_in_transaction());
         }
-        state.finished(statement);
+        state.finished(statement.key());
     }
 
     /// A statement that only reads is executed again, if none of its rows has reached the application.
@@ -151,13 +157,13 @@ impl Guest {
     ) -> bool {
         loop {
             self.state().failing = Some(known.text.to_vec());
-            if let Next::Deliver(_) = self.rescue(evidence, &known.statement, attempts, 1) {
+            if let Next::Deliver(_) = self.line().rescue(evidence, &known.statement, attempts, 1) {
                 self.tell(statement);
                 return false;
             }
             let own = self.bound(statement).unwrap_or_default();
             if self.native.execute_with(statement, values, &own).is_ok() {
-                self.state().result = Pending::Prepared { statement, read: true };
+                self.state().result = Pending::Prepared { statement: statement.key(), read: true };
                 return true;
             }
             match self.evidence_on(statement) {

@@ -23,10 +23,11 @@ use crate::{
                 STMT_ATTR_CURSOR_TYPE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
-        state::{Live, Pending, State},
+        state::{Live, State},
     },
     guard::{self, decide},
     process::current,
+    protect::connection::Pending,
     session::{
         execution::Value,
         prepared::{Preparation, Prepared},
@@ -117,8 +118,9 @@ pub(super) struct Begun {
 impl Guest {
     /// An execution of the statement begins, if we know what it is.
     pub(super) fn execution_begins(&self, state: &mut State, statement: ActiveStatement) -> Option<Begun> {
-        let State { session, statements, executing, values, result, .. } = state;
-        if let Pending::Prepared { read, .. } = result {
+        let State { shared, statements, executing, values, .. } = state;
+        let session = &shared.session;
+        if let Pending::Prepared { read, .. } = &mut shared.result {
             // Whatever becomes of this one, the values that those rows were asked for with are gone.
             *read = false;
         }

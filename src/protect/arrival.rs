@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{handle::Guest, layout::native::Failure, probe::Lent, restore::restore};
+use super::{line::Protected, probe::Lent, restore::restore, statement::Rules};
 use crate::{
     control::{
         config,
@@ -12,6 +12,7 @@ use crate::{
         prober::{Need, Prober, Undialled, Writability},
         search::Found,
     },
+    verdict::failure::Failure,
 };
 
 /// How often a verified writer may not be reached, or have no room, before the search is given up.
@@ -19,16 +20,16 @@ const DIALS: u32 = 5;
 /// Before a server that has no room for this login is asked again.
 const FULL: Duration = Duration::from_secs(1);
 
-impl Guest {
+impl dyn Protected + '_ {
     /// Finds the writer and sees to it that this handle is connected to it.
     pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
         let endpoint = self.endpoint();
-        if self.recalled.get() {
+        if self.recalled().get() {
             return None;
         }
-        let longest = Instant::now() + config().hold_max;
+        let longest = self.now() + config().hold_max;
         let mut dials = 0;
-        while dials < DIALS && Instant::now() < longest {
+        while dials < DIALS && self.now() < longest {
             let found = endpoint.find_writer(lent, deadline)?;
             dials += u32::from(found.writable);
             if lent.address() == Some(found.address) && !found.redial {
@@ -48,12 +49,12 @@ impl Guest {
                 }
                 Err(why @ Undialled::NotNow(_)) => {
                     say!(Info, "{}: {} {why}", endpoint.name, found.address);
-                    let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(Instant::now()));
+                    let left = deadline.map_or(FULL, |deadline| deadline.saturating_duration_since(self.now()));
                     if left.is_zero() {
                         return None;
                     }
                     if endpoint.wait_for_news(left.min(FULL)) {
-                        self.recalled.set(true);
+                        self.recalled().set(true);
                         return None;
                     }
                 }
@@ -88,7 +89,7 @@ impl Guest {
         let elsewhere = endpoint.named_other_than(peer);
         let Some(elsewhere) = elsewhere.filter(|server| self.state().looked_at.replace(*server) != Some(*server))
         else {
-            return self.native.set_failure(original);
+            return self.set_failure(original);
         };
         if lent.dial(elsewhere).is_ok() {
             let writable = lent.ask() == Writability::Writable;
@@ -99,6 +100,6 @@ impl Guest {
                 self.state().pulse = endpoint.pulse();
             }
         }
-        self.native.set_failure(original);
+        self.set_failure(original);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::handle::Guest;
+use super::line::Protected;
 use crate::control::config;
 
 /// A call that has taken so long was held.
@@ -20,19 +20,19 @@ pub struct Attempts {
 
 impl Attempts {
     /// The call goes on with what an earlier one has waited for, for so long.
-    pub fn after(time: Duration) -> Self {
-        let since = (!time.is_zero()).then(|| Instant::now().checked_sub(time)).flatten();
+    pub fn after(time: Duration, now: Instant) -> Self {
+        let since = (!time.is_zero()).then(|| now.checked_sub(time)).flatten();
         Attempts { made: 0, since }
     }
 
     /// Since the call first failed, or first had to wait.
-    pub fn time(&self) -> Duration {
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+    pub fn time(&self, now: Instant) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// One more is begun; the first of them is number 1. False: the call has had its share.
-    pub fn begin(&mut self) -> bool {
-        self.begins();
+    pub fn begin(&mut self, now: Instant) -> bool {
+        self.begins(now);
         self.made += 1;
         self.made <= MOST
     }
@@ -42,31 +42,31 @@ impl Attempts {
     }
 
     /// Was the call held before? What is done for it from now on ends when its first hold would have ended.
-    pub fn have_waited(&self) -> bool {
-        self.since.is_some_and(|since| since.elapsed() >= HELD)
+    pub fn have_waited(&self, now: Instant) -> bool {
+        self.time(now) >= HELD
     }
 
     /// The call has to wait from here on, if it did not before.
-    pub fn begins(&mut self) -> Instant {
-        *self.since.get_or_insert_with(Instant::now)
+    pub fn begins(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now)
     }
 }
 
-impl Guest {
+impl dyn Protected + '_ {
     /// When the application itself stops waiting for this call, unless the operator said otherwise.
     pub(super) fn deadline(&self, attempts: &mut Attempts) -> Option<Instant> {
-        let since = attempts.begins();
-        if config().hold_max_configured { None } else { self.native.read_timeout().map(|time| since + time) }
+        let since = attempts.begins(self.now());
+        if config().hold_max_configured { None } else { self.read_timeout().map(|time| since + time) }
     }
 
     /// When everything that is done for this call has to be over.
     pub(super) fn end(&self, attempts: &mut Attempts) -> Instant {
-        let longest = attempts.begins() + config().hold_max;
+        let longest = attempts.begins(self.now()) + config().hold_max;
         self.deadline(attempts).map_or(longest, |deadline| deadline.min(longest))
     }
 
     pub(super) fn time_left(&self, attempts: &mut Attempts) -> Duration {
-        self.end(attempts).saturating_duration_since(Instant::now())
+        self.end(attempts).saturating_duration_since(self.now())
     }
 }
 
@@ -77,16 +77,19 @@ mod tests {
     #[test]
     fn the_time_of_a_call_runs_from_its_first_failure_and_its_attempts_are_counted() {
         let mut attempts = Attempts::default();
-        let since = attempts.begins();
-        let begun = (0..10).take_while(|_| attempts.begin()).count();
+        let began = Instant::now();
+        let since = attempts.begins(began);
+        let later = began + HELD;
+        let begun = (0..10).take_while(|_| attempts.begin(later)).count();
         assert_eq!(begun, MOST as usize);
-        assert_eq!(attempts.begins(), since);
+        assert_eq!((attempts.begins(later), attempts.time(later)), (since, HELD));
     }
 
     #[test]
     fn a_call_that_goes_on_with_an_earlier_one_has_what_that_one_has_left() {
-        assert!(!Attempts::after(Duration::ZERO).have_waited() && Attempts::default().time().is_zero());
-        let attempts = Attempts::after(2 * HELD);
-        assert!(attempts.have_waited() && attempts.time() >= 2 * HELD);
+        let now = Instant::now();
+        assert!(!Attempts::after(Duration::ZERO, now).have_waited(now) && Attempts::default().time(now).is_zero());
+        let attempts = Attempts::after(2 * HELD, now);
+        assert!(attempts.have_waited(now) && attempts.time(now) == 2 * HELD);
     }
 }

@@ -1,7 +1,7 @@
 //! An open connection to a server that is not the incumbent, or that the name has left out: it may stay there.
 
 use super::{
-    handle::Guest,
+    line::Protected,
     probe::{self, Lent},
 };
 use crate::endpoint::{
@@ -9,7 +9,7 @@ use crate::endpoint::{
     prober::{Need, Writability},
 };
 
-impl Guest {
+impl dyn Protected + '_ {
     /// Before a statement is sent: the name means other servers, or this connection is open to one of several that it means.
     /// Does it stay where it is? It asks its own server, so that it waits for no other connection, and so that what becomes of
     /// another server does not move it.

@@ -1,11 +1,11 @@
 //! Readers are never held, and never led to a writer. But when a replica is gone, another one that DNS names under the
 //! same name takes its place.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
 use super::{
     attempts::Attempts,
-    handle::Guest,
+    line::Protected,
     probe::Lent,
     rescue::{Attempt, Fallen, Next},
     restore::restore,
@@ -21,7 +21,7 @@ use crate::{
     verdict::{Action, Class, Evidence, Incumbent, Session, evidence, verdict},
 };
 
-impl Guest {
+impl dyn Protected + '_ {
     /// A connection to a reader failed under a statement. A transaction is replayed and compared as on a writer: what it
     /// saw on one replica need not be on another.
     pub(super) fn another_replica(
@@ -43,7 +43,7 @@ impl Guest {
             (state.peer, state.since)
         };
         let mut lent = Lent::new(self, Need::Reads);
-        endpoint.ask_resolver(&mut lent, Caller::Dials, Instant::now());
+        endpoint.ask_resolver(&mut lent, Caller::Dials, self.now());
         let servers = in_order(endpoint.replicas(), own, fallen.evidence);
         let deadline = self.deadline(attempts);
         let mut dials = |servers: &[SocketAddr]| {

@@ -2,36 +2,28 @@
 
 use std::ffi::c_int;
 
-use rustix_futex_sync::MutexGuard;
-
 use super::{
     attempts::Attempts,
-    handle::Guest,
-    layout::native::Failure,
+    connection::State,
+    line::{Level, Protected},
     probe::{self, Lent},
     rescue::Next,
     restore::restore,
-    state::State,
-    statement::{HARMLESS, Returned},
+    statement::{Returned, Rules},
 };
 use crate::{
-    control::{
-        config,
-        log::{Level::*, say},
-        option::Mode,
-    },
+    control::log::{Level::Warn, say},
     endpoint::{
-        Role,
+        Pulse, Role,
         prober::{Need, Prober, Writability},
     },
     host::{exchange::Exchange, ticks},
-    process::current::identity,
     sql::{Statement, TransactionEffect},
-    verdict::{Evidence, evidence},
+    verdict::{Evidence, evidence, failure::Failure},
 };
 
 /// How a statement comes to be sent.
-pub(super) enum Start {
+pub enum Start {
     /// At once, since everything is in order: in this exchange (`None` under TLS).
     AtOnce(Option<Exchange>),
     /// After a close look.
@@ -39,7 +31,7 @@ pub(super) enum Start {
 }
 
 /// What was decided before a statement is sent.
-pub(super) struct Look {
+pub struct Look {
     pub attempts: Attempts,
     /// To be sent, in this exchange (`None` under TLS); or what the application gets without (`None`: what the library says).
     pub ready: Result<Option<Exchange>, Option<c_int>>,
@@ -47,7 +39,7 @@ pub(super) struct Look {
 
 impl Look {
     /// Before the attempt that comes after so many.
-    pub(super) fn at(guest: &Guest, statement: &Statement, mut attempts: Attempts) -> Self {
+    pub fn at(guest: &dyn Protected, statement: &Statement, mut attempts: Attempts) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
             Next::Deliver(code) => Err(Some(code)),
             Next::Send => Ok(guest.exchange(statement)),
@@ -56,7 +48,7 @@ impl Look {
     }
 
     /// What the real call returned, and after how many attempts; or what the application gets.
-    pub(super) fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, Attempts), c_int> {
+    pub fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, Attempts), c_int> {
         match self.ready {
             Ok(exchange) => Ok((Returned::from(real(), exchange), self.attempts)),
             Err(Some(code)) => Err(code),
@@ -65,25 +57,33 @@ impl Look {
     }
 }
 
-impl Guest {
+/// What the state says of a statement that is about to be sent.
+#[derive(Clone, Copy)]
+pub struct Usual {
+    pulse: Pulse,
+    as_before: bool,
+    no_look: bool,
+}
+
+impl Usual {
     /// Is everything as it was when the statement before was sent? Then this one is sent without further ado: the usual case,
-    /// which must cost next to nothing. When in doubt it says no, and `before` looks closely.
-    pub(super) fn in_order(&self, mut state: MutexGuard<'_, State>, statement: &Statement) -> bool {
-        if config().mode == Mode::Observe {
-            // Its socket is left alone: a look takes an error that the library would find.
-            return false;
-        }
-        let pulse = self.endpoint().pulse();
-        self.settle(&mut state);
+    /// which must cost next to nothing. When in doubt it says no, and `before` looks closely. The rest is asked once the state is
+    /// not locked any more (`is_in_order`).
+    #[inline]
+    pub fn of<P: Protected>(guest: &P, state: &State, statement: &Statement) -> Self {
+        let pulse = guest.endpoint().pulse();
         let as_before = state.idle() && !state.ask_next && !state.gives_way && state.pulse == pulse;
-        let in_transaction = self.status_in_transaction() || state.session.transaction().is_some();
-        let no_look = needs_no_look(statement, in_transaction, state.answered);
-        drop(state);
-        as_before
+        let in_transaction = guest.status_in_transaction() || state.session.transaction().is_some();
+        Usual { pulse, as_before, no_look: needs_no_look(statement, in_transaction, state.answered) }
+    }
+
+    #[inline]
+    pub fn is_in_order<P: Protected>(self, guest: &P, statement: &Statement) -> bool {
+        self.as_before
             && !statement.uses_previous
-            && !self.native.more_results()
-            && self.endpoint().is_calm(pulse)
-            && (no_look || !self.native.has_ended())
+            && !guest.more_results()
+            && guest.endpoint().is_calm(self.pulse)
+            && (self.no_look || !guest.has_ended())
     }
 }
 
@@ -95,7 +95,7 @@ fn needs_no_look(statement: &Statement, in_transaction: bool, answered: u64) -> 
 }
 
 /// What the library would have said of a connection found dead before sending.
-pub(super) fn server_gone() -> Failure {
+pub fn server_gone() -> Failure {
     Failure::new(evidence::SERVER_GONE, b"HY000", "MySQL server has gone away")
 }
 
@@ -110,17 +110,11 @@ fn need(statement: &Statement) -> Need {
     }
 }
 
-/// A command of the protocol without a text leaves what the statement before it left: nothing is asked before it that
-/// can be asked another time.
-pub(super) fn is_command(statement: &Statement) -> bool {
-    std::ptr::eq(statement, &HARMLESS)
-}
-
-impl Guest {
+impl dyn Protected + '_ {
     /// Before a statement is sent: is this still the server that the endpoint means, and is it still there?
-    pub(super) fn before(&self, statement: &Statement, attempts: &mut Attempts) -> Next {
+    pub fn before(&self, statement: &Statement, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
-        if config().mode == Mode::Observe || !self.idle() {
+        if self.level() == Level::Observe || !self.idle() {
             return Next::Send;
         }
         self.give_way(statement);
@@ -135,7 +129,7 @@ impl Guest {
         }
         if endpoint.role() == Role::Unknown
             && !statement.uses_previous
-            && !is_command(statement)
+            && !statement.command
             && !self.in_transaction()
             && std::mem::take(&mut self.state().ask_next)
             && probe::ask(self) == Writability::Writable
@@ -147,16 +141,16 @@ impl Guest {
         if endpoint.role() == Role::Unknown {
             return Next::Send;
         }
-        if self.native.hung_up() {
+        if self.hung_up() {
             // Found dead before sending: it was not sent. The error is what the library would have said.
-            self.native.set_failure(&server_gone());
+            self.set_failure(&server_gone());
             return self.rescue(Evidence::NotSent, statement, attempts, 1);
         }
         if endpoint.role() == Role::Reader {
             return Next::Send;
         }
         if !statement.uses_previous
-            && !is_command(statement)
+            && !statement.command
             && !self.state().session.awaits_transaction()
             && endpoint.topology_is_due()
             && !self.in_transaction()
@@ -205,7 +199,7 @@ impl Guest {
 
     /// Lets the replays of others go first, where the statement might take an id that one of them has been told. A commit takes
     /// none, and what comes behind it still may.
-    pub(super) fn give_way(&self, statement: &Statement) {
+    pub fn give_way(&self, statement: &Statement) {
         if !self.state().gives_way || statement.commits() || statement.only_reads && self.endpoint().expects_replays() {
             return;
         }
@@ -219,24 +213,15 @@ impl Guest {
             self.state().session.on_id();
         }
         let in_doubt = self.state().session.in_doubt(statement);
-        let warnings = self.native.warning_count();
+        let warnings = self.warning_count();
         self.state().session.misses(statement, warnings)
             || in_doubt.iter().any(|question| !question.as_ref().is_some_and(|it| probe::was_left(self, it)))
-    }
-
-    /// The statement is sent next.
-    #[inline]
-    pub(super) fn exchange(&self, statement: &Statement) -> Option<Exchange> {
-        if statement.streams {
-            self.native.expect_a_stream();
-        }
-        self.begin_exchange()
     }
 
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
     pub(super) fn follow(&self, ask: bool, need: Need, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
-        let process = identity();
+        let process = endpoint.epoch();
         let mut lent = Lent::new(self, need);
         let target = endpoint.incumbent_to_dial().filter(|_| !ask);
         let there = match target {
@@ -249,7 +234,7 @@ impl Guest {
             }
             None => self.writer(&mut lent, self.deadline(attempts)).is_some(),
         };
-        if identity() != process {
+        if endpoint.epoch() != process {
             // Forked by a signal handler meanwhile, on the parent's connection: the parent sends it.
             return self.deliver(&server_gone(), 1, false);
         }

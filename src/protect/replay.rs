@@ -12,11 +12,7 @@ use std::{
 };
 
 use super::{
-    handle::Guest,
-    layout::{
-        native::{Failure, Reply as Answer},
-        statements::Executed,
-    },
+    line::{Answer, Executed, Protected},
     probe::Lent,
     restore::restore,
 };
@@ -26,7 +22,7 @@ use crate::{
         execution::Act,
         transaction::{Digesting, Entry, Reply},
     },
-    verdict::{Evidence, evidence},
+    verdict::{Evidence, evidence, failure::Failure},
 };
 
 /// Why a transaction could not be replayed.
@@ -39,17 +35,17 @@ pub enum Unreplayed {
 
 /// Runs the log again and compares every reply. On `Err` nothing of it is left on the server: it was rolled back, or its
 /// connection has ended.
-pub fn replay(guest: &Guest, lent: &mut Lent<'_>, entries: &[Entry]) -> Result<(), Unreplayed> {
+pub fn replay(guest: &dyn Protected, lent: &mut Lent<'_>, entries: &[Entry]) -> Result<(), Unreplayed> {
     let mut explicit = BTreeSet::new();
     loop {
         let mut run = Run { guest, entries, chosen: Vec::new(), sets_timestamp: false };
         let outcome = run.all(&explicit);
-        let rolled_back = outcome.is_err().then(|| guest.native.query(b"ROLLBACK").is_ok());
+        let rolled_back = outcome.is_err().then(|| guest.query(b"ROLLBACK").is_ok());
         let left = if rolled_back == Some(false) { Left::Unknown } else { run.clean_up() };
         match (outcome, left) {
             (Ok(()), Left::Nothing) => return Ok(()),
             // All its replies are right, but an id is left to the next INSERT. It was not taken a second time.
-            (Ok(()), Left::Ids(ids)) if explicit.is_empty() && guest.native.query(b"ROLLBACK").is_ok() => {
+            (Ok(()), Left::Ids(ids)) if explicit.is_empty() && guest.query(b"ROLLBACK").is_ok() => {
                 explicit = ids;
                 if !has_a_fresh_session(guest, lent) {
                     return Err(Unreplayed::Refused(Evidence::NotSent));
@@ -71,7 +67,7 @@ pub fn replay(guest: &Guest, lent: &mut Lent<'_>, entries: &[Entry]) -> Result<(
 }
 
 /// Replaces the connection by another one to the same server. False: the connection has ended.
-fn has_a_fresh_session(guest: &Guest, lent: &mut Lent<'_>) -> bool {
+fn has_a_fresh_session(guest: &dyn Protected, lent: &mut Lent<'_>) -> bool {
     let Some(server) = ({ guest.state().peer }) else { return false };
     // The session was restored in between, and its statements have got further.
     lent.fresh = false;
@@ -92,7 +88,7 @@ enum Left {
 
 /// One run through the log.
 struct Run<'a> {
-    guest: &'a Guest,
+    guest: &'a dyn Protected,
     entries: &'a [Entry],
     /// The entries for which an id was chosen.
     chosen: Vec<usize>,
@@ -125,7 +121,7 @@ impl Run<'_> {
             }
             if !set.is_empty() {
                 let set = format!("SET {}", set.join(", "));
-                self.guest.native.query(set.as_bytes()).map_err(|failure| failed(at, &failure))?;
+                self.guest.query(set.as_bytes()).map_err(|failure| failed(at, &failure))?;
             }
             self.compare(at, entry)?;
         }
@@ -159,32 +155,32 @@ impl Run<'_> {
     }
 
     fn time(&self) -> Result<Clock, Unreplayed> {
-        let answer = self.guest.native.query(b"SELECT @@timestamp").map_err(|failure| failed(0, &failure))?;
+        let answer = self.guest.query(b"SELECT @@timestamp").map_err(|failure| failed(0, &failure))?;
         let now = match &answer {
             Answer::Rows(rows) => rows.first().and_then(|row| time_of(row.first()?.as_deref()?)),
             Answer::Done { .. } => None,
         };
         let now = now.ok_or_else(|| Unreplayed::Different("the server does not say what time it is".to_owned()))?;
-        Ok(Clock { now, read: Instant::now() })
+        Ok(Clock { now, read: self.guest.now() })
     }
 
     /// The session is as the application has set it up, but for the transaction.
     fn clean_up(&self) -> Left {
         let time = if self.sets_timestamp { "timestamp = DEFAULT" } else { "" };
         if self.chosen.is_empty() {
-            let clean = time.is_empty() || self.guest.native.query(format!("SET {time}").as_bytes()).is_ok();
+            let clean = time.is_empty() || self.guest.query(format!("SET {time}").as_bytes()).is_ok();
             return if clean { Left::Nothing } else { Left::Unknown };
         }
         let question = format!("SELECT @@insert_id, {NOT_TAKEN}");
-        let Ok(Answer::Rows(rows)) = self.guest.native.query(question.as_bytes()) else { return Left::Unknown };
+        let Ok(Answer::Rows(rows)) = self.guest.query(question.as_bytes()) else { return Left::Unknown };
         let [row] = rows.as_slice() else { return Left::Unknown };
         let [Some(waiting), written] = row.as_slice() else { return Left::Unknown };
         let time = if time.is_empty() { String::new() } else { format!(", {time}") };
-        if self.guest.native.query(format!("SET {NOT_TAKEN} = NULL{time}").as_bytes()).is_err() {
+        if self.guest.query(format!("SET {NOT_TAKEN} = NULL{time}").as_bytes()).is_err() {
             return Left::Unknown;
         }
         // MariaDB has a default, MySQL has none (error 1230).
-        if waiting == b"0" || self.guest.native.query(b"SET insert_id = DEFAULT").is_ok() {
+        if waiting == b"0" || self.guest.query(b"SET insert_id = DEFAULT").is_ok() {
             return Left::Nothing;
         }
         Left::Ids(not_taken(&self.chosen, written.as_deref().unwrap_or_default()))
@@ -222,12 +218,12 @@ fn time_of(text: &[u8]) -> Option<Duration> {
 }
 
 /// Prepared statements are executed on one of our own: the application's has results of the first run.
-fn run(guest: &Guest, act: &Act) -> Result<Executed, Failure> {
+fn run(guest: &dyn Protected, act: &Act) -> Result<Executed, Failure> {
     let text = match act {
         Act::Text(text) => text,
-        Act::Execution { text, values } => return guest.native.execute_once(text, values),
+        Act::Execution { text, values } => return guest.execute(text, values),
     };
-    Ok(match guest.native.query(text)? {
+    Ok(match guest.query(text)? {
         Answer::Done { affected, insert_id } => Executed::Done { affected, insert_id },
         Answer::Rows(rows) => {
             let mut digesting = Digesting::default();

@@ -3,10 +3,9 @@
 use std::{borrow::Cow, ffi::c_int};
 
 use super::{
-    handle::Guest,
-    layout::{native::Failure, sys::SERVER_STATUS_IN_TRANS},
+    connection::Pending,
+    line::Protected,
     rescue::{Fallen, Next},
-    state::Pending,
 };
 use crate::{
     control::{
@@ -15,7 +14,7 @@ use crate::{
         log::{Level::*, say},
         option::VictimError,
     },
-    verdict::evidence,
+    verdict::{evidence, failure::Failure},
 };
 
 /// What the library would have said of a connection that ended in the middle.
@@ -28,7 +27,7 @@ fn told(failure: &Failure) -> Cow<'_, Failure> {
     if failure.number == 0 { Cow::Owned(server_lost()) } else { Cow::Borrowed(failure) }
 }
 
-impl Guest {
+impl dyn Protected + '_ {
     /// The loss reaches the application; with `lost` the connection stays lost.
     pub(super) fn surface(&self, fallen: &Fallen, healthy: bool, lost: bool) -> Next {
         COUNTERS.surfaced.count();
@@ -62,7 +61,7 @@ impl Guest {
     /// The transaction is gone for certain. The connection is good, unless it has ended.
     pub(super) fn victim(&self, fallen: &Fallen, why: &str) -> Next {
         COUNTERS.victims.count();
-        let ended = self.native.hung_up();
+        let ended = self.hung_up();
         let failure = match config().victim_error {
             VictimError::Deadlock if !ended => Failure::new(
                 evidence::LOCK_DEADLOCK,
@@ -84,15 +83,9 @@ impl Guest {
     }
 
     /// No transaction is open any more, whatever the stale flag says.
-    pub(super) fn transaction_gone(&self) {
+    pub fn transaction_gone(&self) {
         self.state().session.transaction_gone();
-        self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
-    }
-
-    /// What was sent last, or replayed, must not be found on this connection again.
-    pub(super) fn end_connection(&self) {
-        let peer = self.state().peer;
-        self.native.cut(peer);
+        self.clear_status_in_transaction();
     }
 
     /// Ends the call with `failure` on the handle; `lost`: the connection is given up with it.
@@ -106,7 +99,7 @@ impl Guest {
             state.result = Pending::None;
             state.sent = None;
         }
-        self.native.set_failure(&failure);
+        self.set_failure(&failure);
         Next::Deliver(code)
     }
 }

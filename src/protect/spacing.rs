@@ -2,32 +2,20 @@
 
 use std::net::SocketAddr;
 
-use super::{
-    handle::Guest,
-    layout::{
-        native::{Failure, Reply},
-        sys::SERVER_STATUS_IN_TRANS,
-    },
-};
-use crate::endpoint::spacing::Spacing;
+use super::line::{Answer, Protected};
+use crate::{endpoint::spacing::Spacing, verdict::failure::Failure};
 
-impl Guest {
+impl dyn Protected + '_ {
     /// What holds in this session. It has a connection, and nothing is under way on it.
     pub(super) fn spacing(&self) -> Option<Spacing> {
-        // Without autocommit the library believes that any result set opens a transaction; this one does not.
-        let in_transaction = self.native.server_status() & SERVER_STATUS_IN_TRANS;
-        self.state().session.on_question();
-        let answer = self.native.query(b"SELECT @@auto_increment_increment, @@auto_increment_offset");
-        if in_transaction == 0 {
-            self.native.set_server_status(self.native.server_status() & !SERVER_STATUS_IN_TRANS);
-        }
-        let Ok(Reply::Rows(rows)) = answer else { return None };
+        let answer = self.asks(|| self.query(b"SELECT @@auto_increment_increment, @@auto_increment_offset"));
+        let Ok(Answer::Rows(rows)) = answer else { return None };
         let number = |at: usize| std::str::from_utf8(rows.first()?.get(at)?.as_deref()?).ok()?.parse().ok();
         Some(Spacing { increment: number(0)?, offset: number(1)? })
     }
 
     /// Remembers what holds on the writer that this connection has just come to, for when it is lost.
-    pub(super) fn learn_spacing(&self) {
+    pub fn learn_spacing(&self) {
         let peer = self.state().peer;
         let Some(server) = peer.filter(|server| self.endpoint().misses_spacing(*server)) else { return };
         let otherwise = { self.state().session.increment().is_some() } || self.sets_spacing();
@@ -74,7 +62,7 @@ impl Guest {
             self.endpoint().learn_spacing(server, spacing);
         }
         if here.is_none_or(|here| here.increment != brought) {
-            self.native.query(format!("SET SESSION auto_increment_increment = {brought}").as_bytes())?;
+            self.query(format!("SET SESSION auto_increment_increment = {brought}").as_bytes())?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@
 //! documentation, `wsrep_ready`). Nor does one that its operator has told to (`wsrep_reject_queries`). With `wsrep_sync_wait` a node waits before each SELECT until it knows what the others know;
 //! this question is about the node alone and does not wait.
 
-use super::{handle::Guest, layout::native::Reply};
+use super::line::{Answer, Protected};
 use crate::{
     endpoint::{behind::Server, prober::Writability},
     verdict::{Evidence, evidence},
@@ -45,11 +45,11 @@ enum Row {
 }
 
 /// What the connected server says of itself, and which server it is.
-pub fn ask(guest: &Guest) -> (Writability, Option<Server>) {
-    let questions = if guest.native.is_mariadb_server() { MARIADB } else { MYSQL };
+pub fn ask(guest: &dyn Protected) -> (Writability, Option<Server>) {
+    let questions = if guest.is_mariadb_server() { MARIADB } else { MYSQL };
     for question in questions {
-        match guest.native.query(question) {
-            Ok(Reply::Rows(rows)) => {
+        match guest.query(question) {
+            Ok(Answer::Rows(rows)) => {
                 let [row] = rows.as_slice() else { return (Writability::Unclear, None) };
                 let server = Server::of(row.get(4..).unwrap_or_default());
                 return match read(row) {
@@ -62,25 +62,25 @@ pub fn ask(guest: &Guest) -> (Writability, Option<Server>) {
                 return (Writability::Unfit, None);
             }
             // Any other answer is no proof of writability; a lost connection is told apart by its socket.
-            Ok(Reply::Done { .. }) | Err(_) => break,
+            Ok(Answer::Done { .. }) | Err(_) => break,
         }
     }
     (no_answer(guest), None)
 }
 
 /// A status variable cannot be asked for in the same statement.
-fn ask_of_its_cluster(guest: &Guest) -> Writability {
-    match guest.native.query(b"SHOW GLOBAL STATUS LIKE 'wsrep_ready'") {
-        Ok(Reply::Rows(rows)) => match rows.first().and_then(|row| row.get(1)) {
+fn ask_of_its_cluster(guest: &dyn Protected) -> Writability {
+    match guest.query(b"SHOW GLOBAL STATUS LIKE 'wsrep_ready'") {
+        Ok(Answer::Rows(rows)) => match rows.first().and_then(|row| row.get(1)) {
             Some(ready) if is_off(ready) => Writability::Unfit,
             _ => Writability::Writable,
         },
-        Ok(Reply::Done { .. }) | Err(_) => no_answer(guest),
+        Ok(Answer::Done { .. }) | Err(_) => no_answer(guest),
     }
 }
 
-fn no_answer(guest: &Guest) -> Writability {
-    if guest.native.hung_up() { Writability::Lost } else { Writability::Unclear }
+fn no_answer(guest: &dyn Protected) -> Writability {
+    if guest.hung_up() { Writability::Lost } else { Writability::Unclear }
 }
 
 fn is_off(value: &Value) -> bool {

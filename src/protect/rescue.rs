@@ -4,23 +4,24 @@ use std::{ffi::c_int, time::Duration};
 
 use super::{
     attempts::Attempts,
-    handle::Guest,
-    layout::native::Failure,
+    line::{Level, Protected},
     look::server_gone,
     probe::Lent,
     replay::{self, Unreplayed},
     restore::restore,
+    statement::Rules,
 };
 use crate::{
     control::{
-        config,
         counters::COUNTERS,
-        log::{Level::*, say},
-        option::Mode,
+        log::{
+            Level::{Debug, Warn},
+            say,
+        },
     },
     endpoint::{Role, prober::Need, spacing::Spacing, turn::Replaying},
     sql::Statement,
-    verdict::{Action, Class, Evidence, Incumbent, Session, evidence, verdict},
+    verdict::{Action, Class, Evidence, Incumbent, Session, evidence, failure::Failure, verdict},
 };
 
 /// What happens next to the application's call.
@@ -37,7 +38,7 @@ const JUST_REFUSED: Duration = Duration::from_millis(20);
 
 /// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
 /// an attempt to mend it fails in its turn.
-pub(super) struct Fallen {
+pub struct Fallen {
     pub evidence: Evidence,
     pub original: Failure,
     pub in_transaction: bool,
@@ -73,15 +74,15 @@ impl Fallen {
     }
 }
 
-impl Guest {
+impl dyn Protected + '_ {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
     pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut Attempts, code: c_int) -> Next {
         let endpoint = self.endpoint();
-        if config().mode == Mode::Observe {
+        if self.level() == Level::Observe {
             return Next::Deliver(code);
         }
-        self.settle(&mut self.state());
-        let original = self.native.failure();
+        self.settle_rows();
+        let original = self.failure();
         if endpoint.role() == Role::Unknown && evidence == Evidence::ReadOnly {
             self.look_where_dns_leads(&original);
             // In a forked child that connects for the first time, by several threads at once, in the middle of a switchover.
@@ -105,7 +106,7 @@ impl Guest {
             spacing: self.spacing_before(peer, evidence.is_refusal()),
         };
         loop {
-            let late = !attempts.begin() || fallen.decided.is_some() && self.time_left(attempts).is_zero();
+            let late = !attempts.begin(self.now()) || fallen.decided.is_some() && self.time_left(attempts).is_zero();
             if late || endpoint.role() == Role::Unknown {
                 return self.end_in_vain(&fallen);
             }
@@ -172,7 +173,7 @@ impl Guest {
         };
         let mut lent = Lent::new(self, need);
         let deadline = match fallen.decided {
-            None if !attempts.have_waited() => self.deadline(attempts),
+            None if !attempts.have_waited(self.now()) => self.deadline(attempts),
             _ => Some(self.end(attempts)),
         };
         let Some(found) = self.writer(&mut lent, deadline) else {
@@ -203,7 +204,7 @@ impl Guest {
         if fallen.in_transaction && matches!(action, Action::Replay | Action::Victim) {
             // Still open on the server, which refused one statement only. If it cannot be rolled back, it goes with
             // its connection.
-            if !lent.fresh && !fallen.gone && self.native.query(b"ROLLBACK").is_err() {
+            if !lent.fresh && !fallen.gone && self.query(b"ROLLBACK").is_err() {
                 self.end_connection();
             }
             fallen.gone = true;
@@ -263,7 +264,7 @@ impl Guest {
     /// reconnect leaves the flag as it was.
     pub(super) fn transaction_is_open(&self) -> bool {
         self.state().session.on_question();
-        self.native.query(b"DO 0").is_ok() && self.status_in_transaction()
+        self.query(b"DO 0").is_ok() && self.status_in_transaction()
     }
 
     /// A read that was cut off by the death of its server may be what killed it: it is run again once, and reaches no third
@@ -314,7 +315,7 @@ impl Guest {
         }
         fallen.gone = true;
         // It may wait for another transaction's lock, for longer than the application does.
-        let (peer, fd) = ({ self.state().peer }, self.native.fd());
+        let (peer, fd) = ({ self.state().peer }, self.fd());
         let left = self.time_left(attempts);
         let work = peer.map(|server| self.endpoint().working(server, fd, left));
         let replayed = match self.spacing_differs(fallen) {
@@ -328,7 +329,7 @@ impl Guest {
         Attempt::Over(match replayed {
             // Its ids were explicit ones, and LAST_INSERT_ID() is of before the transaction.
             Ok(()) if self.misses(statement) => {
-                if self.native.query(b"ROLLBACK").is_err() {
+                if self.query(b"ROLLBACK").is_err() {
                     self.end_connection();
                 }
                 self.victim(fallen, "it asks for an id that was generated before it")

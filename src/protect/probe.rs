@@ -7,10 +7,10 @@ use std::{
 
 use super::{
     attempts::Attempts,
+    connection::Pending,
     dialled,
-    handle::Guest,
-    layout::{native::Reply, sys::SERVER_STATUS_IN_TRANS},
-    state::Pending,
+    line::{Answer, Protected},
+    statement::Rules,
     writability,
 };
 use crate::{
@@ -26,13 +26,11 @@ use crate::{
         prober::{ANSWER_WITHIN, Need, Prober, Refusal, Undialled, Whose, Writability},
         topology::{self, Topology},
     },
-    host::ending,
-    process::{connecting, current, resolver},
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
 pub struct Lent<'a> {
-    guest: &'a Guest,
+    guest: &'a dyn Protected,
     /// The connection was replaced: the session on it is a fresh one.
     pub fresh: bool,
     /// After a reconnect to the same server, its connection ids began anew.
@@ -54,10 +52,10 @@ struct Origin {
 }
 
 impl<'a> Lent<'a> {
-    pub fn new(guest: &'a Guest, need: Need) -> Self {
+    pub fn new(guest: &'a dyn Protected, need: Need) -> Self {
         let origin = {
             let state = guest.state();
-            Origin { address: state.peer, server: state.server, thread: guest.native.thread_id(), since: state.since }
+            Origin { address: state.peer, server: state.server, thread: guest.thread_id(), since: state.since }
         };
         Lent { guest, fresh: false, restarted: false, need, refused: None, origin }
     }
@@ -93,7 +91,7 @@ impl<'a> Lent<'a> {
 
 impl Prober for Lent<'_> {
     fn address(&self) -> Option<SocketAddr> {
-        if self.guest.native.hung_up() { None } else { self.guest.state().peer }
+        if self.guest.hung_up() { None } else { self.guest.state().peer }
     }
 
     fn server(&self) -> Option<Server> {
@@ -109,12 +107,11 @@ impl Prober for Lent<'_> {
     }
 
     fn fd(&self) -> i32 {
-        self.guest.native.fd()
+        self.guest.fd()
     }
 
     fn others_are_alive_at(&self, server: SocketAddr) -> bool {
-        let own = self.guest.native.fd();
-        current::current().is_some_and(|process| process.has_live_connection(self.guest.endpoint(), server, own))
+        self.guest.others_are_alive_at(server)
     }
 
     fn need(&self) -> Need {
@@ -127,9 +124,9 @@ impl Prober for Lent<'_> {
 
     fn dial(&mut self, to: SocketAddr) -> Result<(), Undialled> {
         let is_open_there = self.address() == Some(to);
-        let longest = Instant::now() + config().hold_max;
+        let longest = self.guest.now() + config().hold_max;
         let until = self.guest.deadline(&mut Attempts::default()).map_or(longest, |deadline| longest.min(deadline));
-        let attempt = self.guest.endpoint().may_log_in(to, self.guest.handle.login(), until);
+        let attempt = self.guest.endpoint().may_log_in(to, self.guest.login(), until);
         let outcome = attempt.and_then(|mut attempt| {
             let outcome = self.log_in(to, until, &mut attempt);
             attempt.ends(&outcome);
@@ -157,7 +154,7 @@ impl Prober for Lent<'_> {
     }
 
     fn resolve(&mut self) -> Vec<IpAddr> {
-        resolver::ask(&self.guest.endpoint().name.host)
+        self.guest.resolve()
     }
 
     fn has_restarted(&self) -> bool {
@@ -173,30 +170,27 @@ impl Prober for Lent<'_> {
     }
 
     fn on_recall(&mut self) {
-        self.guest.recalled.set(true);
+        self.guest.recalled().set(true);
     }
 }
 
 impl Lent<'_> {
     fn log_in(&mut self, to: SocketAddr, until: Instant, attempt: &mut Attempt) -> Result<(), Undialled> {
-        let native = &self.guest.native;
-        let thread = native.thread_id();
-        let endpoint = self.guest.endpoint();
-        let question = endpoint.logging_in(to, native.connect_patience());
-        let steered = connecting::towards(self.guest.endpoint(), Some(to), Some(question.id));
+        let guest = self.guest;
+        let thread = guest.thread_id();
+        let question = guest.endpoint().logging_in(to, guest.connect_patience());
         if !self.fresh {
-            keep_statement_states(self.guest);
-            self.guest.keep_increment();
+            guest.is_about_to_leave();
+            guest.keep_increment();
         }
-        let outcome = native.reconnect(until.saturating_duration_since(Instant::now()));
-        drop(steered);
+        let outcome = guest.log_in(to, question.id, until.saturating_duration_since(guest.now()));
         drop(question);
         // A login that succeeded and was lost right after has replaced the session all the same.
-        if outcome.is_ok() || native.thread_id() != thread {
+        if outcome.is_ok() || guest.thread_id() != thread {
             COUNTERS.moves.count();
             self.fresh = true;
-            self.guest.handle.on_reconnected(native);
-            let mut state = self.guest.state();
+            guest.has_arrived();
+            let mut state = guest.state();
             state.peer = Some(to);
             state.server = None;
             state.sent = None;
@@ -209,30 +203,31 @@ impl Lent<'_> {
             if dialled::was_accepted(failure.number) {
                 attempt.was_accepted();
             }
-            dialled::why(failure.number, &failure.text, ending::has_free_descriptor())
+            dialled::why(failure.number, &failure.text, guest.has_means())
         })?;
-        self.guest.state().since = Instant::now();
-        let id = native.thread_id();
+        guest.state().since = guest.now();
+        let id = guest.thread_id();
         if self.origin.address == Some(to) && !self.restarted {
             // Connection ids only grow while a server runs (MySQL manual, CONNECTION_ID()); after a busy start they may
             // have grown past ours, so it is asked how long it has been up.
-            let age = self.origin.since.elapsed();
-            self.restarted = id < self.origin.thread || uptime(self.guest).is_some_and(|up| up + UPTIME_STEP < age);
+            let age = guest.now().saturating_duration_since(self.origin.since);
+            self.restarted = id < self.origin.thread || uptime(guest).is_some_and(|up| up + UPTIME_STEP < age);
         }
         Ok(())
     }
 }
 
-/// The library is about to forget how far its statements had got.
-fn keep_statement_states(guest: &Guest) {
-    let mut state = guest.state();
-    let reading = match state.result {
-        Pending::Prepared { statement, .. } => Some(statement),
-        _ => None,
-    };
-    for live in state.statements.values_mut() {
-        // Rows that were still to come from the old connection do not come from the new one.
-        live.kept = guest.native.statement_state(live.statement).filter(|_| reading != Some(live.statement));
+impl dyn Protected + '_ {
+    /// Asks something of the library's own, of which the session learns nothing. Without autocommit a client library believes that
+    /// any result set opens a transaction; a question does not.
+    pub fn asks<T>(&self, question: impl FnOnce() -> T) -> T {
+        let in_transaction = self.status_in_transaction();
+        self.state().session.on_question();
+        let answer = question();
+        if !in_transaction {
+            self.clear_status_in_transaction();
+        }
+        answer
     }
 }
 
@@ -240,9 +235,9 @@ fn keep_statement_states(guest: &Guest) {
 const UPTIME_STEP: Duration = Duration::from_secs(1);
 
 /// How long the connected server has been up (MySQL manual, "Server Status Variables").
-fn uptime(guest: &Guest) -> Option<Duration> {
-    match guest.native.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'") {
-        Ok(Reply::Rows(rows)) => {
+fn uptime(guest: &dyn Protected) -> Option<Duration> {
+    match guest.query(b"SHOW GLOBAL STATUS LIKE 'Uptime'") {
+        Ok(Answer::Rows(rows)) => {
             let seconds = rows.first()?.get(1)?.as_deref()?;
             Some(Duration::from_secs(std::str::from_utf8(seconds).ok()?.parse().ok()?))
         }
@@ -252,28 +247,25 @@ fn uptime(guest: &Guest) -> Option<Duration> {
 
 /// Asks the connected server's topology table. An error (no such table, no such column, not ours to read) and an empty
 /// table both say that there is nothing to be known.
-pub fn read_topology(guest: &Guest) -> Option<Topology> {
-    let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
-    guest.state().session.on_question();
-    let answer = guest.native.query(topology::QUESTION);
-    if answer.is_err() {
-        // MariaDB keeps the error for SHOW WARNINGS until a statement names a table. Nothing is lost with the answer.
-        let _ = guest.native.query(b"SELECT 1 FROM (SELECT 1) AS clear");
-    }
-    if in_transaction == 0 {
-        guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
-    }
+pub fn read_topology(guest: &dyn Protected) -> Option<Topology> {
+    let answer = guest.asks(|| {
+        let answer = guest.query(topology::QUESTION);
+        if answer.is_err() {
+            // MariaDB keeps the error for SHOW WARNINGS until a statement names a table. Nothing is lost with the answer.
+            let _ = guest.query(b"SELECT 1 FROM (SELECT 1) AS clear");
+        }
+        answer
+    });
     match answer {
-        Ok(Reply::Rows(rows)) => topology::read(&rows),
+        Ok(Answer::Rows(rows)) => topology::read(&rows),
         _ => None,
     }
 }
 
 /// Was an id generated on this connection? An OK packet tells of explicit ones, too.
-pub fn has_insert_id(guest: &Guest) -> bool {
-    guest.state().session.on_question();
-    match guest.native.query(b"SELECT LAST_INSERT_ID()") {
-        Ok(Reply::Rows(rows)) => {
+pub fn has_insert_id(guest: &dyn Protected) -> bool {
+    match guest.asks(|| guest.query(b"SELECT LAST_INSERT_ID()")) {
+        Ok(Answer::Rows(rows)) => {
             !matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [Some(id)] if id == b"0"))
         }
         _ => false,
@@ -281,10 +273,9 @@ pub fn has_insert_id(guest: &Guest) -> bool {
 }
 
 /// Does the question have an answer here, and not NULL or nothing?
-pub fn was_left(guest: &Guest, question: &[u8]) -> bool {
-    guest.state().session.on_question();
-    match guest.native.query(question) {
-        Ok(Reply::Rows(rows)) => {
+pub fn was_left(guest: &dyn Protected, question: &[u8]) -> bool {
+    match guest.asks(|| guest.query(question)) {
+        Ok(Answer::Rows(rows)) => {
             matches!(rows.as_slice(), [row] if matches!(row.as_slice(), [Some(value)] if !value.is_empty()))
         }
         _ => false,
@@ -293,20 +284,14 @@ pub fn was_left(guest: &Guest, question: &[u8]) -> bool {
 
 /// Asks the connected server `peer` whether it accepts writes. A server that takes longer than a second to say so ends the
 /// connection, on which nothing is under way.
-pub fn ask_in_time(guest: &Guest, peer: SocketAddr) -> Writability {
-    let _question = guest.endpoint().asking(peer, Some(guest.native.fd()), ANSWER_WITHIN);
+pub fn ask_in_time(guest: &dyn Protected, peer: SocketAddr) -> Writability {
+    let _question = guest.endpoint().asking(peer, Some(guest.fd()), ANSWER_WITHIN);
     ask(guest)
 }
 
 /// Asks the connected server whether it accepts writes, whether it serves at all, and who it is.
-pub fn ask(guest: &Guest) -> Writability {
-    // Without autocommit the library believes that any result set opens a transaction; this one does not.
-    let in_transaction = guest.native.server_status() & SERVER_STATUS_IN_TRANS;
-    guest.state().session.on_question();
-    let (answer, server) = writability::ask(guest);
-    if in_transaction == 0 {
-        guest.native.set_server_status(guest.native.server_status() & !SERVER_STATUS_IN_TRANS);
-    }
+pub fn ask(guest: &dyn Protected) -> Writability {
+    let (answer, server) = guest.asks(|| writability::ask(guest));
     let peer = {
         let mut state = guest.state();
         state.server = server.or(state.server);

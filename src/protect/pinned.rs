@@ -1,13 +1,10 @@
 //! A pinned session whose server fails it: it cannot be moved, so it waits a moment for that server, and is reported lost then.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
     attempts::Attempts,
-    handle::Guest,
+    line::Protected,
     rescue::{Fallen, Next},
 };
 use crate::{
@@ -23,7 +20,7 @@ use crate::{
 const BLIP: Duration = Duration::from_secs(1);
 const BLIP_TRIES: u32 = 6;
 
-impl Guest {
+impl dyn Protected + '_ {
     /// `pin`: what the session holds that no other server has.
     pub(super) fn stay_pinned(&self, fallen: &Fallen, statement: &Statement, attempts: &Attempts, pin: &str) -> Next {
         let class = Class::of(statement);
@@ -69,7 +66,7 @@ impl Guest {
         // left twice. And an error takes away what the statement before it left.
         let leaves_nothing = statement.session.is_empty() && !statement.uses_previous;
         let may_run_again = refused && class.atomic && !class.commits && leaves_nothing && !fallen.gone;
-        if !may_run_again || self.recalled.get() || self.endpoint().circuit_open() {
+        if !may_run_again || self.recalled().get() || self.endpoint().circuit_open() {
             return None;
         }
         let server = {
@@ -82,14 +79,14 @@ impl Guest {
     /// Waits as long as no other server is the writer. True: it is time to run the statement again.
     fn waits_for(&self, server: SocketAddr, attempts: &Attempts) -> bool {
         let endpoint = self.endpoint();
-        let until = Instant::now() + BLIP / BLIP_TRIES;
-        while endpoint.incumbent() == Some(server) && attempts.time() < BLIP {
-            let left = until.saturating_duration_since(Instant::now());
+        let until = self.now() + BLIP / BLIP_TRIES;
+        while endpoint.incumbent() == Some(server) && attempts.time(self.now()) < BLIP {
+            let left = until.saturating_duration_since(self.now());
             if left.is_zero() {
                 return true;
             }
             if endpoint.wait_for_news(left) {
-                self.recalled.set(true);
+                self.recalled().set(true);
                 return false;
             }
         }

@@ -4,25 +4,24 @@
 //! The server that the statement would be run on again has the same views, and is asked. That costs one question for each
 //! answer that was lost.
 
-use super::{handle::Guest, layout::native::Reply, look::is_command};
+use super::line::{Answer, Protected};
 use crate::{
     sql::{Statement, names_in},
     verdict::Evidence,
 };
 
-impl Guest {
+impl dyn Protected + '_ {
     /// The statement was perhaps executed, and is about to be run again since it only reads: may it have changed something? When
     /// in doubt, yes.
     pub(super) fn may_write_by_a_view(&self, evidence: Evidence, statement: &Statement) -> bool {
         let text = self.state().failing.take();
-        if evidence == Evidence::NotSent || evidence.is_refusal() || statement.vouched || is_command(statement) {
+        if evidence == Evidence::NotSent || evidence.is_refusal() || statement.vouched || statement.command {
             return false;
         }
         let Some(question) = text.and_then(|text| question(&text)) else { return true };
-        self.state().session.on_question();
-        match self.native.query(&question) {
-            Ok(Reply::Rows(rows)) => !rows.is_empty(),
-            Ok(Reply::Done { .. }) | Err(_) => true,
+        match self.asks(|| self.query(&question)) {
+            Ok(Answer::Rows(rows)) => !rows.is_empty(),
+            Ok(Answer::Done { .. }) | Err(_) => true,
         }
     }
 }
