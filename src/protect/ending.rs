@@ -14,12 +14,37 @@ use crate::{
         log::{Level::*, say},
         option::VictimError,
     },
-    verdict::{evidence, failure::Failure},
+    verdict::{Action, evidence, failure::Failure},
 };
 
 /// What the library would have said of a connection that ended in the middle.
 fn server_lost() -> Failure {
     Failure::new(evidence::SERVER_LOST, b"HY000", "Lost connection to server during query")
+}
+
+/// What becomes of a connection on which a call has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Afterwards {
+    /// The application goes on with it.
+    Good,
+    /// It is lost for the application, until that connects anew.
+    Lost,
+}
+
+impl Afterwards {
+    pub fn lost_if(lost: bool) -> Self {
+        if lost { Afterwards::Lost } else { Afterwards::Good }
+    }
+}
+
+/// The loss that the application is told of for a statement that failed with this.
+fn loss(original: &Failure) -> Failure {
+    if evidence::is_loss(original.number) && original.number != evidence::TLS_BROKEN {
+        return original.clone();
+    }
+    // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
+    // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
+    server_lost()
 }
 
 /// What is told instead of nothing. No call fails without a number: applications take that for success, or for anything.
@@ -28,17 +53,10 @@ fn told(failure: &Failure) -> Cow<'_, Failure> {
 }
 
 impl dyn Protected + '_ {
-    /// The loss reaches the application; with `lost` the connection stays lost.
-    pub(super) fn surface(&self, fallen: &Fallen, healthy: bool, lost: bool) -> Next {
+    /// The loss reaches the application.
+    pub(super) fn surface(&self, fallen: &Fallen, healthy: bool, afterwards: Afterwards) -> Next {
         COUNTERS.surfaced.count();
-        let number = fallen.original.number;
-        let loss = if evidence::is_loss(number) && number != evidence::TLS_BROKEN {
-            fallen.original.clone()
-        } else {
-            // CALL and the like, refused half-way: no statement-level error may suggest that nothing was done.
-            // TLS that broke: frameworks know 2013 as "connection lost", and 2026 as a bad certificate.
-            server_lost()
-        };
+        let loss = loss(&fallen.original);
         let why = if healthy {
             "its server is healthy, so the connection was ended on purpose"
         } else {
@@ -46,7 +64,7 @@ impl dyn Protected + '_ {
         };
         say!(Warn, "{}: error {} reaches the application: {why}", self.endpoint().name, loss.number);
         self.state().session.transaction_gone();
-        self.deliver(&loss, fallen.code, lost)
+        self.deliver(&loss, fallen.code, afterwards)
     }
 
     /// The connection is reported lost, and with it the transaction if there was one.
@@ -55,7 +73,21 @@ impl dyn Protected + '_ {
             true => server_lost(),
             false => fallen.original.clone(),
         };
-        self.deliver(&told, fallen.code, true)
+        self.deliver(&told, fallen.code, Afterwards::Lost)
+    }
+
+    /// A pinned session has lost its server. `action`: what the verdict says of it.
+    pub(super) fn lose_pinned(&self, fallen: &Fallen, action: Action, pin: &str) -> Next {
+        COUNTERS.pinned.count();
+        let told = if action == Action::PassOnThenLost { fallen.original.clone() } else { loss(&fallen.original) };
+        say!(
+            Warn,
+            "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
+             which no other server has",
+            self.endpoint().name,
+            told.number
+        );
+        self.deliver(&told, fallen.code, Afterwards::Lost)
     }
 
     /// The transaction is gone for certain. The connection is good, unless it has ended.
@@ -79,7 +111,8 @@ impl dyn Protected + '_ {
         );
         self.transaction_gone();
         // No other error says that the transaction is gone and the connection is not.
-        self.deliver(&failure, fallen.code, failure.number != evidence::LOCK_DEADLOCK)
+        let lost = failure.number != evidence::LOCK_DEADLOCK;
+        self.deliver(&failure, fallen.code, Afterwards::lost_if(lost))
     }
 
     /// No transaction is open any more, whatever the stale flag says.
@@ -88,10 +121,10 @@ impl dyn Protected + '_ {
         self.clear_status_in_transaction();
     }
 
-    /// Ends the call with `failure` on the handle; `lost`: the connection is given up with it.
-    pub fn deliver(&self, failure: &Failure, code: c_int, lost: bool) -> Next {
+    /// Ends the call with that return value and `failure` on the connection.
+    pub fn deliver(&self, failure: &Failure, code: c_int, afterwards: Afterwards) -> Next {
         let failure = told(failure);
-        if lost || matches!(failure, Cow::Owned(_)) {
+        if afterwards == Afterwards::Lost || matches!(failure, Cow::Owned(_)) {
             self.condemn();
         }
         {
@@ -107,6 +140,13 @@ impl dyn Protected + '_ {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_loss_has_the_number_that_says_so_and_no_other_one() {
+        for (number, told) in [(2006, 2006), (2013, 2013), (1927, 1927), (2026, 2013), (1053, 2013), (1290, 2013)] {
+            assert_eq!(loss(&Failure::new(number, b"HY000", "")).number, told);
+        }
+    }
 
     #[test]
     fn no_call_fails_without_a_number() {

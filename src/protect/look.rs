@@ -5,6 +5,7 @@ use std::ffi::c_int;
 use super::{
     attempts::Attempts,
     connection::State,
+    ending::Afterwards,
     line::{Level, Protected},
     probe::{self, Lent},
     rescue::Next,
@@ -30,19 +31,29 @@ pub enum Start {
     Closely,
 }
 
+/// What is done with a statement that was looked at.
+pub enum Ready {
+    /// It is sent, in this exchange (`None` under TLS).
+    Send(Option<Exchange>),
+    /// It is not sent: the call returns this, and its error is on the connection.
+    Told(c_int),
+    /// The client library's own function finds out that the connection is lost, and writes its error where the application looks for
+    /// it.
+    LeftToTheLibrary,
+}
+
 /// What was decided before a statement is sent.
 pub struct Look {
     pub attempts: Attempts,
-    /// To be sent, in this exchange (`None` under TLS); or what the application gets without (`None`: what the library says).
-    pub ready: Result<Option<Exchange>, Option<c_int>>,
+    pub ready: Ready,
 }
 
 impl Look {
     /// Before the attempt that comes after so many.
     pub fn at(guest: &dyn Protected, statement: &Statement, mut attempts: Attempts) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
-            Next::Deliver(code) => Err(Some(code)),
-            Next::Send => Ok(guest.exchange(statement)),
+            Next::Deliver(code) => Ready::Told(code),
+            Next::Send => Ready::Send(guest.exchange(statement)),
         };
         Look { attempts, ready }
     }
@@ -50,9 +61,9 @@ impl Look {
     /// What the real call returned, and after how many attempts; or what the application gets.
     pub fn carry_out(self, real: impl Fn() -> c_int) -> Result<(Returned, Attempts), c_int> {
         match self.ready {
-            Ok(exchange) => Ok((Returned::from(real(), exchange), self.attempts)),
-            Err(Some(code)) => Err(code),
-            Err(None) => Err(real()),
+            Ready::Send(exchange) => Ok((Returned::from(real(), exchange), self.attempts)),
+            Ready::Told(code) => Err(code),
+            Ready::LeftToTheLibrary => Err(real()),
         }
     }
 }
@@ -125,7 +136,7 @@ impl dyn Protected + '_ {
                  that has moved since; the connection is reported lost",
                 endpoint.name
             );
-            return self.deliver(&server_gone(), 1, true);
+            return self.deliver(&server_gone(), 1, Afterwards::Lost);
         }
         if endpoint.role() == Role::Unknown
             && !statement.uses_previous
@@ -236,7 +247,7 @@ impl dyn Protected + '_ {
         };
         if endpoint.epoch() != process {
             // Forked by a signal handler meanwhile, on the parent's connection: the parent sends it.
-            return self.deliver(&server_gone(), 1, false);
+            return self.deliver(&server_gone(), 1, Afterwards::Good);
         }
         if lent.fresh
             && let Err(failure) = restore(self)
@@ -248,12 +259,12 @@ impl dyn Protected + '_ {
                 failure.number
             );
             // Not sent: it would run in a session that the application did not set up.
-            return self.deliver(&server_gone(), 1, true);
+            return self.deliver(&server_gone(), 1, Afterwards::Lost);
         }
         // With the circuit open a server that has no room is one that has been waited for.
         let given_up = endpoint.circuit_open() && !lent.is_refused();
         if !there && !given_up && self.is_turned_away(&lent) {
-            return self.deliver(&server_gone(), 1, true);
+            return self.deliver(&server_gone(), 1, Afterwards::Lost);
         }
         if there {
             self.learn_spacing();

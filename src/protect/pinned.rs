@@ -4,6 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use super::{
     attempts::Attempts,
+    ending::Afterwards,
     line::Protected,
     rescue::{Fallen, Next},
 };
@@ -39,18 +40,10 @@ impl dyn Protected + '_ {
         }
         let session =
             Session { in_transaction: fallen.in_transaction, replayable: false, pinned: true, still_open: false };
-        if verdict(fallen.evidence, class, session, Incumbent::Replaced) == Action::PassOn {
-            return self.deliver(&fallen.original, fallen.code, false);
+        match verdict(fallen.evidence, class, session, Incumbent::Replaced) {
+            Action::PassOn => self.deliver(&fallen.original, fallen.code, Afterwards::Good),
+            action => self.lose_pinned(fallen, action, pin),
         }
-        COUNTERS.pinned.count();
-        say!(
-            Warn,
-            "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
-             which no other server has",
-            self.endpoint().name,
-            fallen.original.number
-        );
-        self.deliver(&fallen.original, fallen.code, true)
     }
 
     /// The session's own server, if that may be read-only for a moment only, and the refused statement may be run again there.

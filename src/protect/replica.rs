@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::{
     attempts::Attempts,
+    ending::Afterwards,
     line::Protected,
     probe::Lent,
     rescue::{Attempt, Fallen, Next},
@@ -34,7 +35,7 @@ impl dyn Protected + '_ {
         let pinned = statement.uses_previous || self.state().session.pinned().is_some();
         let lost = fallen.takes_its_transaction_along();
         if pinned || !evidence::ends_connection(fallen.evidence) {
-            return Attempt::Over(self.deliver(&fallen.original, fallen.code, lost));
+            return Attempt::Over(self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost)));
         }
         let replayable =
             !statement.varies && self.state().session.transaction().is_some_and(|log| log.spoilt().is_none());
@@ -56,7 +57,7 @@ impl dyn Protected + '_ {
             return Attempt::Over(if lost {
                 self.lose(fallen)
             } else {
-                self.deliver(&fallen.original, fallen.code, lost)
+                self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
             });
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
@@ -81,7 +82,7 @@ impl dyn Protected + '_ {
         }
         Attempt::Over(match action {
             Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
-                self.surface(fallen, healthy, false)
+                self.surface(fallen, healthy, Afterwards::Good)
             }
             Action::RunAgain => {
                 COUNTERS.reruns.count();
@@ -89,8 +90,8 @@ impl dyn Protected + '_ {
             }
             Action::Replay => return self.replay_transaction(fallen, statement, attempts, (&mut lent, None)),
             Action::Victim => self.victim(fallen, "it cannot be replayed"),
-            Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
-            _ => self.surface(fallen, healthy, false),
+            Action::SurfaceLossStayLost => self.surface(fallen, healthy, Afterwards::Lost),
+            _ => self.surface(fallen, healthy, Afterwards::Good),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::{ffi::c_int, time::Duration};
 
 use super::{
     attempts::Attempts,
+    ending::Afterwards,
     line::{Level, Protected},
     look::server_gone,
     probe::Lent,
@@ -128,9 +129,10 @@ impl dyn Protected + '_ {
         }
         if fallen.is_refused_commit() {
             self.transaction_gone();
-            return self.deliver(&fallen.original, fallen.code, false);
+            return self.deliver(&fallen.original, fallen.code, Afterwards::Good);
         }
-        self.deliver(&fallen.original, fallen.code, fallen.takes_its_transaction_along())
+        let lost = fallen.takes_its_transaction_along();
+        self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
     }
 
     /// One attempt on a writer's endpoint.
@@ -234,7 +236,7 @@ impl dyn Protected + '_ {
             Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
                 drop(turn);
                 endpoint.after_replays();
-                self.surface(fallen, healthy, false)
+                self.surface(fallen, healthy, Afterwards::Good)
             }
             Action::RunAgain => {
                 drop(turn);
@@ -253,10 +255,11 @@ impl dyn Protected + '_ {
             Action::SurfaceLoss => {
                 drop(turn);
                 endpoint.after_replays();
-                self.surface(fallen, healthy, false)
+                self.surface(fallen, healthy, Afterwards::Good)
             }
-            Action::SurfaceLossStayLost => self.surface(fallen, healthy, true),
-            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, false),
+            Action::SurfaceLossStayLost => self.surface(fallen, healthy, Afterwards::Lost),
+            // The verdict on a pinned session alone, which is not here.
+            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, Afterwards::Good),
         })
     }
 
@@ -289,7 +292,7 @@ impl dyn Protected + '_ {
         let open = fallen.in_transaction && !fallen.is_refused_commit();
         if self.is_turned_away(lent) {
             let told = if evidence::is_loss(fallen.original.number) { fallen.original.clone() } else { server_gone() };
-            return self.deliver(&told, fallen.code, true);
+            return self.deliver(&told, fallen.code, Afterwards::Lost);
         }
         if fallen.gone || open && lent.fresh {
             return match lent.fresh && restore(self).is_err() {
@@ -298,7 +301,7 @@ impl dyn Protected + '_ {
             };
         }
         let lost = fallen.takes_its_transaction_along() || lent.fresh && restore(self).is_err();
-        self.deliver(&fallen.original, fallen.code, lost)
+        self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
     }
 
     /// `turn`: others wait for it.

@@ -10,7 +10,7 @@ use crate::{
         attempts::Attempts,
         connection::Pending,
         line::{Downstream, Protected},
-        look::Look,
+        look::{Look, Ready},
         rescue::Next,
         statement::{Returned, Rules, evidence_of},
     },
@@ -42,14 +42,19 @@ impl Guest {
     ) -> Look {
         let ready = match self.line().before(class, &mut attempts) {
             // Where the error is to be written is not known yet: on a connection that is lost, the library finds it.
-            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.is_condemned() => Err(None),
+            Next::Deliver(_) if !self.native.statements_can_be_moved() && self.is_condemned() => {
+                Ready::LeftToTheLibrary
+            }
             Next::Deliver(code) => {
                 self.tell(statement);
-                Err(Some(code))
+                Ready::Told(code)
             }
             Next::Send => {
                 before();
-                self.has_a_server_side(statement).map(|()| self.exchange(class)).map_err(Some)
+                match self.has_a_server_side(statement) {
+                    Ok(()) => Ready::Send(self.exchange(class)),
+                    Err(code) => Ready::Told(code),
+                }
             }
         };
         Look { attempts, ready }
@@ -63,7 +68,7 @@ impl Guest {
         attempts: Attempts,
     ) -> Look {
         let look = self.look_at(statement, &known.statement, &|| self.send_used_up_data(statement), attempts);
-        if look.ready.is_err() {
+        if !matches!(look.ready, Ready::Send(_)) {
             self.state().executing = None;
         }
         look
