@@ -92,7 +92,7 @@ impl Handle {
             plaintext: AtomicBool::new(waits.is_some()),
             waits_in_recv: AtomicBool::new(waits == Some(Waits::InRecv)),
             condemned: AtomicBool::new(false),
-            state: Mutex::new(State::new(endpoint.pulse(), native.peer())),
+            state: Mutex::new(State::new(endpoint.pulse(), native.peer(), endpoint.now())),
         }
     }
 
@@ -255,7 +255,7 @@ impl Guest {
         state.sent = None;
         state.result = Pending::None;
         state.refused = false;
-        state.since = Instant::now();
+        state.since = self.handle.endpoint.now();
         state.peer = self.native.peer();
         state.server = None;
         state.pulse = Pulse::default();

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     net::SocketAddr,
     ops::{Deref, DerefMut},
+    time::Instant,
 };
 
 use super::{
@@ -58,9 +59,9 @@ impl Live {
 
 impl State {
     /// For a connection that was just opened to `peer`, and was in order at this pulse.
-    pub fn new(pulse: Pulse, peer: Option<SocketAddr>) -> Self {
+    pub fn new(pulse: Pulse, peer: Option<SocketAddr>, since: Instant) -> Self {
         State {
-            shared: connection::State::new(pulse, peer),
+            shared: connection::State::new(pulse, peer, since),
             executing: None,
             values: Vec::new(),
             statements: BTreeMap::new(),

@@ -10,9 +10,9 @@ use std::{
 };
 
 use crate::{
-    endpoint::tags::Removed,
     guard::decide,
     host::{errno, exchange, objects::Next, socket, steer},
+    process::tags::Removed,
     process::{connecting, current},
 };
 

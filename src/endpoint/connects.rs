@@ -3,10 +3,7 @@
 use std::time::Instant;
 
 use super::{Endpoint, life::Phase, prober::Undialled, search::PROBE_EVERY};
-use crate::{
-    control::config,
-    host::interruption::{Recall, process_is_ending},
-};
+use crate::{control::config, host::interruption::Recall};
 
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +34,7 @@ impl Endpoint {
             },
         };
         let mut state = self.lock();
-        let now = Instant::now();
+        let now = self.now();
         if state.life.incumbent() != Some(incumbent) {
             return true;
         }
@@ -56,6 +53,6 @@ impl Endpoint {
             return false;
         }
         drop(self.wait(state, &self.changed, (2 * PROBE_EVERY).min(until - now), recall));
-        !recall.wanted() && !process_is_ending()
+        !recall.wanted() && !self.around.is_ending()
     }
 }

@@ -7,15 +7,12 @@ use super::{
     life::Phase,
     topology::{self, Topology},
 };
-use crate::{
-    control::log::{Level::*, say},
-    host::socket,
-};
+use crate::control::log::{Level::*, say};
 
 impl Endpoint {
     /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
     pub fn topology_is_due(&self) -> bool {
-        let now = socket::about_now();
+        let now = self.around.about_now();
         let at = self.topology_at.load(Relaxed);
         let next = now + topology::AVAILABLE_EVERY.as_millis() as u64;
         if now < at {
@@ -28,7 +25,7 @@ impl Endpoint {
     /// From time to time, on the watcher's thread.
     pub fn look_at_the_clock(&self) {
         self.expire_kept();
-        if socket::about_now() >= self.topology_at.load(Relaxed) {
+        if self.around.about_now() >= self.topology_at.load(Relaxed) {
             self.topology_due.store(true, Relaxed);
         }
     }
@@ -40,7 +37,7 @@ impl Endpoint {
             Some(topology) if topology.moving => topology::MOVING_EVERY,
             Some(_) => topology::AVAILABLE_EVERY,
         };
-        self.topology_at.store(socket::about_now() + every.as_millis() as u64, Relaxed);
+        self.topology_at.store(self.around.about_now() + every.as_millis() as u64, Relaxed);
         let mut state = self.lock();
         // Once the names are swapped, the table's green is our own name; where green is was learnt before.
         if let Some(topology) = &topology

@@ -1,9 +1,6 @@
 //! One server is asked whether it accepts writes, and dialled first if need be.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use super::{
     Endpoint,
@@ -20,7 +17,7 @@ impl Endpoint {
     pub(super) fn try_server(&self, prober: &mut dyn Prober, server: SocketAddr) -> Result<Writability, Undialled> {
         if prober.address() == Some(server) {
             match self.ask(prober, server) {
-                Writability::Lost if self.lock().silence.missed_lately(server) => {
+                Writability::Lost if self.lock().silence.missed_lately(server, self.now()) => {
                     return Err(Undialled::Unreachable("no answer".to_owned()));
                 }
                 Writability::Lost => {}
@@ -28,11 +25,13 @@ impl Endpoint {
             }
         }
         self.sign_of_life(server)?;
-        let began = Instant::now();
+        let began = self.now();
         let dialled = prober.dial(server);
         match &dialled {
             Ok(()) | Err(Undialled::Refused(_)) => self.lock().silence.heard(server),
-            Err(Undialled::Unreachable(_)) if began.elapsed() >= SLOW => self.lock().silence.missed(server),
+            Err(Undialled::Unreachable(_)) if self.now().saturating_duration_since(began) >= SLOW => {
+                self.lock().silence.missed(server, self.now());
+            }
             Err(_) => {}
         }
         dialled?;

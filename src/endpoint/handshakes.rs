@@ -22,12 +22,12 @@ pub struct Handshake<'a>(&'a Endpoint, Instant);
 impl Endpoint {
     /// Waits until fewer than 32 logins to this endpoint are in flight, until `deadline` or `hold_max` at most.
     pub fn handshake(&self, deadline: Option<Instant>) -> Handshake<'_> {
-        let until = Instant::now() + config().hold_max;
+        let until = self.now() + config().hold_max;
         let until = deadline.map_or(until, |deadline| until.min(deadline));
         let mut recall: Option<Recall> = None;
         let mut state = self.lock();
         loop {
-            let now = Instant::now();
+            let now = self.now();
             let wanted = recall.as_mut().is_some_and(Recall::wanted);
             if under_way(&state, now).count() < FOR_ALL || now >= until || wanted {
                 state.handshakes.push(now);
@@ -35,7 +35,7 @@ impl Endpoint {
             }
             let oldest = under_way(&state, now).min().copied().unwrap_or(now);
             let pause = (oldest + HANGS).min(until).saturating_duration_since(now);
-            let recall = recall.get_or_insert_with(Recall::begins);
+            let recall = recall.get_or_insert_with(|| self.around.recall());
             state = self.wait(state, &self.login_through, pause, recall);
         }
     }
@@ -44,7 +44,7 @@ impl Endpoint {
     pub fn handshake_in_a_storm(&self, deadline: Option<Instant>) -> Option<Handshake<'_>> {
         let storm = {
             let state = self.lock();
-            let moved = state.moved_at.is_some_and(|at| at.elapsed() < STORM);
+            let moved = state.moved_at.is_some_and(|at| self.now().saturating_duration_since(at) < STORM);
             moved || state.life.unsettled()
         };
         storm.then(|| self.handshake(deadline))

@@ -10,7 +10,6 @@ use std::{
     net::SocketAddr,
     path::Path,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::SystemTime,
 };
 
 use super::{
@@ -33,12 +32,15 @@ use crate::{
 static UNUSABLE_FOR: AtomicU64 = AtomicU64::new(0);
 
 impl Endpoint {
-    /// Does `work` on the ledger, at this moment. Must not be called while the endpoint's state is locked.
+    /// Does `work` on the ledger, at the moment that it is given. Must not be called while the endpoint's state is locked.
     pub(super) fn on_ledger<R>(&self, work: impl Fn(&mut Ledger, u64) -> R) -> R {
         errno::kept(|| {
-            // A handler of the application must not leave with the file locked.
-            let shared = place().and_then(|place| with_signals_blocked(|| exchange(place, &work)));
-            shared.unwrap_or_else(|| work(&mut self.ledger.lock(), now()))
+            let mut result = None;
+            // The time is asked when the file is locked: another process may have written down a later moment until then.
+            let shared =
+                self.around.on_shared_ledger(&mut |ledger| result = Some(work(ledger, self.around.wall_clock())));
+            let result = result.filter(|_| shared);
+            result.unwrap_or_else(|| work(&mut self.ledger.lock(), self.around.wall_clock()))
         })
     }
 
@@ -51,9 +53,15 @@ impl Endpoint {
     }
 }
 
+/// Does `work` on the ledger that all processes of this host and user share. False: its file could not be had, or not be
+/// written, and what `work` did counts for nothing.
+pub fn on_shared_ledger(work: &mut dyn FnMut(&mut Ledger)) -> bool {
+    // A handler of the application must not leave with the file locked.
+    place().is_some_and(|place| with_signals_blocked(|| exchange(place, work)).is_some())
+}
+
 fn place() -> Option<&'static Path> {
-    // The rules' own tests use addresses of each other.
-    let shared = !cfg!(test) && !files::has_others_rights() && UNUSABLE_FOR.load(Relaxed) != user();
+    let shared = !files::has_others_rights() && UNUSABLE_FOR.load(Relaxed) != user();
     config().state_dir.as_deref().filter(|_| shared)
 }
 
@@ -62,12 +70,12 @@ fn user() -> u64 {
 }
 
 /// `None`: the file could not be had.
-fn exchange<R>(place: &Path, work: impl Fn(&mut Ledger, u64) -> R) -> Option<R> {
+fn exchange<R>(place: &Path, work: impl FnOnce(&mut Ledger) -> R) -> Option<R> {
     let outcome = Locked::open(place).and_then(|file| {
         let rubbish = || Error::new(ErrorKind::InvalidData, "there is something else in it");
         let before = Ledger::read(&file.read(SIZE)?).ok_or_else(rubbish)?;
         let mut ledger = before.clone();
-        let result = work(&mut ledger, now());
+        let result = work(&mut ledger);
         if ledger != before {
             file.write(&ledger.write())?;
         }
@@ -88,16 +96,14 @@ fn complain(place: &Path, error: &Error) {
     }
 }
 
-fn now() -> u64 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::super::ledger::{End, Turn};
     use super::*;
+
+    const NOW: u64 = 1_800_000_000_000;
 
     #[test]
     fn what_one_process_was_refused_another_one_knows_and_rubbish_is_left_alone() {
@@ -106,9 +112,9 @@ mod tests {
         fs::create_dir(&place).unwrap();
         let server = SocketAddr::from(([10, 0, 0, 1], 3306));
         assert!(files::succeeds_in_child(|| {
-            exchange(&place, |ledger, now| ledger.end_login(server, 7, End::Refused(1045), false, now)).is_some()
+            exchange(&place, |ledger| ledger.end_login(server, 7, End::Refused(1045), false, NOW)).is_some()
         }));
-        let begin = |ledger: &mut Ledger, now| ledger.begin_login(server, 7, now);
+        let begin = |ledger: &mut Ledger| ledger.begin_login(server, 7, NOW);
         assert_eq!(exchange(&place, begin), Some(Turn::Refused(1045)));
 
         let file = place.join(format!("pointsman-{}/budgets", files::effective_user()));

@@ -1,9 +1,6 @@
 //! The search looks at the incumbent: first, as long as the name means it, or when no server that the name means was verified.
 
-use std::{
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
 use rustix_futex_sync::MutexGuard;
 
@@ -35,7 +32,7 @@ impl Endpoint {
     ) -> (MutexGuard<'a, State>, Look) {
         let named = self.lock().life.still_names_incumbent(search.began);
         let vouched = named || search.home == Some(incumbent) || prober.others_are_alive_at(incumbent);
-        let due = search.ask_incumbent_at.is_none_or(|at| Instant::now() >= at);
+        let due = search.ask_incumbent_at.is_none_or(|at| self.now() >= at);
         if vouched && due {
             return match self.ask_incumbent(prober, incumbent, generation, false, search) {
                 Ok(_) => (self.lock(), Look::Done),
@@ -58,7 +55,7 @@ impl Endpoint {
         moved_away: bool,
         search: &mut Search,
     ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
-        let began = Instant::now();
+        let began = self.now();
         let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
         // A lost connection goes where the name leads now: the incumbent may have come back after the name has moved.
         let may_have_moved = open_since.is_none() && search.home != Some(incumbent) && {
@@ -77,8 +74,9 @@ impl Endpoint {
         if answer == Ok(Writability::Writable) && may_have_moved {
             self.ask_resolver_anew(prober, began);
         }
-        let took = began.elapsed();
-        search.ask_incumbent_at = Some(Instant::now() + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
+        let now = self.now();
+        let took = now.saturating_duration_since(began);
+        search.ask_incumbent_at = Some(now + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
         const REFUSED: &str = "this login is refused, others are served";
         let switching = self.is_switching();
         let no_proof = match &answer {

@@ -17,10 +17,7 @@ use super::{
     ledger::{End, Ledger, Turn},
     prober::{Refusal, Undialled, Whose},
 };
-use crate::{
-    control::log::{Level::*, say},
-    host::interruption::Recall,
-};
+use crate::control::log::{Level::*, say};
 
 /// A login without an outcome by then was left by a jump of the application's (a handler of SIGALRM), or hangs: another
 /// connection tries it.
@@ -85,12 +82,12 @@ impl Logins {
         self.known.retain(|known| known.server != server || known.login != login);
     }
 
-    fn note(&mut self, server: SocketAddr, login: u64, standing: Standing) {
+    fn note(&mut self, server: SocketAddr, login: u64, standing: Standing, now: Instant) {
         self.forget(server, login);
         if self.known.len() >= KEPT {
             self.known.remove(0);
         }
-        self.known.push(Known { server, login, standing, since: Instant::now() });
+        self.known.push(Known { server, login, standing, since: now });
     }
 }
 
@@ -117,11 +114,11 @@ impl Endpoint {
 
     /// As far as this process knows.
     fn may_log_in_here(&self, server: SocketAddr, login: Login, until: Instant) -> Result<Attempt<'_>, Undialled> {
-        let mut recall = Recall::begins();
+        let mut recall = self.around.recall();
         let mut state = self.lock();
         loop {
-            let now = Instant::now();
-            state.logins.full.retain(|(_, at, _)| at.elapsed() < FULL);
+            let now = self.now();
+            state.logins.full.retain(|(_, at, _)| now.saturating_duration_since(*at) < FULL);
             if let Some((.., why)) = state.logins.full.iter().find(|(full, ..)| *full == server) {
                 return Err(Undialled::NotNow(why.clone()));
             }
@@ -130,15 +127,16 @@ impl Endpoint {
             if login.here == 0 {
                 return attempt(false);
             }
+            let ago = |since: &Instant| now.saturating_duration_since(*since);
             match state.logins.at(server, login.here) {
-                Some(Known { standing: Standing::Refused(refusal), since, .. }) if since.elapsed() < REMEMBERED => {
+                Some(Known { standing: Standing::Refused(refusal), since, .. }) if ago(since) < REMEMBERED => {
                     return Err(Undialled::Refused(refusal.clone()));
                 }
-                Some(Known { standing: Standing::Accepted, since, .. }) if since.elapsed() < LATELY => {
+                Some(Known { standing: Standing::Accepted, since, .. }) if ago(since) < LATELY => {
                     return attempt(false);
                 }
-                Some(Known { standing: Standing::UnderWay, since, .. }) if since.elapsed() >= LOST => {
-                    state.logins.note(server, login.here, Standing::UnderWay);
+                Some(Known { standing: Standing::UnderWay, since, .. }) if ago(since) >= LOST => {
+                    state.logins.note(server, login.here, Standing::UnderWay, now);
                     return attempt(true);
                 }
                 Some(Known { standing: Standing::UnderWay, .. }) if now < until && !recall.wanted() => {}
@@ -146,7 +144,7 @@ impl Endpoint {
                     return Err(Undialled::NotNow("another connection is still trying the same login".to_owned()));
                 }
                 _ => {
-                    state.logins.note(server, login.here, Standing::UnderWay);
+                    state.logins.note(server, login.here, Standing::UnderWay, now);
                     return attempt(true);
                 }
             }
@@ -157,15 +155,15 @@ impl Endpoint {
     /// As far as all processes of the host know.
     fn may_log_in_everywhere<'a>(&'a self, mut attempt: Attempt<'a>, until: Instant) -> Result<Attempt<'a>, Undialled> {
         let (server, login) = (attempt.server, attempt.login);
-        let mut recall = Recall::begins();
+        let mut recall = self.around.recall();
         loop {
             match self.on_ledger(|ledger, now| ledger.begin_login(server, login.everywhere, now)) {
                 Turn::Own => attempt.noted = true,
                 Turn::Known => {}
                 Turn::Others => {
-                    let since = attempt.since.elapsed();
-                    let waits = since < OTHERS_WITHIN || self.around.traffic(self, server).alive();
-                    if !waits || Instant::now() >= until || recall.wanted() {
+                    let waited = self.now().saturating_duration_since(attempt.since);
+                    let waits = waited < OTHERS_WITHIN || self.around.traffic(self, server).alive();
+                    if !waits || self.now() >= until || recall.wanted() {
                         return Err(Undialled::NotNow("another process is still trying the same login".to_owned()));
                     }
                     drop(self.wait(self.lock(), &self.changed, LOOKS_EVERY, &mut recall));
@@ -183,7 +181,7 @@ impl Endpoint {
                     return Err(Undialled::Spent);
                 }
             }
-            attempt.since = Instant::now();
+            attempt.since = self.now();
             return Ok(attempt);
         }
     }
@@ -193,9 +191,11 @@ impl Endpoint {
     fn tell_of_spent_handshakes(&self, server: SocketAddr) {
         let told_lately = {
             let spent = &mut self.lock().logins.spent;
-            let lately = spent.is_some_and(|(told, at)| told == server && at.elapsed() < SPENT_TOLD_EVERY);
+            let now = self.now();
+            let is_recent = |at: Instant| now.saturating_duration_since(at) < SPENT_TOLD_EVERY;
+            let lately = spent.is_some_and(|(told, at)| told == server && is_recent(at));
             if !lately {
-                *spent = Some((server, Instant::now()));
+                *spent = Some((server, now));
             }
             lately
         };
@@ -212,7 +212,7 @@ impl Endpoint {
             let refused = |known: &mut Known| matches!(known.standing, Standing::Refused(_));
             let was_refused = known && state.logins.at(server, login.here).is_some_and(refused);
             if known {
-                state.logins.note(server, login.here, Standing::Accepted);
+                state.logins.note(server, login.here, Standing::Accepted, self.now());
             }
             was_refused
         };
@@ -232,12 +232,13 @@ impl Attempt<'_> {
     pub fn ends(mut self, outcome: &Result<(), Undialled>) {
         let (server, login) = (self.server, self.login.here);
         let mut state = self.endpoint.lock();
+        let now = self.endpoint.now();
         match outcome {
-            Ok(()) if login != 0 => state.logins.note(server, login, Standing::Accepted),
+            Ok(()) if login != 0 => state.logins.note(server, login, Standing::Accepted, now),
             Err(Undialled::Refused(refusal)) if login != 0 && refusal.whose == Whose::Account => {
-                state.logins.note(server, login, Standing::Refused(refusal.clone()));
+                state.logins.note(server, login, Standing::Refused(refusal.clone()), now);
             }
-            Err(Undialled::NotNow(why)) => state.logins.full.push((server, Instant::now(), why.clone())),
+            Err(Undialled::NotNow(why)) => state.logins.full.push((server, now, why.clone())),
             _ => {}
         }
         drop(state);
@@ -248,7 +249,8 @@ impl Attempt<'_> {
     fn tell_the_ledger(&mut self, outcome: &Result<(), Undialled>) {
         let noted = std::mem::take(&mut self.noted);
         let no_answer = matches!(outcome, Err(Undialled::Unreachable(_)));
-        let given_up = no_answer && self.accepted && self.since.elapsed() >= GIVEN_UP_AFTER;
+        let took = || self.endpoint.now().saturating_duration_since(self.since);
+        let given_up = no_answer && self.accepted && took() >= GIVEN_UP_AFTER;
         if given_up {
             self.endpoint.lock().greetings.note(self.server);
         }

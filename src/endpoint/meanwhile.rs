@@ -37,14 +37,14 @@ impl Meanwhile {
     }
 
     /// Another server than the incumbent has said that it is read-only.
-    pub fn said_read_only(&mut self, server: SocketAddr) {
-        self.others.retain(|(other, at)| *other != server && at.elapsed() < LOOK);
-        self.others.push((server, Instant::now()));
+    pub fn said_read_only(&mut self, server: SocketAddr, now: Instant) {
+        self.others.retain(|(other, at)| *other != server && now.saturating_duration_since(*at) < LOOK);
+        self.others.push((server, now));
     }
 
-    /// Has it said so within this time?
-    fn is_read_only(&self, server: SocketAddr, within: Duration) -> bool {
-        self.others.iter().any(|(other, at)| *other == server && at.elapsed() < within)
+    /// Has `server` said within the time `within` that it is read-only?
+    fn is_read_only(&self, server: SocketAddr, within: Duration, now: Instant) -> bool {
+        self.others.iter().any(|(other, at)| *other == server && now.saturating_duration_since(*at) < within)
     }
 }
 
@@ -67,7 +67,7 @@ impl Endpoint {
     pub fn on_found_in_vain(&self, server: SocketAddr, unreached: bool) {
         let mut state = self.lock();
         if unreached {
-            state.silence.unreached(server);
+            state.silence.unreached(server, self.now());
         }
         state.meanwhile.others.retain(|(other, _)| *other != server);
         if state.life.incumbent() == Some(server) {
@@ -85,18 +85,20 @@ impl Endpoint {
         let waits = state.life.phase() == Phase::Switching && !state.life.circuit_open();
         let incumbent = state.life.incumbent().filter(|_| served && waits)?;
         let (named, _) = self.elsewhere(state, incumbent);
+        let now = self.now();
         let found = |address| Found { address, generation: state.life.generation(), writable: false, redial: false };
         if state.meanwhile.read_only {
             let has_nothing_newer = |server: &SocketAddr| {
-                state.silence.was_unreached(*server, GONE) || state.meanwhile.is_read_only(*server, STILL)
+                state.silence.was_unreached(*server, GONE, now) || state.meanwhile.is_read_only(*server, STILL, now)
             };
             return named.iter().all(has_nothing_newer).then(|| found(incumbent));
         }
-        let long = state.life.switching_since().is_some_and(|since| since.elapsed() >= FOR_PROMOTION);
+        let long =
+            state.life.switching_since().is_some_and(|since| now.saturating_duration_since(since) >= FOR_PROMOTION);
         // Where the application's own connect would go now: what another server has may be old.
         let led = |server: &SocketAddr| state.life.where_led().any(|ip| ip == server.ip());
         let elsewhere = long && need == Need::Reads && state.life.leads_elsewhere();
-        let there = |server: &SocketAddr| led(server) && state.meanwhile.is_read_only(*server, LOOK);
+        let there = |server: &SocketAddr| led(server) && state.meanwhile.is_read_only(*server, LOOK, now);
         named.into_iter().find(there).filter(|_| elsewhere).map(found)
     }
 }
@@ -141,7 +143,7 @@ mod tests {
         let endpoint = unfit(None);
         endpoint.on_answer(vec![green().ip()]);
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads));
-        endpoint.lock().silence.unreached(green());
+        endpoint.lock().silence.unreached(green(), endpoint.now());
         assert!(endpoint.goes_on(Some(blue()), Need::Reads));
     }
 
@@ -149,7 +151,7 @@ mod tests {
     fn reads_go_on_while_the_server_that_dns_names_says_that_it_is_read_only_too() {
         let endpoint = unfit(None);
         endpoint.on_answer(vec![green().ip()]);
-        endpoint.lock().meanwhile.said_read_only(green());
+        endpoint.lock().meanwhile.said_read_only(green(), endpoint.now());
         assert!(endpoint.goes_on(Some(blue()), Need::Reads) && !endpoint.goes_on(Some(green()), Need::Reads));
         assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
         thread::sleep(STILL);
@@ -160,7 +162,7 @@ mod tests {
     fn reads_go_to_a_named_server_that_is_read_only_some_time_after_the_incumbent_has_gone() {
         let endpoint = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
         endpoint.on_answer(vec![green().ip()]);
-        endpoint.lock().meanwhile.said_read_only(green());
+        endpoint.lock().meanwhile.said_read_only(green(), endpoint.now());
         assert!(!endpoint.goes_on(Some(green()), Need::Reads), "it may be about to be promoted");
         thread::sleep(FOR_PROMOTION);
         assert!(endpoint.goes_on(Some(green()), Need::Reads));

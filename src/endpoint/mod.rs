@@ -9,12 +9,13 @@ mod candidates;
 pub mod connects;
 mod deployment;
 mod dialling;
+pub mod greetings;
 pub mod handshakes;
-mod host;
+pub mod host;
 mod incumbent;
 pub mod inheritance;
 pub mod kept;
-mod ledger;
+pub mod ledger;
 pub mod life;
 pub mod logins;
 mod meanwhile;
@@ -35,7 +36,6 @@ pub mod spacing;
 mod state;
 mod stay;
 pub mod surroundings;
-pub mod tags;
 pub mod topology;
 pub mod turn;
 
@@ -102,7 +102,7 @@ pub struct Endpoint {
     state: Mutex<State>,
     /// What `host` cannot share with other processes. A lock of its own: nothing else is done while it is held.
     ledger: Mutex<ledger::Ledger>,
-    /// When the topology table may be asked again, as of `socket::about_now`.
+    /// When the topology table may be asked again, as of `Surroundings::about_now`.
     topology_at: AtomicU64,
     /// That moment may have come: looked at before each statement, where the time itself would cost too much.
     topology_due: AtomicBool,
@@ -115,7 +115,7 @@ impl Endpoint {
     pub fn new(name: Name, position: u16, around: &'static dyn Surroundings) -> Self {
         let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
-        let state = State::of(&name);
+        let state = State::of(&name, around);
         Endpoint {
             process: socket::pid(),
             position,
@@ -144,6 +144,11 @@ impl Endpoint {
         self.around.epoch()
     }
 
+    /// What time it is, for this endpoint and its process.
+    pub fn now(&self) -> Instant {
+        self.around.now()
+    }
+
     pub fn role(&self) -> Role {
         match self.role.load(Acquire) {
             1 => Role::Writer,
@@ -164,7 +169,7 @@ impl Endpoint {
         }
         let mut state = self.lock();
         if state.life.incumbent().is_none() {
-            let now = Instant::now();
+            let now = self.now();
             state.life.adopt(address, now);
             state.behind.on_adopted(address, now);
             self.role.store(Role::Writer as u8, Release);
@@ -212,7 +217,7 @@ impl Endpoint {
             if !worth || state.silence.is_mute(incumbent) {
                 return None;
             }
-            let watched = state.life.is_watched(Instant::now(), config().settle);
+            let watched = state.life.is_watched(self.now(), config().settle);
             (incumbent, watched && !state.life.leads_elsewhere())
         };
         (watched || self.around.traffic(self, incumbent).heard.is_some()).then_some(incumbent)
@@ -242,7 +247,7 @@ impl Endpoint {
     /// Has the endpoint's incumbent to be asked before the next statement is sent?
     pub fn asks_before_sending(&self) -> bool {
         let state = self.lock();
-        state.life.unsettled() && state.life.asks_before_sending(Instant::now())
+        state.life.unsettled() && state.life.asks_before_sending(self.now())
     }
 
     /// The endpoint failed open and no writer was verified since.
@@ -254,8 +259,9 @@ impl Endpoint {
     pub fn on_answer(&self, addresses: Vec<IpAddr>) {
         let mut state = self.lock();
         let before = state.life.phase();
-        state.pool.on_answer(&addresses, Instant::now());
-        if state.life.on_answer(addresses, Instant::now()) {
+        let now = self.now();
+        state.pool.on_answer(&addresses, now);
+        if state.life.on_answer(addresses, now) {
             say!(Info, "{}: DNS answers {:?}", self.name, state.life.watched());
             self.name_means_another(&mut state, before);
         }
@@ -267,13 +273,13 @@ impl Endpoint {
         if before == Phase::Steady && state.life.phase() == Phase::Suspect {
             say!(Info, "{}: DNS no longer names the writer; asking it", self.name);
         }
-        state.next_pass = Instant::now();
+        state.next_pass = self.now();
         self.changed.tell_all();
     }
 
     /// The DNS watcher asked in vain.
     pub fn on_no_answer(&self) {
-        self.lock().life.on_no_answer(Instant::now());
+        self.lock().life.on_no_answer(self.now());
     }
 
     /// How often DNS has to be asked for this endpoint.
@@ -283,7 +289,8 @@ impl Endpoint {
 
     fn pace_in(&self, state: &State) -> Pace {
         if self.role() == Role::Writer && state.life.unsettled() {
-            let held = state.held.is_some_and(|(_, last)| last.elapsed() < config().hold_max);
+            let is_recent = |at: Instant| self.now().saturating_duration_since(at) < config().hold_max;
+            let held = state.held.is_some_and(|(_, last)| is_recent(last));
             let sought = held || state.life.incumbent().is_some_and(|incumbent| state.silence.is_mute(incumbent));
             let unknown = state.life.phase() == Phase::Switching || state.life.leads_elsewhere();
             if sought && unknown { Pace::Urgent } else { Pace::Steady }
@@ -345,7 +352,7 @@ impl Endpoint {
     ) -> MutexGuard<'a, State> {
         let known = news.known();
         drop(state);
-        recall.wait(news, known, time);
+        self.around.wait(news, known, time, recall);
         self.lock()
     }
 

@@ -1,6 +1,6 @@
 //! What a look at the servers has found becomes the endpoint's state: it is said in the log, and the threads that wait are told.
 
-use std::{net::SocketAddr, time::Instant};
+use std::net::SocketAddr;
 
 use super::{Endpoint, State, prober::Undialled};
 use crate::control::{
@@ -22,7 +22,9 @@ impl Endpoint {
             );
             self.publish(state);
             // A thread that waits for a server without an answer waits no longer than the others.
-            if let Some(silent) = state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent)) {
+            if let Some(silent) =
+                state.life.incumbent().filter(|incumbent| state.silence.missed_lately(*incumbent, self.now()))
+            {
                 self.around.give_up(self, silent);
             }
         }
@@ -31,7 +33,7 @@ impl Endpoint {
 
     /// `unreached`: the incumbent until now, if it could not be reached. Threads that wait for an answer from it are told.
     pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
-        let now = Instant::now();
+        let now = self.now();
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
         let since = state.life.switching_since();
         if state.life.incumbent() != Some(candidate) {
@@ -58,7 +60,7 @@ impl Endpoint {
     }
 
     pub(super) fn stay_with_incumbent(&self, state: &mut State) {
-        state.life.on_incumbent_writable(Instant::now());
+        state.life.on_incumbent_writable(self.now());
         state.meanwhile.is_over();
         state.held = None;
         self.publish(state);
@@ -68,7 +70,7 @@ impl Endpoint {
     pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
         state.meanwhile.read_only = unreached.is_none();
         if unreached.is_some() {
-            state.silence.unreached(incumbent);
+            state.silence.unreached(incumbent, self.now());
         }
         let why = unreached.map_or("is read-only".to_owned(), |why| why.to_string());
         self.unfit(state, incumbent, &why);
@@ -76,7 +78,7 @@ impl Endpoint {
 
     /// The incumbent is not the writer, for that reason.
     pub(super) fn unfit(&self, state: &mut State, incumbent: SocketAddr, why: &str) {
-        if state.life.on_incumbent_unfit(Instant::now()) {
+        if state.life.on_incumbent_unfit(self.now()) {
             COUNTERS.suspects.count();
             say!(
                 Warn,

@@ -1,8 +1,6 @@
 //! A thread whose own connection to the incumbent is open asks on that connection. It does not wait for another thread,
 //! whose connection may be in trouble of its own.
 
-use std::time::Instant;
-
 use super::{
     Endpoint,
     life::Phase,
@@ -26,7 +24,7 @@ impl Endpoint {
                 // Another thread could not reach it, or was told by its server, which need not be this connection's.
                 Phase::Switching => !state.meanwhile.read_only || !state.behind.is_unfit(prober.server()),
             };
-            let asked = doubted && !life.circuit_open() && !life.name_has_moved(Instant::now(), config().settle);
+            let asked = doubted && !life.circuit_open() && !life.name_has_moved(self.now(), config().settle);
             (life.incumbent().filter(|_| asked)?, life.generation())
         };
         if prober.address() != Some(incumbent) {

@@ -36,7 +36,7 @@ impl Pool {
 impl Endpoint {
     /// Where a connection of a reader may go: what DNS names now first, then what it named lately.
     pub fn replicas(&self) -> Vec<SocketAddr> {
-        let now = Instant::now();
+        let now = self.now();
         let state = self.lock();
         let recent = state.pool.named.iter().filter(|(_, at)| now.duration_since(*at) < RECENT);
         recent.map(|(ip, _)| SocketAddr::new(*ip, self.name.port)).collect()
@@ -44,12 +44,12 @@ impl Endpoint {
 
     /// None of the replicas in `tried` is there. Waits a second at most for DNS to name others, and gives those.
     pub fn other_replicas(&self, tried: &[SocketAddr]) -> Vec<SocketAddr> {
-        let until = Instant::now() + FOR_DNS;
+        let until = self.now() + FOR_DNS;
         self.seek(1);
         let others = loop {
             let mut others = self.replicas();
             others.retain(|server| !tried.contains(server));
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(self.now());
             if !others.is_empty() || left.is_zero() {
                 break others;
             }

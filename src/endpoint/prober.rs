@@ -21,9 +21,7 @@ pub trait Prober {
         None
     }
     /// When its connection was opened.
-    fn opened(&self) -> Instant {
-        Instant::now()
-    }
+    fn opened(&self) -> Instant;
     /// Does a transaction end with its connection?
     fn in_transaction(&self) -> bool {
         false

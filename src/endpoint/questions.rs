@@ -34,9 +34,9 @@ struct Asked {
 
 impl Asked {
     /// Has this login taken so long that a connection elsewhere is better, if there is a server that greets?
-    fn is_slow(&self, state: &State) -> bool {
+    fn is_slow(&self, state: &State, now: Instant) -> bool {
         let patience = ELSEWHERE_AFTER * (1 << state.silence.misses(self.server).min(3));
-        self.fd.is_some() && self.login.is_some_and(|began| began.elapsed() >= patience)
+        self.fd.is_some() && self.login.is_some_and(|began| now.saturating_duration_since(began) >= patience)
     }
 }
 
@@ -56,12 +56,12 @@ pub struct Question<'a> {
 impl Endpoint {
     /// Something is asked of `server`; without an answer its connection is cut after `patience`.
     pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
-        self.stands(Asked { id: 0, server, fd, until: Instant::now() + patience, login: None, short: true })
+        self.stands(Asked { id: 0, server, fd, until: self.now() + patience, login: None, short: true })
     }
 
     /// A login at `server` begins, for which the application itself would wait so long.
     pub fn logging_in(&self, server: SocketAddr, patience: Option<Duration>) -> Question<'_> {
-        let now = Instant::now();
+        let now = self.now();
         let until = now + patience.unwrap_or(LOGIN_WITHIN);
         self.stands(Asked { id: 0, server, fd: None, until, login: Some(now), short: true })
     }
@@ -69,7 +69,7 @@ impl Endpoint {
     /// Work is done on `server` that has to end after `time`; then its connection is cut. That it took so long says
     /// nothing of the server: it may wait for a lock.
     pub fn working(&self, server: SocketAddr, fd: i32, time: Duration) -> Question<'_> {
-        self.stands(Asked { id: 0, server, fd: Some(fd), until: Instant::now() + time, login: None, short: false })
+        self.stands(Asked { id: 0, server, fd: Some(fd), until: self.now() + time, login: None, short: false })
     }
 
     fn stands(&self, asked: Asked) -> Question<'_> {
@@ -92,7 +92,7 @@ impl Endpoint {
     /// other end's kernel has accepted the connection.
     pub fn end_overdue_questions(&self, accepted: impl Fn(i32) -> bool, cut: impl Fn(i32, SocketAddr) -> bool) {
         let left = self.servers_left_for_others();
-        let now = Instant::now();
+        let now = self.now();
         // Under the lock: while a question stands, its socket is the asking handle's.
         let mut state = self.lock();
         let state = &mut *state;
@@ -104,7 +104,7 @@ impl Endpoint {
         for asked in state.questions.standing.iter_mut().filter(|asked| over(asked)) {
             if asked.fd.is_some_and(|fd| cut(fd, asked.server)) {
                 if asked.short {
-                    state.silence.missed(asked.server);
+                    state.silence.missed(asked.server, now);
                 }
                 asked.fd = None;
             }
@@ -114,6 +114,7 @@ impl Endpoint {
     /// Logins that take long, while another server that may be the writer greets, and no connection of this process hears from
     /// theirs. A server whose logins are slow is waited for as the application itself would wait.
     fn servers_left_for_others(&self) -> Vec<u64> {
+        let now = self.now();
         let slow: Vec<(u64, SocketAddr, Vec<SocketAddr>)> = {
             let state = self.lock();
             let read_only = state.life.incumbent().filter(|_| state.meanwhile.read_only);
@@ -122,7 +123,7 @@ impl Endpoint {
                 named.retain(|other| Some(*other) != read_only);
                 named
             };
-            let slow = state.questions.standing.iter().filter(|asked| asked.is_slow(&state));
+            let slow = state.questions.standing.iter().filter(|asked| asked.is_slow(&state, now));
             slow.map(|asked| (asked.id, asked.server, others(asked.server))).collect()
         };
         let is_left = |server: SocketAddr, others: &[SocketAddr]| {

@@ -1,168 +1,63 @@
-//! Is there a MySQL server that speaks at this address? A TCP connect and its first bytes, with a short limit.
-//!
-//! For servers that have given no answer: a frozen one still accepts TCP. A server that does answer counts a connection that
-//! ends behind its greeting against `max_connect_errors` (100 by default), until the next login from this host, and past that
-//! it refuses the whole host (MySQL manual, "Host Cache"). So a connection whose greeting has not come is kept and looked at
-//! again, instead of being given up and begun anew; and there is a budget for all processes of the host (`ledger`).
+//! Is there a MySQL server that speaks at this address? A TCP connect and its first bytes, with a short limit. Knows no rule:
+//! `greetings` says when a server is asked.
 
 use std::{
-    collections::BTreeSet,
     io::{ErrorKind, Read},
     mem::ManuallyDrop,
     net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use super::{Endpoint, ledger, prober::Undialled};
+use super::{
+    greetings::{FirstBytes, GreetingConnection},
+    prober::Undialled,
+};
 
-/// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
-const LIMIT: Duration = Duration::from_millis(500);
-/// For one that did not even accept: others wait for the outcome, and the kernel of a living host is quick.
-const ACCEPTS_WITHIN: Duration = Duration::from_millis(300);
-/// A slow one (its own name lookups, a thread pool) is waited for this long at a time.
-const LONGEST: Duration = Duration::from_secs(2);
-/// Is it there already?
-const MOMENT: Duration = Duration::from_millis(1);
-/// A greeting that has not come by then may come on another connection: the server's end of this one may be lost.
-const ANEW: Duration = Duration::from_secs(3);
-/// A greeting that has not come by then: the server's end is long gone.
-const KEPT: Duration = Duration::from_secs(90);
-
-/// A connection whose greeting has not come yet.
+/// A TCP connection to a server, and its own end's address, by which its descriptor is known again.
 #[derive(Debug)]
-struct Greeting {
+struct Reached {
     stream: ManuallyDrop<TcpStream>,
-    server: SocketAddr,
     own: SocketAddr,
-    since: Instant,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Greetings {
-    awaited: Vec<Greeting>,
-    /// Servers of which something is in the ledger that the next login ends.
-    noted: BTreeSet<SocketAddr>,
-}
-
-impl Greetings {
-    /// The youngest.
-    fn take(&mut self, server: SocketAddr) -> Option<Greeting> {
-        self.awaited.retain(|greeting| greeting.since.elapsed() < KEPT);
-        let of_it = |at: &usize| self.awaited.get(*at).is_some_and(|greeting| greeting.server == server);
-        let at = (0..self.awaited.len()).filter(of_it).max_by_key(|at| self.awaited.get(*at).map(|it| it.since))?;
-        Some(self.awaited.swap_remove(at))
-    }
-
-    /// A login from here has succeeded there: the server has forgotten what it counted. Has the ledger to be told?
-    pub fn on_login(&mut self, server: SocketAddr) -> bool {
-        self.awaited.retain(|greeting| greeting.server != server);
-        self.noted.remove(&server)
-    }
-
-    pub fn note(&mut self, server: SocketAddr) {
-        self.noted.insert(server);
+/// Opens a connection to `server` for its greeting alone. It is accepted `within` that time or given up.
+pub fn connect_for_greeting(server: SocketAddr, within: Duration) -> Result<Box<dyn GreetingConnection>, Undialled> {
+    match Reached::begin(server, within) {
+        Ok(reached) => Ok(Box::new(reached)),
+        Err(error) if error.raw_os_error().is_some_and(is_own_lack) => Err(Undialled::NotTried(error.to_string())),
+        Err(error) => Err(Undialled::Unreachable(error.to_string())),
     }
 }
 
-impl Greeting {
-    fn begin(server: SocketAddr, within: Duration) -> Result<Self, Undialled> {
-        let begun = TcpStream::connect_timeout(&server, within).and_then(|stream| {
-            let own = stream.local_addr()?;
-            Ok(Greeting { server, own, stream: ManuallyDrop::new(stream), since: Instant::now() })
-        });
-        begun.map_err(|error| match error.raw_os_error() {
-            Some(number) if is_own_lack(number) => Undialled::NotTried(error.to_string()),
-            _ => Undialled::Unreachable(error.to_string()),
-        })
+impl Reached {
+    fn begin(server: SocketAddr, within: Duration) -> std::io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&server, within)?;
+        let own = stream.local_addr()?;
+        Ok(Reached { stream: ManuallyDrop::new(stream), own })
     }
+}
 
-    fn is_young(&self) -> bool {
-        self.since.elapsed() < ANEW
-    }
-
-    /// Is the descriptor still this connection? An application may close descriptors that it does not know, and get their
-    /// numbers again for something else.
+impl GreetingConnection for Reached {
     fn is_ours(&self) -> bool {
         self.stream.local_addr().is_ok_and(|own| own == self.own)
     }
 
-    /// The first bytes that the server sends, within `limit`: `None`, they have not come yet; 0, it has closed the connection.
-    fn first_bytes(&self, limit: Duration) -> Option<usize> {
+    fn first_bytes(&self, limit: Duration) -> FirstBytes {
         match self.stream.set_read_timeout(Some(limit)).and_then(|()| (&*self.stream).read(&mut [0; 4])) {
-            Ok(length) => Some(length),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => None,
-            Err(_) => Some(0),
+            Ok(0) => FirstBytes::Closed,
+            Ok(_) => FirstBytes::Came,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => FirstBytes::Awaited,
+            Err(_) => FirstBytes::Closed,
         }
     }
 }
 
-impl Drop for Greeting {
+impl Drop for Reached {
     fn drop(&mut self) {
         if self.is_ours() {
             // SAFETY: it is not used any more.
             unsafe { ManuallyDrop::drop(&mut self.stream) };
         }
-    }
-}
-
-impl Endpoint {
-    /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
-    pub(super) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
-        let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
-        let awaited = self.lock().greetings.take(server).filter(Greeting::is_ours);
-        if let Some(greeting) = awaited {
-            if greeting.is_young() {
-                return self.hears(greeting, limit);
-            }
-            if self.hears(greeting, MOMENT).is_ok() {
-                return Ok(());
-            }
-        }
-        self.lock().greetings.note(server);
-        match self.on_ledger(|ledger, now| ledger.begin_greeting(server, now)) {
-            ledger::Greeting::Own => {}
-            ledger::Greeting::Others => return Ok(()),
-            ledger::Greeting::Spent => {
-                return Err(Undialled::NotTried("its greeting was asked for often enough".to_owned()));
-            }
-        }
-        let begun = Greeting::begin(server, if misses == 0 { LIMIT } else { ACCEPTS_WITHIN });
-        self.hears(begun.inspect_err(|_| self.was_not_connected(server))?, limit)
-    }
-
-    fn hears(&self, greeting: Greeting, limit: Duration) -> Result<(), Undialled> {
-        let server = greeting.server;
-        let none = |why: &str| Err(Undialled::Unreachable(why.to_owned()));
-        match greeting.first_bytes(limit) {
-            Some(0) => {
-                self.was_not_connected(server);
-                none("it closed the connection")
-            }
-            Some(_) => {
-                self.on_ledger(|ledger, now| ledger.was_greeted(server, now));
-                Ok(())
-            }
-            None => {
-                self.lock().greetings.awaited.push(greeting);
-                none("no greeting")
-            }
-        }
-    }
-
-    fn was_not_connected(&self, server: SocketAddr) {
-        self.on_ledger(|ledger, now| ledger.was_not_connected(server, now));
-    }
-
-    /// Was it asked, and gave no greeting?
-    pub(super) fn is_mute(&self, server: SocketAddr) -> bool {
-        matches!(self.greets(server, 0), Err(Undialled::Unreachable(_)))
-    }
-
-    /// May it be asked for its greeting once more? One that is still awaited costs nothing.
-    pub(super) fn may_be_greeted(&self, server: SocketAddr) -> bool {
-        let awaits = |greeting: &Greeting| greeting.server == server && greeting.is_young();
-        let awaited = self.lock().greetings.awaited.iter().any(awaits);
-        awaited || self.on_ledger(|ledger, now| ledger.may_be_greeted(server, now))
     }
 }
 
@@ -174,85 +69,17 @@ pub fn is_own_lack(errno: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::Write,
         net::TcpListener,
         os::fd::{AsRawFd, IntoRawFd},
-        sync::{
-            Arc,
-            atomic::{AtomicU32, Ordering::Relaxed},
-        },
-        thread,
     };
 
     use super::*;
     use crate::host::socket;
 
-    fn endpoint() -> Endpoint {
-        Endpoint::alone()
-    }
-
-    /// A server that greets after `pause`, and how many connections it has had.
-    fn greeter(pause: Duration) -> (SocketAddr, Arc<AtomicU32>) {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let (address, counted) = (listener.local_addr().unwrap(), Arc::new(AtomicU32::new(0)));
-        let counts = Arc::clone(&counted);
-        thread::spawn(move || {
-            for mut stream in listener.incoming().flatten() {
-                counts.fetch_add(1, Relaxed);
-                thread::spawn(move || {
-                    thread::sleep(pause);
-                    let _ = stream.write_all(b"hello");
-                    let _ = stream.read(&mut [0]);
-                });
-            }
-        });
-        (address, counted)
-    }
-
-    #[test]
-    fn a_greeting_that_is_late_is_waited_for_on_one_connection() {
-        let endpoint = endpoint();
-        let (server, connections) = greeter(Duration::from_millis(1700));
-        let asked = (0..20).position(|_| endpoint.greets(server, 0).is_ok());
-        assert!(asked.is_some_and(|times| times > 0), "{asked:?}");
-        assert_eq!(connections.load(Relaxed), 1);
-    }
-
-    #[test]
-    fn a_connection_on_which_no_greeting_comes_is_not_waited_for_if_another_one_brings_it() {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let server = listener.local_addr().unwrap();
-        thread::spawn(move || {
-            let mute = listener.accept();
-            for mut stream in listener.incoming().flatten() {
-                let _ = stream.write_all(b"hello");
-            }
-            drop(mute);
-        });
-        let endpoint = endpoint();
-        let began = Instant::now();
-        while endpoint.greets(server, 0).is_err() {
-            assert!(began.elapsed() < Duration::from_secs(60));
-        }
-    }
-
-    #[test]
-    fn a_server_whose_greetings_nobody_answers_is_not_asked_for_more_until_a_login_has_succeeded() {
-        let endpoint = endpoint();
-        let (server, connections) = greeter(Duration::ZERO);
-        for _ in 0..20 {
-            let _ = endpoint.greets(server, 0);
-        }
-        assert_eq!(connections.load(Relaxed), 4);
-        assert!(!endpoint.may_be_greeted(server));
-        endpoint.tell_of_login(server);
-        assert_eq!(endpoint.greets(server, 0), Ok(()));
-    }
-
     #[test]
     fn a_descriptor_that_the_application_has_closed_and_uses_again_is_left_alone() {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let greeting = Greeting::begin(listener.local_addr().unwrap(), LIMIT).unwrap();
+        let greeting = Reached::begin(listener.local_addr().unwrap(), Duration::from_secs(5)).unwrap();
         let others = std::fs::File::open("/dev/null").unwrap();
         let fd = greeting.stream.as_raw_fd();
         // The number is the file's from now on.

@@ -22,7 +22,7 @@ impl Endpoint {
         match said {
             Writability::Writable if !here => state.behind.on_writable_elsewhere(address, server),
             Writability::Writable => {
-                if state.behind.on_writable(server, Instant::now()) {
+                if state.behind.on_writable(server, self.now()) {
                     self.leads_to_another_server(&mut state, address);
                 }
             }
@@ -44,7 +44,7 @@ impl Endpoint {
 
     /// The incumbent's address was dialled anew, and led to no server that accepts writes.
     pub fn on_redialled_in_vain(&self) {
-        self.lock().behind.on_redialled_in_vain(Instant::now());
+        self.lock().behind.on_redialled_in_vain(self.now());
     }
 
     /// The prober's connection is open, and its server accepts no writes: does the address lead to another server, which does?
@@ -53,7 +53,7 @@ impl Endpoint {
         let address = state.life.incumbent()?;
         let refused = Self::standing(state, prober);
         let dials = state.behind.leads_past(refused.server)
-            && state.behind.may_redial(refused, Instant::now())
+            && state.behind.may_redial(refused, self.now())
             && !state.life.leads_elsewhere()
             && prober.address() == Some(address);
         dials.then(|| Found { address, generation: state.life.generation(), writable: true, redial: true })
@@ -62,7 +62,7 @@ impl Endpoint {
     /// The prober's server has just said that it accepts no writes. Is that no verdict about the address, because it is to be
     /// dialled anew, or because another connection leads to a server that accepts writes?
     pub(super) fn says_nothing_of_the_address(&self, state: &State, prober: &dyn Prober) -> bool {
-        let (refused, now) = (Self::standing(state, prober), Instant::now());
+        let (refused, now) = (Self::standing(state, prober), self.now());
         let served = state.behind.is_served_by_another(refused.server, now);
         !state.life.leads_elsewhere() && (served || state.behind.may_redial(refused, now))
     }
@@ -79,7 +79,7 @@ impl Endpoint {
         let dials = {
             let mut state = self.lock();
             let refused = Self::standing(&state, prober);
-            !state.life.leads_elsewhere() && state.behind.takes_redial(refused, Instant::now())
+            !state.life.leads_elsewhere() && state.behind.takes_redial(refused, self.now())
         };
         let said = match dials.then(|| prober.dial(incumbent)) {
             Some(Ok(())) => self.ask(prober, incumbent),
@@ -87,7 +87,7 @@ impl Endpoint {
             Some(Err(_)) | None => answer,
         };
         let mut state = self.lock();
-        let now = Instant::now();
+        let now = self.now();
         if said == Writability::Writable {
             if prober.server().is_none() && state.behind.on_unknown_writable(opened, now) {
                 self.leads_to_another_server(&mut state, incumbent);
@@ -112,7 +112,7 @@ impl Endpoint {
 
     /// New connections to the incumbent's address reach another server than old ones, verified writable: a new generation.
     fn leads_to_another_server(&self, state: &mut State, address: SocketAddr) {
-        let now = Instant::now();
+        let now = self.now();
         state.life.on_another_server();
         state.moved_at = Some(now);
         state.claims = None;

@@ -17,13 +17,10 @@ use super::{
     silence::GAP,
     slot::Slot,
 };
-use crate::{
-    control::{
-        config,
-        counters::COUNTERS,
-        log::{Level::*, say},
-    },
-    host::interruption::{Recall, process_is_ending},
+use crate::control::{
+    config,
+    counters::COUNTERS,
+    log::{Level::*, say},
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -73,10 +70,10 @@ impl Endpoint {
     /// Finds the verified writer, waiting for it if there is none, until `deadline` or the endpoint's hold limit,
     /// whichever is earlier. `None`: fail open, the caller gets its original error.
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
-        let began = Instant::now();
+        let began = self.now();
         let mut search = Search { began, ask_incumbent_at: None, home: None, led_away: false };
         let mut unable_since: Option<(Instant, &str, u32)> = None;
-        let mut recall = Recall::begins();
+        let mut recall = self.around.recall();
         let (mut held, mut probed, mut looked) = (false, false, false);
         let epoch = self.around.epoch();
         if let Some(found) = self.own_connection_vouches(prober) {
@@ -89,7 +86,7 @@ impl Endpoint {
                 // Forked by a signal handler: the connection is the parent's.
                 break None;
             }
-            let now = Instant::now();
+            let now = self.now();
             // What an open connection heard from an incumbent that the name leaves out lets that connection stay there. A
             // connection that has to be dialled asks the named servers first.
             let stays =
@@ -136,7 +133,7 @@ impl Endpoint {
                 break None;
             }
             let may_look = !looked && state.probing.is_none() && now >= state.next_pass + STICKY;
-            if recall.wanted() || process_is_ending() && !may_look {
+            if recall.wanted() || self.around.is_ending() && !may_look {
                 say!(Warn, "{}: the application wants its thread back: its wait for a writer ends", self.name);
                 prober.on_recall();
                 break None;
@@ -171,7 +168,7 @@ impl Endpoint {
             probed = look == Look::Done;
             unable_since =
                 unable.map(|why| unable_since.map_or((now, why, 1), |(since, why, looks)| (since, why, looks + 1)));
-            state.next_pass = Instant::now() + if probed { pause } else { Duration::ZERO };
+            state.next_pass = self.now() + if probed { pause } else { Duration::ZERO };
             slot.give_back(&mut state);
             if open && !state.life.verified_since(began) {
                 break None;
@@ -183,7 +180,7 @@ impl Endpoint {
         drop(state);
         if held {
             COUNTERS.holds.count();
-            COUNTERS.held_ms.add(began.elapsed().as_millis() as u64);
+            COUNTERS.held_ms.add(self.now().saturating_duration_since(began).as_millis() as u64);
         }
         found
     }
@@ -200,7 +197,7 @@ impl Endpoint {
         let caller = if search.led_away { Caller::Dials } else { Self::caller_at(&self.lock(), standing) };
         self.ask_resolver(prober, caller, search.began);
         let state = self.lock();
-        let now = Instant::now();
+        let now = self.now();
         let settle = config().settle;
         let (incumbent, generation) = (state.life.incumbent(), state.life.generation());
         let switching = state.life.phase() == Phase::Switching;
@@ -215,7 +212,7 @@ impl Endpoint {
         others.sort_by_key(|(server, _)| Some(*server) != standing);
         let green: Vec<SocketAddr> = state.deployment.addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect();
         // Another one of this process has just waited for it in vain.
-        let known_mute = incumbent.is_some_and(|incumbent| state.silence.missed_lately(incumbent));
+        let known_mute = incumbent.is_some_and(|incumbent| state.silence.missed_lately(incumbent, now));
         // The name means other servers, which the caller would reach without this library: they are asked first.
         let left_out = state.life.leads_elsewhere() && caller == Caller::Dials;
         drop(state);
@@ -238,7 +235,7 @@ impl Endpoint {
         for (candidate, vouched) in others {
             match self.try_server(prober, candidate) {
                 Ok(Writability::Writable) => {
-                    let now = Instant::now();
+                    let now = self.now();
                     let mut state = self.lock();
                     if state.life.generation() != generation {
                         return (state, Look::Done);
@@ -254,12 +251,12 @@ impl Endpoint {
                 Ok(answer) => {
                     say!(Debug, "{}: candidate {candidate} is {answer:?}", self.name);
                     if answer == Writability::ReadOnly {
-                        self.lock().meanwhile.said_read_only(candidate);
+                        self.lock().meanwhile.said_read_only(candidate, self.now());
                     }
                 }
                 Err(why) => {
                     if matches!(why, Undialled::Unreachable(_)) {
-                        self.lock().silence.unreached(candidate);
+                        self.lock().silence.unreached(candidate, self.now());
                     }
                     say!(Debug, "{}: candidate {candidate} {why}", self.name);
                 }
@@ -292,12 +289,12 @@ impl Endpoint {
     /// The incumbent is silent, and not for long: a gap in the network would look the same.
     fn may_be_a_gap(&self, state: &State) -> bool {
         let silent = state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent));
-        silent.is_some_and(|incumbent| state.silence.silent_for(incumbent) < GAP)
+        silent.is_some_and(|incumbent| state.silence.silent_for(incumbent, self.now()) < GAP)
     }
 
     /// Waits for a change of the endpoint, `time` at most. True: the application wants its thread back.
     pub fn wait_for_news(&self, time: Duration) -> bool {
-        let mut recall = Recall::begins();
+        let mut recall = self.around.recall();
         drop(self.wait(self.lock(), &self.changed, time, &mut recall));
         recall.wanted()
     }

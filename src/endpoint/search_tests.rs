@@ -47,6 +47,9 @@ impl Prober for Fake {
     fn address(&self) -> Option<SocketAddr> {
         Some(self.at)
     }
+    fn opened(&self) -> Instant {
+        Instant::now()
+    }
     fn fd(&self) -> i32 {
         -1
     }
@@ -96,7 +99,7 @@ fn a_suspicion_with_nobody_waiting_is_looked_into_before_it_fails_open() {
         // The watcher missed one greeting, an hour ago. No thread has sent a statement since.
         let mut state = endpoint.lock();
         state.life.on_incumbent_unfit(Instant::now().checked_sub(Duration::from_secs(3600)).unwrap());
-        state.silence.missed(writer);
+        state.silence.missed(writer, endpoint.now());
     }
     let found = endpoint.find_writer(&mut on(writer), None);
     assert_eq!(found.map(|found| found.address), Some(writer));
@@ -161,7 +164,7 @@ fn a_hold_begins_anew_once_a_writer_was_found_however_often_one_was_looked_for_b
 fn a_server_that_greets_late_is_found_again_once_it_missed_a_greeting() {
     let endpoint = endpoint();
     let writer = greeter(Ipv4Addr::new(127, 0, 0, 32), Duration::from_millis(700));
-    endpoint.lock().silence.missed(writer);
+    endpoint.lock().silence.missed(writer, endpoint.now());
     assert_eq!(endpoint.sign_of_life(writer), Ok(()));
     assert!(!endpoint.lock().silence.is_mute(writer));
 }
@@ -189,7 +192,7 @@ fn a_writer_that_missed_a_greeting_is_asked_by_whoever_is_connected_before_anoth
     {
         let mut state = endpoint.lock();
         state.configured = Configured::of(&endpoint.name, &[candidate("127.0.0.36")]);
-        state.silence.missed(writer);
+        state.silence.missed(writer, endpoint.now());
         unfit(&endpoint, &mut state, writer);
     }
     let mut prober = on(writer);
@@ -209,7 +212,7 @@ fn a_configured_candidate_is_not_taken_for_a_gap_of_less_than_five_seconds() {
     let gap = |missed: bool| {
         let mut state = endpoint.lock();
         if missed {
-            state.silence.missed(writer);
+            state.silence.missed(writer, endpoint.now());
         }
         endpoint.may_be_a_gap(&state)
     };
@@ -251,6 +254,9 @@ struct WithoutMeans;
 impl Prober for WithoutMeans {
     fn address(&self) -> Option<SocketAddr> {
         None
+    }
+    fn opened(&self) -> Instant {
+        Instant::now()
     }
     fn fd(&self) -> i32 {
         -1

@@ -48,17 +48,16 @@ impl Silence {
     }
 
     /// It gives no answer, for so long; zero if it is not known to be silent.
-    pub fn silent_for(&self, server: SocketAddr) -> Duration {
-        self.mute.get(&server).map(|mute| mute.since.elapsed()).unwrap_or_default()
+    pub fn silent_for(&self, server: SocketAddr, now: Instant) -> Duration {
+        self.mute.get(&server).map(|mute| now.saturating_duration_since(mute.since)).unwrap_or_default()
     }
 
     /// A thread has just waited for it in vain.
-    pub fn missed_lately(&self, server: SocketAddr) -> bool {
-        self.mute.get(&server).is_some_and(|mute| mute.checked.elapsed() < LATELY)
+    pub fn missed_lately(&self, server: SocketAddr, now: Instant) -> bool {
+        self.mute.get(&server).is_some_and(|mute| now.saturating_duration_since(mute.checked) < LATELY)
     }
 
-    pub fn missed(&mut self, server: SocketAddr) {
-        let now = Instant::now();
+    pub fn missed(&mut self, server: SocketAddr, now: Instant) {
         let mute = self.mute.entry(server).or_insert(Mute { since: now, misses: 0, checked: now });
         mute.misses += 1;
         mute.checked = now;
@@ -68,13 +67,13 @@ impl Silence {
         self.mute.remove(&server);
     }
 
-    pub fn unreached(&mut self, server: SocketAddr) {
-        self.unreachable.insert(server, Instant::now());
+    pub fn unreached(&mut self, server: SocketAddr, now: Instant) {
+        self.unreachable.insert(server, now);
     }
 
     /// Could it not be reached within the last `time`?
-    pub fn was_unreached(&self, server: SocketAddr, time: Duration) -> bool {
-        self.unreachable.get(&server).is_some_and(|at| at.elapsed() < time)
+    pub fn was_unreached(&self, server: SocketAddr, time: Duration, now: Instant) -> bool {
+        self.unreachable.get(&server).is_some_and(|at| now.saturating_duration_since(*at) < time)
     }
 
     /// As if it had fallen silent that much earlier.
@@ -110,12 +109,14 @@ impl Traffic {
 impl Endpoint {
     /// Has the server been unreachable after `moment`, and lately? A connection that is older did not end on purpose.
     pub fn was_unreachable_after(&self, server: SocketAddr, moment: Instant) -> bool {
-        self.lock().silence.unreachable.get(&server).is_some_and(|at| *at > moment && at.elapsed() < EXPLAINS)
+        let unreached = self.lock().silence.unreachable.get(&server).copied();
+        let explains = |at: Instant| at > moment && self.now().saturating_duration_since(at) < EXPLAINS;
+        unreached.is_some_and(explains)
     }
 
     /// Connections to the server were given up.
     pub fn gave_up(&self, server: SocketAddr) {
-        self.lock().silence.unreached(server);
+        self.lock().silence.unreached(server, self.now());
     }
 
     /// Before a login is risked on a server that gave no answer the last time, it must give a sign of life.
@@ -133,7 +134,7 @@ impl Endpoint {
             Ok(()) => state.silence.heard(server),
             Err(Undialled::NotTried(why)) => return Err(Undialled::NotTried(why)),
             Err(why) => {
-                state.silence.missed(server);
+                state.silence.missed(server, self.now());
                 return Err(why);
             }
         }
@@ -161,7 +162,7 @@ impl Endpoint {
             return false;
         }
         // A thread has just asked it in vain: once a second is enough.
-        let asked = self.lock().silence.missed_lately(server);
+        let asked = self.lock().silence.missed_lately(server, self.now());
         (asked || !self.answers(server)) && self.is_to_be_given_up(server, traffic)
     }
 
@@ -170,7 +171,8 @@ impl Endpoint {
         let mut state = self.lock();
         let is_incumbent = state.life.incumbent() == Some(server);
         // What came before it missed says nothing.
-        let last_miss = state.silence.mute.get(&server).map(|mute| mute.checked.elapsed());
+        let now = self.now();
+        let last_miss = state.silence.mute.get(&server).map(|mute| now.saturating_duration_since(mute.checked));
         if traffic.alive() && last_miss.is_none_or(|ago| traffic.heard.is_some_and(|heard| heard < ago)) {
             self.heard_again(&mut state, server);
             return false;
@@ -179,13 +181,13 @@ impl Endpoint {
         let left = !is_incumbent && !state.life.named().contains(&server.ip());
         let doubted = left || is_incumbent && state.life.phase() != Phase::Steady;
         let mute = is_incumbent && state.silence.is_mute(server);
-        let spared = state.silence.not_before.get(&server).is_some_and(|(at, _)| Instant::now() < *at);
+        let spared = state.silence.not_before.get(&server).is_some_and(|(at, _)| now < *at);
         (traffic.resending || doubted && traffic.waiting || mute) && !spared
     }
 
     /// Asks for a sign of life. An incumbent that gives none is unfit.
     fn answers(&self, server: SocketAddr) -> bool {
-        let began = Instant::now();
+        let began = self.now();
         let is_incumbent = |state: &State| state.life.incumbent() == Some(server);
         let (was_incumbent, misses) = {
             let state = self.lock();
@@ -209,7 +211,7 @@ impl Endpoint {
             return true;
         }
         state.silence.not_before.remove(&server);
-        state.silence.missed(server);
+        state.silence.missed(server, self.now());
         if was_incumbent {
             self.incumbent_unfit(&mut state, server, Some(why));
         }
@@ -220,7 +222,7 @@ impl Endpoint {
     fn is_to_be_given_up(&self, server: SocketAddr, traffic: Traffic) -> bool {
         let (silent, (elsewhere, configured)) = {
             let state = self.lock();
-            let silent = state.silence.silent_for(server);
+            let silent = state.silence.silent_for(server, self.now());
             if state.life.incumbent() != Some(server) {
                 // The writer is somewhere else: nothing that is still waited for will come of this one.
                 return traffic.resending || silent >= LATELY;
@@ -262,7 +264,7 @@ mod tests {
         endpoint.suspect(1);
         {
             let mut state = endpoint.lock();
-            state.silence.missed(server);
+            state.silence.missed(server, endpoint.now());
             endpoint.incumbent_unfit(&mut state, server, Some(Undialled::Unreachable("no answer".to_owned())));
         }
         let heard = |ago| Traffic { heard: Some(ago), resending: false, waiting: true };

@@ -6,8 +6,9 @@ use std::time::Instant;
 use rustix_futex_sync::{Mutex, MutexGuard};
 
 use super::{
-    Endpoint, behind::Behind, candidates::Configured, life::Life, logins::Logins, meanwhile::Meanwhile, name::Name,
-    pool::Pool, questions::Questions, reach::Greetings, silence::Silence, topology::Deployment, turn::Claim,
+    Endpoint, behind::Behind, candidates::Configured, greetings::Greetings, life::Life, logins::Logins,
+    meanwhile::Meanwhile, name::Name, pool::Pool, questions::Questions, silence::Silence, surroundings::Surroundings,
+    topology::Deployment, turn::Claim,
 };
 use crate::{control::config, host::socket, resolve::Jitter};
 
@@ -43,7 +44,7 @@ pub struct State {
 
 impl State {
     /// For an endpoint of which nothing is known yet.
-    pub fn of(name: &Name) -> Self {
+    pub fn of(name: &Name, around: &dyn Surroundings) -> Self {
         let mut life = Life::new();
         if !config().nameservers.is_empty() {
             life.trust_the_watcher();
@@ -51,7 +52,7 @@ impl State {
         State {
             life,
             probing: None,
-            next_pass: Instant::now(),
+            next_pass: around.now(),
             replaying: 0,
             claims: None,
             handshakes: Vec::new(),
@@ -66,7 +67,7 @@ impl State {
             pool: Pool::default(),
             held: None,
             moved_at: None,
-            jitter: Jitter::new(),
+            jitter: around.jitter(),
         }
     }
 }
@@ -86,7 +87,7 @@ impl Endpoint {
         if self.process == socket::pid() {
             return self.state.lock();
         }
-        Box::leak(Box::new(Mutex::new(State::of(&self.name)))).lock()
+        Box::leak(Box::new(Mutex::new(State::of(&self.name, self.around)))).lock()
     }
 }
 

@@ -24,7 +24,7 @@ impl Endpoint {
         }
         let mut state = self.lock();
         let before = state.life.phase();
-        let now = Instant::now();
+        let now = self.now();
         state.pool.on_answer(&addresses, now);
         if state.life.on_resolved(addresses, now) {
             say!(Debug, "{}: getaddrinfo answers; the name means {:?}", self.name, state.life.named());
@@ -53,7 +53,7 @@ impl Endpoint {
 
     /// What a connection does that is open to `peer`, which the name has left out; `None`: nothing lets it stay there.
     pub fn stay(&self, peer: SocketAddr) -> Option<Stay> {
-        self.lock().life.stay(peer, Instant::now(), config().settle)
+        self.lock().life.stay(peer, self.now(), config().settle)
     }
 
     /// `peer` said on an open connection whether it accepts writes.
@@ -76,7 +76,7 @@ impl Endpoint {
     /// Former incumbents to which no connection is open any more are forgotten.
     pub(super) fn expire_kept(&self) {
         let mut state = self.lock();
-        if state.life.expire_kept(Instant::now(), config().settle) {
+        if state.life.expire_kept(self.now(), config().settle) {
             self.publish(&state);
         }
     }
@@ -84,7 +84,7 @@ impl Endpoint {
     /// Asks the application's own resolver if that is due, on the thread of the connection that looks for the writer since
     /// `began`.
     pub fn ask_resolver(&self, prober: &mut dyn Prober, caller: Caller, began: Instant) {
-        let now = Instant::now();
+        let now = self.now();
         if self.lock().life.asks_resolver(caller, began, now, config().settle) {
             self.resolve(prober, now);
         }
@@ -93,7 +93,7 @@ impl Endpoint {
     /// Asks the application's own resolver, once a second at most, before an open connection leaves a server that may be
     /// writable for good.
     pub fn ask_resolver_before_leaving(&self, prober: &mut dyn Prober) {
-        let now = Instant::now();
+        let now = self.now();
         if self.lock().life.resolver_is_due(now) {
             self.resolve(prober, now);
         }
@@ -103,7 +103,7 @@ impl Endpoint {
     /// now.
     pub(super) fn ask_resolver_anew(&self, prober: &mut dyn Prober, began: Instant) {
         if self.lock().life.answer_is_older_than(began) {
-            self.resolve(prober, Instant::now());
+            self.resolve(prober, self.now());
         }
     }
 
@@ -112,7 +112,7 @@ impl Endpoint {
         self.lock().life.on_resolver_asked(now);
         let addresses = prober.resolve();
         // What took long is not asked again at once.
-        self.lock().life.on_resolver_asked(Instant::now());
+        self.lock().life.on_resolver_asked(self.now());
         self.on_resolved(addresses);
     }
 

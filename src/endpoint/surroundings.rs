@@ -1,9 +1,18 @@
-//! What an endpoint needs of the process that it belongs to. The process implements this; tests use `Nothing`.
+//! What an endpoint needs of the process that it belongs to, time included. The process implements this; tests use `Nothing`, or
+//! a world whose clock they move (`simulation`).
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
-use super::{Endpoint, silence::Traffic, turn::Claim};
-use crate::resolve::Pace;
+use super::{
+    Endpoint, greetings::GreetingConnection, ledger::Ledger, prober::Undialled, silence::Traffic, turn::Claim,
+};
+use crate::{
+    host::{event::News, interruption::Recall},
+    resolve::{Jitter, Pace},
+};
 
 pub trait Surroundings: Sync {
     /// Sees to it that DNS is asked for the endpoint's names at this pace, or at a quicker one that another endpoint wants.
@@ -23,9 +32,43 @@ pub trait Surroundings: Sync {
     /// Changes when the process forks. A thread compares it before and after a wait: if it differs, a signal handler forked
     /// during the wait, and this is the child.
     fn epoch(&self) -> usize;
+
+    /// What time it is.
+    fn now(&self) -> Instant;
+
+    /// About what time it is, in milliseconds of a coarse clock that only goes on: a fraction of the price of `now`.
+    fn about_now(&self) -> u64;
+
+    /// Milliseconds since 1970: the clock that the processes of a host share.
+    fn wall_clock(&self) -> u64;
+
+    /// Spreads the looks of many processes that seek the same writer.
+    fn jitter(&self) -> Jitter;
+
+    /// Waits until `news` are more than was `known`, for `time` at most, or until the application wants this thread back. The
+    /// endpoint waits nowhere else, except for a server. The caller holds no lock.
+    fn wait(&self, news: &News, known: u32, time: Duration, recall: &mut Recall);
+
+    /// From now on it is noticed that the application wants this thread back.
+    fn recall(&self) -> Recall;
+
+    /// Is the process about to end, so that no call waits for a writer any more?
+    fn is_ending(&self) -> bool;
+
+    /// Opens a connection to `server` for its greeting alone. `server` accepts it `within` that time, or it is given up. The
+    /// caller holds no lock.
+    fn connect_for_greeting(
+        &self,
+        server: SocketAddr,
+        within: Duration,
+    ) -> Result<Box<dyn GreetingConnection>, Undialled>;
+
+    /// Does `work` on the ledger that all processes of the host share. False: it cannot be had, or not be kept, and what `work`
+    /// did counts for nothing.
+    fn on_shared_ledger(&self, work: &mut dyn FnMut(&mut Ledger)) -> bool;
 }
 
-/// No process at all: there are no connections, and nothing is watched.
+/// No process at all: there are no connections, nothing is watched, and no ledger is shared. Time and servers are real.
 #[cfg(test)]
 pub struct Nothing;
 
@@ -45,6 +88,46 @@ impl Surroundings for Nothing {
 
     fn epoch(&self) -> usize {
         0
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn about_now(&self) -> u64 {
+        crate::host::socket::about_now()
+    }
+
+    fn wall_clock(&self) -> u64 {
+        std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64)
+    }
+
+    fn jitter(&self) -> Jitter {
+        Jitter::new()
+    }
+
+    fn wait(&self, news: &News, known: u32, time: Duration, recall: &mut Recall) {
+        recall.wait(news, known, time);
+    }
+
+    fn recall(&self) -> Recall {
+        Recall::begins()
+    }
+
+    fn is_ending(&self) -> bool {
+        crate::host::interruption::process_is_ending()
+    }
+
+    fn connect_for_greeting(
+        &self,
+        server: SocketAddr,
+        within: Duration,
+    ) -> Result<Box<dyn GreetingConnection>, Undialled> {
+        super::reach::connect_for_greeting(server, within)
+    }
+
+    fn on_shared_ledger(&self, _: &mut dyn FnMut(&mut Ledger)) -> bool {
+        false
     }
 }
 

@@ -6,7 +6,6 @@
 use std::time::{Duration, Instant};
 
 use super::{Endpoint, State};
-use crate::host::interruption::Recall;
 
 /// A replay that blocks on a lock of another transaction must not hold all other threads up for long.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -30,20 +29,21 @@ impl Endpoint {
 
     /// Lets the replays go first.
     pub fn after_replays(&self) {
-        let until = Instant::now() + LONGEST;
+        let until = self.now() + LONGEST;
         let mut recall = None;
         let mut state = self.lock();
         loop {
-            let to_come = match just_moved(&state) {
-                Some(ago) => self.claims(&mut state).is_some_and(|claim| claim.is_waited_for(ago)),
+            let now = self.now();
+            let to_come = match just_moved(&state, now) {
+                Some(ago) => self.claims(&mut state, now).is_some_and(|claim| claim.is_waited_for(ago)),
                 None => false,
             };
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(now);
             if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
             }
             let pause = if to_come { left.min(LOOK) } else { left };
-            let recall = recall.get_or_insert_with(Recall::begins);
+            let recall = recall.get_or_insert_with(|| self.around.recall());
             state = self.wait(state, &self.changed, pause, recall);
             if recall.wanted() {
                 return;
@@ -54,25 +54,25 @@ impl Endpoint {
     /// Transactions are being replayed here, or may still come to that.
     pub fn expects_replays(&self) -> bool {
         let state = self.lock();
-        state.replaying > 0 || just_moved(&state).is_some()
+        state.replaying > 0 || just_moved(&state, self.now()).is_some()
     }
 
     /// What transactions that were told an id are still where the writer was? One look for all who wait.
-    fn claims(&self, state: &mut State) -> Option<Claim> {
+    fn claims(&self, state: &mut State, now: Instant) -> Option<Claim> {
         if let Some((at, claim)) = state.claims
-            && at.elapsed() < LOOK
+            && now.saturating_duration_since(at) < LOOK
         {
             return claim;
         }
         let claim = self.around.claims(self, state.life.generation());
-        state.claims = Some((Instant::now(), claim));
+        state.claims = Some((now, claim));
         claim
     }
 }
 
 /// How long ago the endpoint has moved, if some transaction may not know yet.
-fn just_moved(state: &State) -> Option<Duration> {
-    state.moved_at.map(|at| at.elapsed()).filter(|ago| *ago < WAKES)
+fn just_moved(state: &State, now: Instant) -> Option<Duration> {
+    state.moved_at.map(|at| now.saturating_duration_since(at)).filter(|ago| *ago < WAKES)
 }
 
 /// A transaction with ids to claim that has not moved yet.

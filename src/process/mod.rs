@@ -8,6 +8,7 @@ pub mod current;
 pub mod front_end;
 pub mod resolver;
 mod rounds;
+pub mod tags;
 mod watch;
 
 use std::{any::Any, net::SocketAddr, sync::atomic::Ordering::*};
@@ -16,10 +17,11 @@ use once_cell::race::OnceBox;
 use rustix_futex_sync::Mutex;
 
 use front_end::FrontEnd;
+use tags::Tags;
 use watch::Around;
 
 use crate::{
-    endpoint::{Endpoint, inheritance::Writer, name::Name, tags::Tags},
+    endpoint::{Endpoint, inheritance::Writer, name::Name},
     host::{fork_mark::Mark, socket},
     resolve::Watcher,
 };

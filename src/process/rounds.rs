@@ -3,14 +3,14 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use super::{Process, current::current};
+use super::{Process, current::current, tags::Tag};
 use crate::{
     control::{
         config,
         log::{Level::*, say},
         option::Mode,
     },
-    endpoint::{Endpoint, Role, silence::Traffic, tags::Tag},
+    endpoint::{Endpoint, Role, silence::Traffic},
     host::{ending, socket},
 };
 

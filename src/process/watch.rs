@@ -1,6 +1,9 @@
 //! DNS is watched for the endpoints of this process; and what endpoints need of the process round them.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant, SystemTime},
+};
 
 use super::{Process, current, current::current, rounds::on_second};
 use crate::{
@@ -8,9 +11,17 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    endpoint::{Endpoint, silence::Traffic, surroundings::Surroundings, turn::Claim},
+    endpoint::{
+        Endpoint, greetings::GreetingConnection, host, ledger::Ledger, prober::Undialled, reach, silence::Traffic,
+        surroundings::Surroundings, turn::Claim,
+    },
     guard::this_thread_is_ours,
-    resolve::{Answer, Failure, Pace, Start, Watcher},
+    host::{
+        event::News,
+        interruption::{Recall, process_is_ending},
+        socket,
+    },
+    resolve::{Answer, Failure, Jitter, Pace, Start, Watcher},
 };
 
 impl Process {
@@ -88,5 +99,45 @@ impl Surroundings for Around {
 
     fn epoch(&self) -> usize {
         current::identity()
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn about_now(&self) -> u64 {
+        socket::about_now()
+    }
+
+    fn wall_clock(&self) -> u64 {
+        SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis() as u64)
+    }
+
+    fn jitter(&self) -> Jitter {
+        Jitter::new()
+    }
+
+    fn wait(&self, news: &News, known: u32, time: Duration, recall: &mut Recall) {
+        recall.wait(news, known, time);
+    }
+
+    fn recall(&self) -> Recall {
+        Recall::begins()
+    }
+
+    fn is_ending(&self) -> bool {
+        process_is_ending()
+    }
+
+    fn connect_for_greeting(
+        &self,
+        server: SocketAddr,
+        within: Duration,
+    ) -> Result<Box<dyn GreetingConnection>, Undialled> {
+        reach::connect_for_greeting(server, within)
+    }
+
+    fn on_shared_ledger(&self, work: &mut dyn FnMut(&mut Ledger)) -> bool {
+        host::on_shared_ledger(work)
     }
 }

@@ -64,7 +64,8 @@ impl Failed<'_> {
         }
         if self.to.is_none()
             && trouble == Trouble::Nobody
-            && let Some(incumbent) = endpoint.writer_beside_dns(self.began.elapsed() < AT_ONCE)
+            && let Some(incumbent) =
+                endpoint.writer_beside_dns(endpoint.now().saturating_duration_since(self.began) < AT_ONCE)
         {
             // DNS is wrong or silent; the writer may be where it was.
             return Some(Attempt(Some(incumbent)));

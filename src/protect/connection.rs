@@ -100,12 +100,12 @@ pub enum Pending {
 
 impl State {
     /// For a connection that was just opened to `peer`, and was in order at this pulse.
-    pub fn new(pulse: Pulse, peer: Option<SocketAddr>) -> Self {
+    pub fn new(pulse: Pulse, peer: Option<SocketAddr>, since: Instant) -> Self {
         State {
             pulse,
             peer,
             server: None,
-            since: Instant::now(),
+            since,
             session: Session::default(),
             sent: None,
             result: Pending::None,

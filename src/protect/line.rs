@@ -180,7 +180,7 @@ pub trait Protected: Upstream + Downstream {
     fn line(&self) -> &dyn Protected;
 
     fn now(&self) -> Instant {
-        Instant::now()
+        self.endpoint().now()
     }
 
     /// A time that costs next to nothing (`host::ticks`); 0: long ago.
