@@ -7,7 +7,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::*},
     },
-    time::Instant,
 };
 
 use rustix_futex_sync::{Mutex, MutexGuard};

@@ -77,6 +77,8 @@ pub enum Role {
 pub struct Endpoint {
     /// The process whose threads have the lock.
     process: i32,
+    /// What `Surroundings::epoch` was then.
+    born: usize,
     /// Which of the process's endpoints this is.
     pub position: u16,
     around: &'static dyn Surroundings,
@@ -118,6 +120,7 @@ impl Endpoint {
         let state = State::of(&name, around);
         Endpoint {
             process: socket::pid(),
+            born: around.epoch(),
             position,
             around,
             name,
@@ -139,9 +142,15 @@ impl Endpoint {
         }
     }
 
-    /// Changes when the process forks (see `Surroundings::epoch`).
-    pub fn epoch(&self) -> usize {
-        self.around.epoch()
+    /// Is this the process that it belongs to, and no child of it? A signal handler may fork in the middle of a call, and return
+    /// in the child.
+    pub fn is_of_this_process(&self) -> bool {
+        !self.was_forked() && self.process == socket::pid()
+    }
+
+    /// Has the process forked in a way that calls handlers (`pthread_atfork`), and is this the child? Costs next to nothing.
+    pub fn was_forked(&self) -> bool {
+        self.around.epoch() != self.born
     }
 
     /// What time it is, for this endpoint and its process.

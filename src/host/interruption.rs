@@ -45,6 +45,12 @@ impl Recall {
         Recall { watch, known, seen: None, wanted: false }
     }
 
+    /// Of an application that has no handlers.
+    #[cfg(test)]
+    pub fn unheeded() -> Self {
+        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
+    }
+
     /// The application wants this thread back: nothing is to be waited for any more.
     pub fn wanted(&mut self) -> bool {
         if let Some(watch) = &self.watch {
@@ -92,12 +98,8 @@ impl Recall {
 mod tests {
     use super::*;
 
-    fn unwatched() -> Recall {
-        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
-    }
-
     fn wanted_after(pauses_ms: &[u64]) -> bool {
-        let (mut recall, mut now) = (unwatched(), Instant::now());
+        let (mut recall, mut now) = (Recall::unheeded(), Instant::now());
         for (returns, pause) in (1..).zip(pauses_ms) {
             now += Duration::from_millis(*pause);
             recall.learn(Handled { returns, ..Handled::default() }, now, || false);
@@ -116,7 +118,7 @@ mod tests {
     #[test]
     fn an_end_or_an_alarm_that_does_not_ring_again_is_a_wish_at_once() {
         let wanted = |handled, alarm_is_set: bool| {
-            let mut recall = unwatched();
+            let mut recall = Recall::unheeded();
             recall.learn(handled, Instant::now(), || alarm_is_set);
             recall.wanted()
         };

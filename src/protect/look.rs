@@ -53,6 +53,11 @@ impl Look {
     pub fn at(guest: &dyn Protected, statement: &Statement, mut attempts: Attempts) -> Self {
         let ready = match guest.before(statement, &mut attempts) {
             Next::Deliver(code) => Ready::Told(code),
+            // A signal handler has forked in the middle: the connection is the parent's, who sends it.
+            Next::Send if guest.endpoint().was_forked() => match guest.deliver(&server_gone(), 1, Afterwards::Good) {
+                Next::Deliver(code) => Ready::Told(code),
+                Next::Send => Ready::LeftToTheLibrary,
+            },
             Next::Send => Ready::Send(guest.exchange(statement)),
         };
         Look { attempts, ready }
@@ -232,7 +237,6 @@ impl dyn Protected + '_ {
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
     pub(super) fn follow(&self, ask: bool, need: Need, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
-        let process = endpoint.epoch();
         let mut lent = Lent::new(self, need);
         let target = endpoint.incumbent_to_dial().filter(|_| !ask);
         let there = match target {
@@ -245,9 +249,9 @@ impl dyn Protected + '_ {
             }
             None => self.writer(&mut lent, self.deadline(attempts)).is_some(),
         };
-        if endpoint.epoch() != process {
-            // Forked by a signal handler meanwhile, on the parent's connection: the parent sends it.
-            return self.deliver(&server_gone(), 1, Afterwards::Good);
+        if endpoint.was_forked() {
+            // On the parent's connection, which is left as it is (`Look::at`).
+            return Next::Send;
         }
         if lent.fresh
             && let Err(failure) = restore(self)

@@ -23,3 +23,6 @@ pub mod statement;
 mod stay;
 mod views;
 mod writability;
+
+#[cfg(test)]
+mod simulation;

@@ -78,8 +78,19 @@ impl Fallen {
 impl dyn Protected + '_ {
     /// The statement failed with this evidence. `code`: what the application gets if it has to get the error.
     pub fn rescue(&self, evidence: Evidence, statement: &Statement, attempts: &mut Attempts, code: c_int) -> Next {
+        let original = self.failure();
+        let next = self.rescue_here(evidence, statement, attempts, code);
+        // A signal handler has forked in the middle: the parent goes on with the call.
+        if next == Next::Send && !self.endpoint().is_of_this_process() {
+            return self.deliver(&original, code, Afterwards::Good);
+        }
+        next
+    }
+
+    fn rescue_here(&self, evidence: Evidence, statement: &Statement, attempts: &mut Attempts, code: c_int) -> Next {
         let endpoint = self.endpoint();
-        if self.level() == Level::Observe {
+        // In a child whose parent is in this call, and goes on with it, the connection is the parent's.
+        if self.level() == Level::Observe || !endpoint.is_of_this_process() {
             return Next::Deliver(code);
         }
         self.settle_rows();

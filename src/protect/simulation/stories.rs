@@ -1,0 +1,160 @@
+//! What goes wrong, drawn from a seed; and the proof that the application sees what it may see and nothing else.
+
+use std::time::Duration;
+
+use super::{
+    program::Program,
+    world::{BLUE, Dice, Event, GREEN, Inner, begin, world},
+};
+
+/// `SIMULATED` says how many, `SIMULATED_SEED` tells one again.
+const STORIES: u64 = 100_000;
+
+type Events = Vec<(Duration, Event)>;
+
+/// Draws one story; gives the times from its beginning on.
+fn story(dice: &mut Dice) -> Events {
+    let mut events = Events::new();
+    let begins = dice.millis(5, 400);
+    let outage = dice.millis(1, 4_000);
+    let dns = dice.millis(0, 5_000);
+    match dice.below(9) {
+        // Blue is read-only for a moment, or several times.
+        0 => {
+            let mut at = begins;
+            for _ in 0..=dice.below(4) {
+                let long = dice.millis(1, 400);
+                events.push((at, Event::ReadOnly(BLUE, true)));
+                events.push((at + long, Event::ReadOnly(BLUE, false)));
+                at += long + dice.millis(1, 300);
+            }
+        }
+        // A switchover, with the name before, in or behind the outage; connections are cut, or not.
+        kind @ (1..=3) => {
+            events.push((begins, Event::ReadOnly(BLUE, true)));
+            if kind == 2 {
+                events.push((begins + dice.millis(0, 100), Event::CutsConnections(BLUE)));
+            }
+            events.push((begins + outage, Event::Leads(GREEN)));
+            events.push((begins + outage, Event::ReadOnly(GREEN, false)));
+            events.push((begins + dns.max(outage / 2), Event::Named(GREEN)));
+            if kind == 3 {
+                // The new writer refuses for moments.
+                let at = begins + outage + dice.millis(50, 2_000);
+                events.push((at, Event::ReadOnly(GREEN, true)));
+                events.push((at + dice.millis(20, 300), Event::ReadOnly(GREEN, false)));
+            }
+        }
+        // It is rolled back.
+        4 => {
+            events.push((begins, Event::ReadOnly(BLUE, true)));
+            if dice.one_in(2) {
+                events.push((begins + dice.millis(0, 50), Event::CutsConnections(BLUE)));
+            }
+            events.push((begins + outage, Event::ReadOnly(BLUE, false)));
+        }
+        // Blue dies, and green is promoted and named. Blue may come back, writable, before or after that.
+        5 => {
+            events.push((begins, Event::Dies(BLUE)));
+            events.push((begins + outage, Event::Leads(GREEN)));
+            events.push((begins + outage, Event::ReadOnly(GREEN, false)));
+            events.push((begins + outage + dns, Event::Named(GREEN)));
+            if dice.one_in(2) {
+                events.push((begins + outage + dns + dice.millis(0, 4_000), Event::Starts(BLUE)));
+            }
+        }
+        // Blue dies and comes back.
+        6 => {
+            events.push((begins, Event::Dies(BLUE)));
+            events.push((begins + outage, Event::Starts(BLUE)));
+        }
+        // Blue falls silent; green is promoted and named.
+        7 => {
+            events.push((begins, Event::Silent(BLUE, true)));
+            events.push((begins, Event::ReadOnly(BLUE, true)));
+            events.push((begins + outage, Event::Leads(GREEN)));
+            events.push((begins + outage, Event::ReadOnly(GREEN, false)));
+            events.push((begins + outage + dns, Event::Named(GREEN)));
+        }
+        // Green takes writes before it is the writer, and blue has troubles of its own.
+        _ => {
+            events.push((Duration::from_millis(1), Event::ReadOnly(GREEN, false)));
+            let trouble = match dice.below(3) {
+                0 => Event::CutsConnections(BLUE),
+                1 => Event::Dies(BLUE),
+                _ => Event::ReadOnly(BLUE, true),
+            };
+            let ends =
+                if matches!(trouble, Event::Dies(_)) { Event::Starts(BLUE) } else { Event::ReadOnly(BLUE, false) };
+            events.push((begins, trouble));
+            events.push((begins + outage, ends));
+        }
+    }
+    if dice.one_in(20) {
+        events.push((begins + dice.millis(0, 1_000), Event::Forks));
+    }
+    events
+}
+
+/// Lives through the story of that seed; what it was, and what must not have happened.
+fn live(seed: u64) -> (Vec<String>, Vec<String>) {
+    let endpoint = begin(seed);
+    let mut program = Program::new(&endpoint);
+    // The writer is known, and the watcher has named it.
+    endpoint.on_answer(vec![super::world::address(BLUE).ip()]);
+    program.step(u64::MAX);
+    let losses = {
+        let mut world = world().look();
+        let now = world.time;
+        let events = story(&mut world.dice);
+        world.events.extend(events.into_iter().map(|(at, event)| (now + at, event)));
+        if world.dice.one_in(6) {
+            let from = now + world.dice.millis(0, 2_000);
+            world.dns_out = (from, from + world.dice.millis(100, 8_000));
+            let told = format!("no DNS from {:?} to {:?}", world.dns_out.0, world.dns_out.1);
+            world.say(told);
+        }
+        if world.dice.one_in(2) { 12 } else { u64::MAX }
+    };
+    for _ in 0..12 {
+        if endpoint.was_forked() {
+            break;
+        }
+        program.step(losses);
+        let thinks = { world().look().dice.millis(0, 300) };
+        world().pass(thinks);
+    }
+    world().pass(Duration::from_secs(20));
+    if !endpoint.was_forked() {
+        program.check();
+    }
+    let Inner { violations, said, .. } = &mut *world().look();
+    (std::mem::take(said), std::mem::take(violations))
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+#[test]
+fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_verdict_does_not_know() {
+    if let Some(seed) = number("SIMULATED_SEED") {
+        let (said, violations) = live(seed);
+        panic!("seed {seed}: {violations:#?}\n{}", said.join("\n"));
+    }
+    let stories = number("SIMULATED").unwrap_or(STORIES);
+    let first = number("SIMULATED_FIRST").unwrap_or_else(|| Dice(std::process::id().into()).next() >> 20);
+    println!("SIMULATED_FIRST={first} SIMULATED={stories}");
+    let threads = 2;
+    let bad: Vec<_> = std::thread::scope(|scope| {
+        let lives = |part: u64| {
+            move || (0..stories / threads).map(|at| first + at * threads + part).find(|seed| !live(*seed).1.is_empty())
+        };
+        let parts: Vec<_> = (0..threads).map(|part| scope.spawn(lives(part))).collect();
+        parts.into_iter().filter_map(|part| part.join().expect("a story without a panic")).collect()
+    });
+    if let Some(seed) = bad.first() {
+        let (said, violations) = live(*seed);
+        panic!("SIMULATED_SEED={seed}: {violations:#?}\n{}", said.join("\n"));
+    }
+}
