@@ -4,40 +4,18 @@
 //! The fast path reads one atomic, the *pulse*; everything else is behind a futex-based mutex that is never held
 //! across a blocking call.
 
-pub mod behind;
-mod candidates;
-pub mod connects;
-mod deployment;
-mod dialling;
-pub mod greetings;
-pub mod handshakes;
-pub mod host;
-mod incumbent;
 pub mod inheritance;
-pub mod kept;
 pub mod ledger;
 pub mod life;
-pub mod logins;
-mod meanwhile;
 pub mod name;
-pub mod names;
-mod outcome;
-mod own;
 mod pool;
-pub mod prober;
 mod pulse;
-mod questions;
-pub mod reach;
-mod redial;
+pub mod queue;
 pub mod search;
-pub mod silence;
-mod slot;
 pub mod spacing;
 mod state;
 mod stay;
 pub mod surroundings;
-pub mod topology;
-pub mod turn;
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -50,9 +28,14 @@ use rustix_futex_sync::{Mutex, MutexGuard};
 use inheritance::Known;
 use life::Phase;
 use name::Name;
-pub use pulse::Pulse;
 use state::State;
 use surroundings::Surroundings;
+
+// Other rooms name what they use of an endpoint, and not the room inside that has it.
+pub use life::kept;
+pub use pulse::Pulse;
+pub use queue::{connects, handshakes, logins, turn};
+pub use search::{behind, prober, reach, silence, topology};
 
 use crate::{
     control::{

@@ -6,9 +6,16 @@ use std::time::Instant;
 use rustix_futex_sync::{Mutex, MutexGuard};
 
 use super::{
-    Endpoint, behind::Behind, candidates::Configured, greetings::Greetings, life::Life, logins::Logins,
-    meanwhile::Meanwhile, name::Name, pool::Pool, questions::Questions, silence::Silence, surroundings::Surroundings,
-    topology::Deployment, turn::Claim,
+    Endpoint,
+    life::Life,
+    name::Name,
+    pool::Pool,
+    queue::{logins::Logins, turn::Claim},
+    search::{
+        behind::Behind, candidates::Configured, greetings::Greetings, meanwhile::Meanwhile, questions::Questions,
+        silence::Silence, topology::Deployment,
+    },
+    surroundings::Surroundings,
 };
 use crate::{control::config, host::socket, resolve::Jitter};
 

@@ -7,9 +7,8 @@ use std::{
 
 use super::{
     Endpoint, State,
-    kept::Stay,
-    life::{Caller, Phase},
-    prober::Prober,
+    life::{Caller, Phase, kept::Stay},
+    search::prober::Prober,
 };
 use crate::control::{
     config,

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{
-    Endpoint, greetings::GreetingConnection, ledger::Ledger, prober::Undialled, silence::Traffic, turn::Claim,
+    Endpoint,
+    ledger::Ledger,
+    queue::turn::Claim,
+    search::{greetings::GreetingConnection, prober::Undialled, silence::Traffic},
 };
 use crate::{
     host::{event::News, interruption::Recall},
@@ -123,7 +126,7 @@ impl Surroundings for Nothing {
         server: SocketAddr,
         within: Duration,
     ) -> Result<Box<dyn GreetingConnection>, Undialled> {
-        super::reach::connect_for_greeting(server, within)
+        super::search::reach::connect_for_greeting(server, within)
     }
 
     fn on_shared_ledger(&self, _: &mut dyn FnMut(&mut Ledger)) -> bool {

@@ -12,8 +12,14 @@ use crate::{
         log::{Level::*, say},
     },
     endpoint::{
-        Endpoint, greetings::GreetingConnection, host, ledger::Ledger, prober::Undialled, reach, silence::Traffic,
-        surroundings::Surroundings, turn::Claim,
+        Endpoint,
+        ledger::{self, Ledger},
+        prober::Undialled,
+        reach,
+        search::greetings::GreetingConnection,
+        silence::Traffic,
+        surroundings::Surroundings,
+        turn::Claim,
     },
     guard::this_thread_is_ours,
     host::{
@@ -138,6 +144,6 @@ impl Surroundings for Around {
     }
 
     fn on_shared_ledger(&self, work: &mut dyn FnMut(&mut Ledger)) -> bool {
-        host::on_shared_ledger(work)
+        ledger::on_shared_ledger(work)
     }
 }

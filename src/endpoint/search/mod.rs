@@ -3,6 +3,23 @@
 //! One thread probes with its own connection, lent as a [`Prober`]; everybody else waits for its result. No lock is
 //! held while the prober talks to a server. It knows nothing of client libraries or protocols.
 
+pub mod behind;
+pub(super) mod candidates;
+mod deployment;
+mod dialling;
+pub mod greetings;
+mod incumbent;
+pub(super) mod meanwhile;
+mod outcome;
+mod own;
+pub mod prober;
+pub(super) mod questions;
+pub mod reach;
+mod redial;
+pub mod silence;
+mod slot;
+pub mod topology;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -10,17 +27,20 @@ use std::{
 
 use rustix_futex_sync::MutexGuard;
 
-use super::{
-    Endpoint, State,
-    life::{Caller, Phase},
-    prober::{Prober, Undialled, Writability},
-    silence::GAP,
-    slot::Slot,
-};
-use crate::control::{
-    config,
-    counters::COUNTERS,
-    log::{Level::*, say},
+use prober::{Prober, Undialled, Writability};
+use silence::GAP;
+use slot::Slot;
+
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
+    endpoint::{
+        Endpoint, State,
+        life::{Caller, Phase},
+    },
 };
 
 /// A verified writer. The prober that was lent may be connected to it, or not.
@@ -35,7 +55,7 @@ pub struct Found {
 }
 
 /// How often a prober that found no writer looks again: DNS may have moved, the candidate may have opened.
-pub(super) const PROBE_EVERY: Duration = Duration::from_millis(100);
+pub(in crate::endpoint) const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// How much longer another thread waits before it takes the prober's place: it is connected where it has to be.
 const STICKY: Duration = Duration::from_millis(50);
 /// A look at a few servers is over by then, unless one of them gives no answer.
@@ -46,7 +66,7 @@ const UNABLE_ALONE: Duration = Duration::from_secs(2);
 const UNABLE_LOOKS: u32 = 3;
 
 /// What one search keeps from look to look.
-pub(super) struct Search {
+struct Search {
     /// When the caller began to look.
     pub began: Instant,
     /// When the incumbent is asked again.
@@ -60,7 +80,7 @@ pub(super) struct Search {
 
 /// What one look brought.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) enum Look {
+enum Look {
     Done,
     /// This connection cannot judge, for that reason: another one of the process has to.
     NoAnswer(&'static str),

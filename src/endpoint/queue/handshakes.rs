@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Endpoint, State};
-use crate::{control::config, host::interruption::Recall};
+use crate::{
+    control::config,
+    endpoint::{Endpoint, State},
+    host::interruption::Recall,
+};
 
 /// A login that takes longer hangs, and is not counted any more: it must not hold the others up.
 const HANGS: Duration = Duration::from_secs(3);

@@ -2,20 +2,18 @@
 //!
 //! A pure state machine: it is told what happened and what time it is. It knows no sockets, threads or locks.
 
+mod adoption;
+mod application_resolver;
+pub mod kept;
+mod names;
+
 use std::{
     net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
-use super::{
-    kept::{Kept, Stay},
-    names::Names,
-};
-
-#[path = "adoption.rs"]
-mod adoption;
-#[path = "application_resolver.rs"]
-mod application_resolver;
+use kept::{Kept, Stay};
+use names::Names;
 
 /// While DNS leaves out a writable incumbent, how often the incumbent is asked again before a statement is sent.
 const RECHECK: Duration = Duration::from_secs(1);

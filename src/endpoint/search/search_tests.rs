@@ -5,11 +5,8 @@ use std::{
     thread,
 };
 
-use super::*;
-use crate::{
-    control::option::Candidate,
-    endpoint::{candidates::Configured, silence::Traffic, topology::Topology},
-};
+use super::{candidates::Configured, silence::Traffic, topology::Topology, *};
+use crate::control::option::Candidate;
 
 fn endpoint() -> Endpoint {
     Endpoint::alone()

@@ -11,8 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, Role, State, life::Phase, prober::Undialled};
-use crate::control::config;
+use super::prober::Undialled;
+use crate::{
+    control::config,
+    endpoint::{Endpoint, Role, State, life::Phase},
+};
 
 /// A server that was heard of within this is alive.
 const LATELY: Duration = Duration::from_secs(1);
@@ -34,7 +37,7 @@ struct Mute {
 
 /// What is known of servers that do not answer.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(in crate::endpoint) struct Silence {
     mute: BTreeMap<SocketAddr, Mute>,
     /// Servers that gave a sign of life: not asked for one before that moment, this pause after the last time.
     not_before: BTreeMap<SocketAddr, (Instant, Duration)>,

@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 
-use super::{Endpoint, State, prober::Undialled};
-use crate::control::{
-    config,
-    counters::COUNTERS,
-    log::{Level::*, say},
+use super::prober::Undialled;
+use crate::{
+    control::{
+        config,
+        counters::COUNTERS,
+        log::{Level::*, say},
+    },
+    endpoint::{Endpoint, State},
 };
 
 impl Endpoint {
-    pub(super) fn fail_open(&self, state: &mut State) {
+    pub(in crate::endpoint) fn fail_open(&self, state: &mut State) {
         if state.life.fail_open() {
             COUNTERS.failed_open.count();
             say!(
@@ -32,7 +35,7 @@ impl Endpoint {
     }
 
     /// `unreached`: the incumbent until now, if it could not be reached. Threads that wait for an answer from it are told.
-    pub(super) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
+    pub(in crate::endpoint) fn adopt(&self, state: &mut State, candidate: SocketAddr, unreached: Option<SocketAddr>) {
         let now = self.now();
         let silent = unreached.or(state.life.incumbent().filter(|incumbent| state.silence.is_mute(*incumbent)));
         let since = state.life.switching_since();
@@ -59,7 +62,7 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn stay_with_incumbent(&self, state: &mut State) {
+    pub(in crate::endpoint) fn stay_with_incumbent(&self, state: &mut State) {
         state.life.on_incumbent_writable(self.now());
         state.meanwhile.is_over();
         state.held = None;
@@ -67,7 +70,12 @@ impl Endpoint {
     }
 
     /// `unreached`: it could not be asked. Otherwise it is read-only.
-    pub(super) fn incumbent_unfit(&self, state: &mut State, incumbent: SocketAddr, unreached: Option<Undialled>) {
+    pub(in crate::endpoint) fn incumbent_unfit(
+        &self,
+        state: &mut State,
+        incumbent: SocketAddr,
+        unreached: Option<Undialled>,
+    ) {
         state.meanwhile.read_only = unreached.is_none();
         if unreached.is_some() {
             state.silence.unreached(incumbent, self.now());

@@ -10,6 +10,8 @@
 //! has to wait with the old one), and too little to find out a password. Without any bit of it one old password in one
 //! process would keep the logins of all other processes away from the server.
 
+mod file;
+
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     net::SocketAddr,
@@ -277,6 +279,8 @@ impl Record {
         }
     }
 }
+
+pub use file::on_shared_ledger;
 
 #[cfg(test)]
 #[path = "ledger_tests.rs"]

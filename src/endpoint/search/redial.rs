@@ -4,14 +4,16 @@
 use std::{net::SocketAddr, time::Instant};
 
 use super::{
-    Endpoint, State,
+    Found,
     behind::{Refused, Server},
     prober::{Prober, Writability},
-    search::Found,
 };
-use crate::control::{
-    config,
-    log::{Level::*, say},
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+    },
+    endpoint::{Endpoint, State},
 };
 
 impl Endpoint {

@@ -14,7 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, ledger, prober::Undialled};
+use super::prober::Undialled;
+use crate::endpoint::{Endpoint, ledger};
 
 /// A server in the same region answers within a few milliseconds; a retransmitted SYN takes 1 s.
 const LIMIT: Duration = Duration::from_millis(500);
@@ -65,7 +66,7 @@ impl Greeting {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Greetings {
+pub(in crate::endpoint) struct Greetings {
     awaited: Vec<Greeting>,
     /// Servers of which something is in the ledger that the next login ends.
     noted: BTreeSet<SocketAddr>,
@@ -93,7 +94,7 @@ impl Greetings {
 
 impl Endpoint {
     /// Waits for the server's greeting, or an error packet in its place. The more often it has missed, the longer.
-    pub(super) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
+    pub(in crate::endpoint) fn greets(&self, server: SocketAddr, misses: u32) -> Result<(), Undialled> {
         let limit = (LIMIT * (1 << misses.min(2))).min(LONGEST);
         let awaited = self.lock().greetings.take(server, self.now());
         if let Some(greeting) = awaited.filter(|greeting| greeting.connection.is_ours()) {

@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, State, life::Phase, prober::Need, search::Found};
+use super::{Found, prober::Need};
+use crate::endpoint::{Endpoint, State, life::Phase};
 
 /// A server that could not be reached is taken to be gone for so long. DNS may name it early.
 const GONE: Duration = Duration::from_secs(5);
@@ -20,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(5);
 const FOR_PROMOTION: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Default)]
-pub(super) struct Meanwhile {
+pub(in crate::endpoint) struct Meanwhile {
     /// What the incumbent said when it was asked last.
     pub read_only: bool,
     /// It has refused a write of this process since a writer was verified last. Without that its being read-only need not

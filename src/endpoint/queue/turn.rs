@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Endpoint, State};
+use crate::endpoint::{Endpoint, State};
 
 /// A replay that blocks on a lock of another transaction must not hold all other threads up for long.
 const LONGEST: Duration = Duration::from_secs(1);

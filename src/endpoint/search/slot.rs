@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Endpoint, State};
+use crate::endpoint::{Endpoint, State};
 
 /// The right to probe, since when. Given back even if the prober panics, unless another thread has taken it over.
 pub(super) struct Slot<'a>(pub &'a Endpoint, pub Instant);

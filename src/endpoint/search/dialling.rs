@@ -2,11 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::{
-    Endpoint,
-    life::Phase,
-    prober::{ANSWER_WITHIN, Prober, Undialled, Writability},
-};
+use super::prober::{ANSWER_WITHIN, Prober, Undialled, Writability};
+use crate::endpoint::{Endpoint, life::Phase};
 
 /// A server that is known not to be the writer is looked away from sooner, since others wait for another one.
 const UNFIT_ANSWER_WITHIN: Duration = Duration::from_millis(500);
@@ -53,7 +50,7 @@ impl Endpoint {
         answer
     }
 
-    pub(super) fn is_switching(&self) -> bool {
+    pub(in crate::endpoint) fn is_switching(&self) -> bool {
         self.lock().life.phase() == Phase::Switching
     }
 }

@@ -2,8 +2,15 @@
 
 use std::time::Instant;
 
-use super::{Endpoint, life::Phase, prober::Undialled, search::PROBE_EVERY};
-use crate::{control::config, host::interruption::Recall};
+use crate::{
+    control::config,
+    endpoint::{
+        Endpoint,
+        life::Phase,
+        search::{PROBE_EVERY, prober::Undialled},
+    },
+    host::interruption::Recall,
+};
 
 /// Why an application's connect failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

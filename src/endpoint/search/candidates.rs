@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Endpoint, name::Name};
-use crate::control::option::Candidate;
+use crate::{
+    control::option::Candidate,
+    endpoint::{Endpoint, name::Name},
+};
 
 /// The configured candidates of one endpoint.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Configured {
+pub(in crate::endpoint) struct Configured {
     /// Host names, each with what DNS answers for it.
     hosts: Vec<(String, Vec<IpAddr>)>,
     literal: Vec<IpAddr>,

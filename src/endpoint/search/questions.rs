@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Endpoint, State};
+use crate::endpoint::{Endpoint, State};
 
 /// The kernel of a living host answers at once; after this a connect is begun anew, since the kernel itself asks ever more
 /// rarely. No server counts that.
@@ -41,7 +41,7 @@ impl Asked {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Questions {
+pub(in crate::endpoint) struct Questions {
     standing: Vec<Asked>,
     /// Counts them.
     asked: u64,

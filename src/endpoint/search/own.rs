@@ -2,14 +2,15 @@
 //! whose connection may be in trouble of its own.
 
 use super::{
-    Endpoint,
-    life::Phase,
+    Found,
     prober::{Prober, Writability},
-    search::Found,
 };
-use crate::control::{
-    config,
-    log::{Level::*, say},
+use crate::{
+    control::{
+        config,
+        log::{Level::*, say},
+    },
+    endpoint::{Endpoint, life::Phase},
 };
 
 impl Endpoint {

@@ -12,15 +12,13 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::{
-    Endpoint,
-    ledger::{Ledger, SIZE},
-};
+use super::{Ledger, SIZE};
 use crate::{
     control::{
         config,
         log::{Level::*, say},
     },
+    endpoint::Endpoint,
     host::{
         errno,
         files::{self, Locked},
@@ -33,7 +31,7 @@ static UNUSABLE_FOR: AtomicU64 = AtomicU64::new(0);
 
 impl Endpoint {
     /// Does `work` on the ledger, at the moment that it is given. Must not be called while the endpoint's state is locked.
-    pub(super) fn on_ledger<R>(&self, work: impl Fn(&mut Ledger, u64) -> R) -> R {
+    pub(in crate::endpoint) fn on_ledger<R>(&self, work: impl Fn(&mut Ledger, u64) -> R) -> R {
         errno::kept(|| {
             let mut result = None;
             // The time is asked when the file is locked: another process may have written down a later moment until then.
@@ -45,7 +43,7 @@ impl Endpoint {
     }
 
     /// A login at `server` has succeeded, if anything was ever written down of this process's handshakes there.
-    pub(super) fn tell_of_login(&self, server: SocketAddr) {
+    pub(in crate::endpoint) fn tell_of_login(&self, server: SocketAddr) {
         let noted = self.lock().greetings.on_login(server);
         if noted {
             self.on_ledger(|ledger, _| ledger.logged_in(server));
@@ -100,8 +98,8 @@ fn complain(place: &Path, error: &Error) {
 mod tests {
     use std::fs;
 
-    use super::super::ledger::{End, Turn};
     use super::*;
+    use crate::endpoint::ledger::{End, Turn};
 
     const NOW: u64 = 1_800_000_000_000;
 

@@ -5,12 +5,13 @@ use std::{net::SocketAddr, time::Duration};
 use rustix_futex_sync::MutexGuard;
 
 use super::{
-    Endpoint, State,
-    life::Phase,
+    Look, Search,
     prober::{Prober, Undialled, Writability},
-    search::{Look, Search},
 };
-use crate::control::log::{Level::*, say};
+use crate::{
+    control::log::{Level::*, say},
+    endpoint::{Endpoint, State, life::Phase},
+};
 
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);

@@ -2,12 +2,11 @@
 
 use std::{net::IpAddr, sync::atomic::Ordering::*};
 
-use super::{
-    Endpoint,
-    life::Phase,
-    topology::{self, Topology},
+use super::topology::{self, Topology};
+use crate::{
+    control::log::{Level::*, say},
+    endpoint::{Endpoint, life::Phase},
 };
-use crate::control::log::{Level::*, say};
 
 impl Endpoint {
     /// True for one caller each time the topology table is to be asked again, on a connection that is idle anyway.
