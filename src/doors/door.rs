@@ -110,11 +110,11 @@ macro_rules! libc_doors {
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($arg: $ty),*) -> $ret {
             type Signature = unsafe extern "C" fn($($ty),*) -> $ret;
-            static REAL: $crate::host::objects::Next = $crate::host::objects::Next::new();
+            use $crate::doors::reals::REALS;
             const NAME: &core::ffi::CStr = match core::ffi::CStr::from_bytes_with_nul(
                 concat!(stringify!($name), "\0").as_bytes()
             ) { Ok(name) => name, Err(_) => panic!() };
-            let address = REAL.address(NAME);
+            let address = REALS.address(&REALS.$name, NAME);
             if address.is_null() {
                 $crate::host::errno::set(libc::ENOSYS);
                 return -1;

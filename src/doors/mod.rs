@@ -16,6 +16,8 @@ mod mysql;
 #[cfg(all(feature = "doors", not(test)))]
 mod own;
 #[cfg(all(feature = "doors", not(test)))]
+mod reals;
+#[cfg(all(feature = "doors", not(test)))]
 mod sockets;
 #[cfg(all(feature = "doors", not(test)))]
 mod wake;

@@ -9,9 +9,10 @@ use std::{
     ptr,
 };
 
+use super::reals::REALS;
 use crate::{
     guard::decide,
-    host::{errno, exchange, objects::Next, socket, steer},
+    host::{errno, exchange, socket, steer},
     process::tags::Removed,
     process::{connecting, current},
 };
@@ -46,7 +47,7 @@ libc_doors! {
         numeric.ai_flags = libc::AI_NUMERICHOST;
         // SAFETY: the next getaddrinfo has this signature; all pointers are valid or null as the contract allows.
         let next: unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo,
-            *mut *mut libc::addrinfo) -> c_int = unsafe { std::mem::transmute(REAL.address(c"getaddrinfo")) };
+            *mut *mut libc::addrinfo) -> c_int = unsafe { std::mem::transmute(REALS.address(&REALS.getaddrinfo, c"getaddrinfo")) };
         // SAFETY: as above.
         unsafe { next(address.as_ptr(), service, &numeric, result) }
     }
@@ -160,22 +161,19 @@ fn fcntl_door(address: *mut c_void, fd: c_int, command: c_int, argument: usize) 
 /// `F_DUPFD` and `F_DUPFD_CLOEXEC` make duplicates.
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl(fd: c_int, command: c_int, argument: usize) -> c_int {
-    static REAL: Next = Next::new();
-    fcntl_door(REAL.address(c"fcntl"), fd, command, argument)
+    fcntl_door(REALS.address(&REALS.fcntl, c"fcntl"), fd, command, argument)
 }
 
 /// The name that programs built with 64-bit file offsets call.
 #[unsafe(no_mangle)]
 pub extern "C" fn fcntl64(fd: c_int, command: c_int, argument: usize) -> c_int {
-    static REAL: Next = Next::new();
-    fcntl_door(REAL.address(c"fcntl64"), fd, command, argument)
+    fcntl_door(REALS.address(&REALS.fcntl64, c"fcntl64"), fd, command, argument)
 }
 
 /// libmariadb asks for what is there, and waits for the rest by `poll`. In an exchange it waits here (see `exchange`).
 #[unsafe(no_mangle)]
 pub extern "C" fn recv(fd: c_int, buffer: *mut c_void, length: usize, flags: c_int) -> isize {
-    static REAL: Next = Next::new();
-    let address = REAL.address(c"recv");
+    let address = REALS.address(&REALS.recv, c"recv");
     if address.is_null() {
         errno::set(libc::ENOSYS);
         return -1;
@@ -201,13 +199,12 @@ fn untag_range(first: c_uint, last: c_uint) {
 /// glibc 2.34 and newer.
 #[unsafe(no_mangle)]
 pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_int {
-    static REAL: Next = Next::new();
     // With CLOSE_RANGE_UNSHARE the thread leaves: what the others of the process have stays open. CLOSE_RANGE_CLOEXEC
     // closes nothing now, and what is unknown to the kernel fails.
     if flags == 0 && first <= last {
         untag_range(first, last);
     }
-    let address = REAL.address(c"close_range");
+    let address = REALS.address(&REALS.close_range, c"close_range");
     if address.is_null() {
         errno::set(libc::ENOSYS);
         return -1;
@@ -221,9 +218,8 @@ pub extern "C" fn close_range(first: c_uint, last: c_uint, flags: c_int) -> c_in
 /// glibc 2.34 and newer.
 #[unsafe(no_mangle)]
 pub extern "C" fn closefrom(first: c_int) {
-    static REAL: Next = Next::new();
     untag_range(first.max(0) as c_uint, c_uint::MAX);
-    let address = REAL.address(c"closefrom");
+    let address = REALS.address(&REALS.closefrom, c"closefrom");
     if !ptr::eq(address, ptr::null_mut()) {
         // SAFETY: the next closefrom has this signature.
         let function: unsafe extern "C" fn(c_int) = unsafe { std::mem::transmute(address) };

@@ -3,14 +3,16 @@
 //! wait for something that the forking thread has.
 //!
 //! The first question is asked on the way to waking (`wake`), so this must work while the library sleeps: it calls
-//! `sched_yield` and `__register_atfork`, which are no imports of `imports` therefore, and else uses atomics and a
-//! thread's cell.
+//! `sched_yield` and `__register_atfork`, which are no imports of `imports` therefore, and else uses atomics, a thread's
+//! cell and the processor's counter (`ticks`).
 
 use std::{
     cell::Cell,
     ffi::{c_int, c_void},
     sync::atomic::{AtomicBool, AtomicU32, Ordering::*},
 };
+
+use super::ticks;
 
 /// Threads that ask the loader.
 static ASKING: AtomicU32 = AtomicU32::new(0);
@@ -20,9 +22,6 @@ static FORKING: AtomicU32 = AtomicU32::new(0);
 thread_local! {
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
-
-/// The loader answers within microseconds; a `dlopen` of the application may keep it for longer. A pause takes about one.
-const PAUSES: u32 = 50_000;
 
 unsafe extern "C" {
     /// What `pthread_atfork` calls, which is linked statically, and so reached by a pointer of ours that is not relocated
@@ -68,25 +67,26 @@ impl Drop for Asked {
 }
 
 fn enter() {
-    for _ in 0..PAUSES {
+    let began = ticks::now();
+    loop {
         ASKING.fetch_add(1, SeqCst);
-        if FORKING.load(SeqCst) == 0 {
+        if FORKING.load(SeqCst) == 0 || !ticks::are_less_than_a_second_since(began) {
             return;
         }
         ASKING.fetch_sub(1, SeqCst);
         pause();
     }
-    ASKING.fetch_add(1, SeqCst);
 }
 
 fn wait_before_forks() {
     extern "C" fn before() {
         FORKING.fetch_add(1, SeqCst);
-        // A signal handler that forks in the middle of a question cannot wait for its end.
-        let mut pauses = if DEPTH.get() == 0 { PAUSES } else { 0 };
-        while ASKING.load(SeqCst) > 0 && pauses > 0 {
+        // The loader answers within microseconds, unless a busy machine takes its core away from the thread that asks, or a
+        // `dlopen` of the application keeps it waiting. A signal handler that forks in the middle of a question cannot wait for its
+        // end.
+        let began = ticks::now();
+        while ASKING.load(SeqCst) > 0 && DEPTH.get() == 0 && ticks::are_less_than_a_second_since(began) {
             pause();
-            pauses -= 1;
         }
     }
     extern "C" fn in_parent() {

@@ -148,9 +148,15 @@ impl Next {
         Next(AtomicPtr::new(ptr::null_mut()))
     }
 
+    /// Null if it was not looked up yet.
+    #[inline]
+    pub fn known(&self) -> *mut c_void {
+        self.0.load(Relaxed)
+    }
+
     /// Null only if no object after ours defines it.
     pub fn address(&self, name: &CStr) -> *mut c_void {
-        let known = self.0.load(Relaxed);
+        let known = self.known();
         if !known.is_null() {
             return known;
         }

@@ -22,6 +22,11 @@ pub fn are_few_since(then: u64) -> bool {
     now().wrapping_sub(then) < few()
 }
 
+/// A second or so has not passed since: 0.3 to 1.5 s.
+pub fn are_less_than_a_second_since(then: u64) -> bool {
+    now().wrapping_sub(then) < 50_000 * few()
+}
+
 /// It runs at 1 to 5 GHz: these are 6 to 30 microseconds.
 #[cfg(target_arch = "x86_64")]
 fn few() -> u64 {
@@ -50,5 +55,6 @@ mod tests {
         let (then, began) = (now(), Instant::now());
         while began.elapsed() < Duration::from_micros(100) {}
         assert!(!are_few_since(then) && !are_few_since(0));
+        assert!(are_less_than_a_second_since(then) && !are_less_than_a_second_since(0));
     }
 }

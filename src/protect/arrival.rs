@@ -67,6 +67,18 @@ impl dyn Protected + '_ {
         None
     }
 
+    /// The connection has come to where the writer was found: its next statement is sent without a close look, unless the writer is
+    /// another one by now. (Another thread may have found that while this one logged in.)
+    pub(super) fn has_come(&self) {
+        let endpoint = self.endpoint();
+        let pulse = endpoint.pulse();
+        let incumbent = endpoint.incumbent();
+        let mut state = self.state();
+        if state.peer == incumbent {
+            state.pulse = pulse;
+        }
+    }
+
     /// Has the writer, or the server that may become it, refused this login, or is there no room for it? Then the connection
     /// is of no more use, since the server that it is connected to is not the writer: the application has to log in anew.
     pub(super) fn is_turned_away(&self, lent: &Lent<'_>) -> bool {
@@ -97,7 +109,7 @@ impl dyn Protected + '_ {
                 self.condemn();
             } else if writable {
                 endpoint.seen_writable(elsewhere);
-                self.state().pulse = endpoint.pulse();
+                self.has_come();
             }
         }
         self.set_failure(original);

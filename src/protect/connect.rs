@@ -123,7 +123,7 @@ impl dyn Protected + '_ {
         if !here && peer.is_some_and(stays) {
             self.learn_spacing();
             endpoint.after_replays();
-            self.state().pulse = endpoint.pulse();
+            self.has_come();
             return;
         }
         if pulse.circuit_open() || !here || endpoint.asks_before_sending() {
@@ -135,7 +135,7 @@ impl dyn Protected + '_ {
             }
         }
         endpoint.after_replays();
-        self.state().pulse = endpoint.pulse();
+        self.has_come();
     }
 }
 

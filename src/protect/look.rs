@@ -273,7 +273,7 @@ impl dyn Protected + '_ {
         if there {
             self.learn_spacing();
             endpoint.after_replays();
-            self.state().pulse = endpoint.pulse();
+            self.has_come();
         }
         Next::Send
     }

@@ -239,7 +239,7 @@ impl dyn Protected + '_ {
             );
             return Attempt::Over(self.lose(fallen));
         }
-        self.state().pulse = endpoint.pulse();
+        self.has_come();
         if lent.fresh && action != Action::SurfaceLossStayLost {
             self.learn_spacing();
         }

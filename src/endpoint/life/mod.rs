@@ -5,7 +5,7 @@
 mod adoption;
 mod application_resolver;
 pub mod kept;
-mod names;
+pub mod names;
 
 use std::{
     net::{IpAddr, SocketAddr},

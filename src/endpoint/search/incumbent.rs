@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     control::log::{Level::*, say},
-    endpoint::{Endpoint, State, life::Phase},
+    endpoint::{
+        Endpoint, State,
+        life::{Phase, names::RESOLVER_EVERY},
+    },
 };
 
 /// How often the incumbent is asked again while the prober is busy with a candidate (a login each).
@@ -61,7 +64,9 @@ impl Endpoint {
         // A lost connection goes where the name leads now: the incumbent may have come back after the name has moved.
         let may_have_moved = open_since.is_none() && search.home != Some(incumbent) && {
             let state = self.lock();
-            state.life.phase() == Phase::Switching && !state.life.leads_elsewhere()
+            // A search asks what the name means as it begins.
+            let long = began.saturating_duration_since(search.began) >= RESOLVER_EVERY;
+            (long || state.life.phase() == Phase::Switching) && !state.life.leads_elsewhere()
         };
         let mut answer = self.try_server(prober, incumbent);
         if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer

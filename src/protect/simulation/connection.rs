@@ -29,11 +29,11 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Loss {
     /// The connection had ended before it was sent.
-    BeforeSending,
+    Unsent,
     /// The server had it, and ended before it executed it.
-    BeforeExecution,
+    Unexecuted,
     /// The server has executed it, and its answer was lost.
-    BeforeAnswer,
+    Unanswered,
 }
 
 /// What a server has of a connection.
@@ -163,10 +163,10 @@ impl Connection {
             world().look().violated("a child has sent a statement on its parent's connection".to_owned());
         }
         let loss = self.loses.take();
-        if loss == Some(Loss::BeforeSending) {
+        if loss == Some(Loss::Unsent) {
             self.ends();
         }
-        if loss == Some(Loss::BeforeExecution) && self.is_linked() {
+        if loss == Some(Loss::Unexecuted) && self.is_linked() {
             world().pass(Duration::from_millis(1));
             self.ends();
             self.unknown.set(true);
@@ -175,7 +175,7 @@ impl Connection {
         }
         self.unknown.set(false);
         let answer = self.run(text, true);
-        if loss == Some(Loss::BeforeAnswer) && answer.is_ok() {
+        if loss == Some(Loss::Unanswered) && answer.is_ok() {
             self.ends();
             self.unknown.set(true);
             self.fails(lost(2013));

@@ -191,9 +191,9 @@ impl Program {
         let (began, loss) = {
             let mut world = world().look();
             let loss = world.dice.one_in(losses).then(|| match world.dice.below(3) {
-                0 => Loss::BeforeSending,
-                1 => Loss::BeforeExecution,
-                _ => Loss::BeforeAnswer,
+                0 => Loss::Unsent,
+                1 => Loss::Unexecuted,
+                _ => Loss::Unanswered,
             });
             let told = loss.map_or(String::new(), |loss| format!(" ({loss:?})"));
             world.say(format!("> {text}{told}"));

@@ -13,10 +13,10 @@ use rustix_futex_sync::{Mutex, MutexGuard};
 use crate::{
     endpoint::{
         Endpoint,
-        greetings::{FirstBytes, GreetingConnection},
         ledger::Ledger,
         name::Name,
         prober::Undialled,
+        search::greetings::{FirstBytes, GreetingConnection},
         silence::Traffic,
         surroundings::Surroundings,
         turn::Claim,
@@ -156,7 +156,7 @@ impl World {
     fn happens(&self, event: Event) {
         let endpoint = {
             let mut world = self.look();
-            if !matches!(event, Event::Asks) {
+            if !matches!(event, Event::Asks | Event::Heard(_)) {
                 world.say(format!("{event:?}"));
             }
             world.change(&event);
