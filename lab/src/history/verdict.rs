@@ -129,7 +129,7 @@ impl fmt::Display for Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Statement;
+    use crate::history::Statement;
 
     fn history(lines: &[&str]) -> History {
         History { statements: lines.iter().map(|line| Statement::parse(line).unwrap()).collect() }
