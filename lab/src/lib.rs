@@ -9,8 +9,8 @@
 //! workload.wait_for(Duration::from_secs(10), "100 inserts", |s| s.acknowledged >= 100)?;
 //! let scenario = Scenario::read_only(Duration::from_millis(500), Duration::from_millis(500));
 //! let timeline = scenario.run(&lab, &mut |event| println!("{event}"))?;
-//! let verdict = workload.stop()?.check(lab.green())?;
-//! println!("{timeline}\n{verdict}");
+//! let audit = workload.stop()?.check(lab.green())?;
+//! println!("{timeline}\n{audit}");
 //! # Ok::<(), pointsman_lab::Error>(())
 //! ```
 //!
@@ -47,7 +47,7 @@ pub use dice::Dice;
 pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use ground::roots::{System, sid_root};
-pub use history::{ErrorCount, History, Outcome, Statement, StatementKind, Transaction, Verdict};
+pub use history::{Audit, ErrorCount, History, Outcome, Statement, StatementKind, Transaction};
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
 pub use process::child::{Kept, spawn};
 pub use process::interrupt;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pointsman_lab::{Flavor, Lab, Scenario, Server, Verdict, Workload, WorkloadOptions};
+use pointsman_lab::{Audit, Flavor, Lab, Scenario, Server, Workload, WorkloadOptions};
 
 use crate::library;
 
@@ -26,7 +26,7 @@ pub fn lives_through<'a>(
     options: WorkloadOptions,
     scenario: &Scenario,
     keeper: impl FnOnce() -> &'a Server,
-) -> Verdict {
+) -> Audit {
     scenario.prepare(lab).unwrap();
     let running = workload.start(lab, options).unwrap();
     running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
@@ -36,7 +36,7 @@ pub fn lives_through<'a>(
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     resumed.unwrap();
     let keeper = keeper();
-    let verdict = running.stop().unwrap().check(keeper).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
-    verdict
+    let audit = running.stop().unwrap().check(keeper).unwrap();
+    println!("{audit}\n{}", scenario.stall(&timeline, &audit));
+    audit
 }

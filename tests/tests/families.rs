@@ -30,9 +30,9 @@ fn rides_from_mariadb_to_mysql(workload: Workload) {
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     resumed.unwrap();
 
-    let verdict = running.stop().unwrap().check_across(&[lab.blue(), lab.green()]).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
-    assert!(verdict.is_spotless(), "{verdict}");
+    let audit = running.stop().unwrap().check_across(&[lab.blue(), lab.green()]).unwrap();
+    println!("{audit}\n{}", scenario.stall(&timeline, &audit));
+    assert!(audit.is_spotless(), "{audit}");
     assert_eq!(count(), on_blue, "nothing was written to blue after the switch");
 }
 

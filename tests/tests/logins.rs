@@ -32,10 +32,10 @@ fn everybody_comes_back(flavor: Flavor, workload: Workload) {
     println!("on green: {}", relay.logins());
     back.unwrap();
     let history = running.stop().unwrap();
-    let verdict = history.check(lab.green()).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
+    let audit = history.check(lab.green()).unwrap();
+    println!("{audit}\n{}", scenario.stall(&timeline, &audit));
     println!("{}", told_of_the_last(&history, &timeline));
-    assert!(verdict.is_spotless(), "{verdict}");
+    assert!(audit.is_spotless(), "{audit}");
     assert!(relay.logins().most_at_once <= AT_ONCE, "{}", relay.logins());
 }
 

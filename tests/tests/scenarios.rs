@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pointsman_lab::{
-    Action, DnsMood, Flavor, READERS, RunningWorkload, Scenario, Side, TopologyStatus, USER, Verdict, Workload,
+    Action, Audit, DnsMood, Flavor, READERS, RunningWorkload, Scenario, Side, TopologyStatus, USER, Workload,
 };
 use pointsman_tests::{
     pair,
@@ -12,10 +12,10 @@ use pointsman_tests::{
 };
 
 /// A story under a program, judged by what `writer` has in the end.
-fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side, judge: fn(&Verdict)) {
+fn survives(flavor: Flavor, workload: Workload, scenario: &Scenario, writer: Side, judge: fn(&Audit)) {
     let Some(lab) = pair(flavor) else { return };
-    let verdict = lives_through(&lab, workload, protected(flavor), scenario, || lab.server(writer));
-    judge(&verdict);
+    let audit = lives_through(&lab, workload, protected(flavor), scenario, || lab.server(writer));
+    judge(&audit);
 }
 
 /// A proof on both servers under two drivers: `name: proof(server, driver)`.
@@ -52,21 +52,21 @@ macro_rules! stories {
     )*};
 }
 
-fn spotless(verdict: &Verdict) {
-    assert!(verdict.is_spotless(), "{verdict}");
+fn spotless(audit: &Audit) {
+    assert!(audit.is_spotless(), "{audit}");
 }
 
 /// Only statements that were in flight may fail, each worker's once, and only with a loss; none of them doubles.
-fn only_losses(verdict: &Verdict) {
-    only_losses_of_both_sides(verdict);
-    assert!(verdict.is_consistent(), "{verdict}");
+fn only_losses(audit: &Audit) {
+    only_losses_of_both_sides(audit);
+    assert!(audit.is_consistent(), "{audit}");
 }
 
 /// Replication is asynchronous: what a server took with it when it vanished is not ours to find.
-fn only_losses_of_both_sides(verdict: &Verdict) {
-    assert!(verdict.errors.keys().all(|number| *number == 2013), "{verdict}");
-    assert!(verdict.failed <= u64::from(WORKERS), "{verdict}");
-    assert!(verdict.doubled.is_empty(), "{verdict}");
+fn only_losses_of_both_sides(audit: &Audit) {
+    assert!(audit.errors.keys().all(|number| *number == 2013), "{audit}");
+    assert!(audit.failed <= u64::from(WORKERS), "{audit}");
+    assert!(audit.doubled.is_empty(), "{audit}");
 }
 
 stories! {
@@ -109,12 +109,12 @@ stories! {
 fn fails_open(flavor: Flavor, workload: Workload) {
     let Some(lab) = pair(flavor) else { return };
     let options = protected(flavor).env("POINTSMAN_HOLD_MAX", "1s");
-    let verdict = lives_through(&lab, workload, options, &Scenario::never(Duration::from_secs(4)), || lab.green());
-    assert_eq!(verdict.errors.keys().collect::<Vec<_>>(), [&1290], "{verdict}");
+    let audit = lives_through(&lab, workload, options, &Scenario::never(Duration::from_secs(4)), || lab.green());
+    assert_eq!(audit.errors.keys().collect::<Vec<_>>(), [&1290], "{audit}");
     // Held for 1 s each, four workers could not have failed more than four times three times.
-    assert!(verdict.failed > 12, "after failing open, statements are not held again: {verdict}");
-    assert!(verdict.is_consistent(), "{verdict}");
-    assert_eq!(verdict.unacknowledged_present, [], "{verdict}");
+    assert!(audit.failed > 12, "after failing open, statements are not held again: {audit}");
+    assert!(audit.is_consistent(), "{audit}");
+    assert_eq!(audit.unacknowledged_present, [], "{audit}");
 }
 
 /// The host lives and acknowledges every packet; its server does nothing.
@@ -142,13 +142,13 @@ fn dns_out_in_every_way() -> Scenario {
 fn follows_a_name_that_moved_for_good(flavor: Flavor, workload: Workload) {
     let Some(lab) = pair(flavor) else { return };
     let options = protected(flavor).env("POINTSMAN_SETTLE", "1s");
-    let verdict = lives_through(&lab, workload, options, &Scenario::moved_for_good(Duration::ZERO), || {
+    let audit = lives_through(&lab, workload, options, &Scenario::moved_for_good(Duration::ZERO), || {
         let left = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{USER}'");
         wait_for("the last connection to leave blue", || lab.blue().sql(&left).unwrap() == "0");
         lab.green().wait_caught_up(lab.blue(), PATIENCE).unwrap();
         lab.green()
     });
-    assert_eq!((verdict.failed, verdict.lost.len(), verdict.doubled.len()), (0, 0, 0), "{verdict}");
+    assert_eq!((audit.failed, audit.lost.len(), audit.doubled.len()), (0, 0, 0), "{audit}");
 }
 
 fn survives_the_death_of_a_reader(flavor: Flavor, workload: Workload) {
@@ -175,10 +175,10 @@ fn with_deployment(flavor: Flavor, workload: Workload, scenario: Scenario, then:
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     then(&running);
     let writer = if running.stderr().contains("moved to") { Side::Green } else { Side::Blue };
-    let verdict = running.stop().unwrap().check(lab.server(writer)).unwrap();
-    println!("{verdict}\n{}", scenario.stall(&timeline, &verdict));
-    assert!(verdict.is_consistent(), "{verdict}");
-    assert!(verdict.errors.keys().all(|number| *number == 2013), "{verdict}");
+    let audit = running.stop().unwrap().check(lab.server(writer)).unwrap();
+    println!("{audit}\n{}", scenario.stall(&timeline, &audit));
+    assert!(audit.is_consistent(), "{audit}");
+    assert!(audit.errors.keys().all(|number| *number == 2013), "{audit}");
 }
 
 fn resumes_before_dns_moves(flavor: Flavor, workload: Workload) {

@@ -9,8 +9,8 @@ use pointsman_tests::{
 fn rides_through(flavor: Flavor, workload: Workload) {
     let Some(lab) = pair(flavor) else { return };
     let story = Scenario::read_only(OUTAGE, DNS_LAG);
-    let verdict = lives_through(&lab, workload, protected(flavor), &story, || lab.green());
-    assert!(verdict.is_spotless(), "{verdict}");
+    let audit = lives_through(&lab, workload, protected(flavor), &story, || lab.green());
+    assert!(audit.is_spotless(), "{audit}");
 }
 
 macro_rules! rides {

@@ -34,16 +34,16 @@ fn every_driver_lives_through(system: System, flavor: Flavor, scenario: &Scenari
         program.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
     }
     let timeline = scenario.run(&lab, &mut |_| {}).unwrap();
-    let verdicts = running.map(|program| {
+    let audits = running.map(|program| {
         let resumed = program.wait_for_every_worker(PATIENCE, WORKERS);
         let said = program.stderr();
         resumed.unwrap_or_else(|why| panic!("{why}: {said}"));
         let driver = program.workload();
         (driver, said, program.stop().unwrap().check(lab.green()).unwrap())
     });
-    for (driver, said, verdict) in verdicts {
-        println!("{system}, {driver}:\n{verdict}\n{said}");
-        assert!(verdict.is_spotless(), "{driver} of {system}: {verdict}\n{timeline}");
+    for (driver, said, audit) in audits {
+        println!("{system}, {driver}:\n{audit}\n{said}");
+        assert!(audit.is_spotless(), "{driver} of {system}: {audit}\n{timeline}");
         assert!(!said.contains("pass through"), "{driver} of {system}: {said}");
     }
 }

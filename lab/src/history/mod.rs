@@ -1,12 +1,12 @@
 //! What an application did, statement by statement, and the check whether the final writer agrees.
 
+mod audit;
 mod record;
 mod transaction;
-mod verdict;
 
+pub use audit::{Audit, ErrorCount};
 pub use record::{Outcome, Statement, StatementKind};
 pub use transaction::Transaction;
-pub use verdict::{ErrorCount, Verdict};
 
 use crate::error::Result;
 use crate::server::Server;
@@ -28,12 +28,12 @@ const LISTING: &str = "SET SESSION group_concat_max_len = 4096; \
 
 impl History {
     /// Compares what was acknowledged with what is on `writer`.
-    pub fn check(&self, writer: &Server) -> Result<Verdict> {
+    pub fn check(&self, writer: &Server) -> Result<Audit> {
         self.check_across(&[writer])
     }
 
     /// The same with what is on all of them together, where none replicates to another: a row on two is there twice.
-    pub fn check_across(&self, servers: &[&Server]) -> Result<Verdict> {
+    pub fn check_across(&self, servers: &[&Server]) -> Result<Audit> {
         let mut rows = Rows::new();
         for server in servers {
             for line in server.sql(LISTING)?.lines() {
@@ -46,6 +46,6 @@ impl History {
                 stored.parts.extend(notes.split(',').filter_map(|note| note.parse::<u32>().ok()));
             }
         }
-        Ok(Verdict::of(self, &rows))
+        Ok(Audit::of(self, &rows))
     }
 }

@@ -5,7 +5,7 @@
 use super::Scenario;
 use super::timeline::Timeline;
 use super::world::World;
-use crate::history::Verdict;
+use crate::history::Audit;
 use crate::lab::Side;
 use std::fmt;
 use std::time::Duration;
@@ -50,8 +50,8 @@ impl Scenario {
     }
 
     /// A program's longest statement in that run.
-    pub fn stall(&self, timeline: &Timeline, verdict: &Verdict) -> Stall {
-        Stall { worst: verdict.worst_stall, absence: self.absence(timeline) }
+    pub fn stall(&self, timeline: &Timeline, audit: &Audit) -> Stall {
+        Stall { worst: audit.worst_stall, absence: self.absence(timeline) }
     }
 }
 

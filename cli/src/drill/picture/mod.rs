@@ -216,7 +216,7 @@ fn seconds(us: u64, timeline: &Timeline) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pointsman_lab::{Event, History, Verdict};
+    use pointsman_lab::{Audit, Event, History};
 
     fn statement(worker: u32, start_us: u64, end_us: u64, outcome: Outcome) -> Statement {
         let message = "a <nasty> & \u{1b}[31m message".to_owned();
@@ -226,8 +226,7 @@ mod tests {
     fn ride(statements: Vec<Statement>) -> (Ride, Figures) {
         let event = Event { at: Duration::from_secs(3), kind: EventKind::WriterBack, text: "<green> & co".into() };
         let timeline = Timeline { scenario: "test".into(), started_us: 5_000_000, events: vec![event] };
-        let ride =
-            Ride { history: History { statements }, verdict: Verdict::default(), timeline, stderr: String::new() };
+        let ride = Ride { history: History { statements }, audit: Audit::default(), timeline, stderr: String::new() };
         let figures = Figures::of(&ride);
         (ride, figures)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// What a history amounts to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct Audit {
     /// Everything attempted, connects and reads included.
     pub statements: u64,
     /// Writes that the application was told are stored.
@@ -41,40 +41,40 @@ pub struct ErrorCount {
     pub first: String,
 }
 
-impl Verdict {
+impl Audit {
     pub(crate) fn of(history: &History, rows: &Rows) -> Self {
-        let mut verdict = Self { statements: history.statements.len() as u64, ..Self::default() };
+        let mut audit = Self { statements: history.statements.len() as u64, ..Self::default() };
         let mut last_write = HashMap::new();
         let nothing = Stored::default();
         for statement in &history.statements {
             let key = (statement.worker, statement.seq);
-            verdict.worst_stall = verdict.worst_stall.max(statement.duration());
+            audit.worst_stall = audit.worst_stall.max(statement.duration());
             match statement.outcome {
                 Outcome::Ok => {}
-                Outcome::Stale => verdict.stale_reads += 1,
-                Outcome::Error => verdict.count_error(statement.errno, &statement.message),
+                Outcome::Stale => audit.stale_reads += 1,
+                Outcome::Error => audit.count_error(statement.errno, &statement.message),
             }
             let gap_from = *last_write.entry(statement.worker).or_insert(statement.start_us);
             let gap = Duration::from_micros(statement.end_us.saturating_sub(gap_from));
-            verdict.worst_write_gap = verdict.worst_write_gap.max(gap);
+            audit.worst_write_gap = audit.worst_write_gap.max(gap);
             if statement.is_acknowledged_write() {
                 last_write.insert(statement.worker, statement.end_us);
             }
             if statement.kind == StatementKind::Insert {
                 let stored = rows.get(&key).unwrap_or(&nothing);
-                verdict.acknowledged += u64::from(statement.is_acknowledged_write());
+                audit.acknowledged += u64::from(statement.is_acknowledged_write());
                 match fate(statement, stored) {
                     Fate::AsTold => {}
-                    Fate::Lost => verdict.lost.push(key),
-                    Fate::Torn => verdict.torn.push(key),
-                    Fate::PresentThoughFailed => verdict.unacknowledged_present.push(key),
+                    Fate::Lost => audit.lost.push(key),
+                    Fate::Torn => audit.torn.push(key),
+                    Fate::PresentThoughFailed => audit.unacknowledged_present.push(key),
                 }
                 if stored.rows > stored.distinct {
-                    verdict.doubled.push(key);
+                    audit.doubled.push(key);
                 }
             }
         }
-        verdict
+        audit
     }
 
     /// Nothing lost, doubled, torn or stale. Errors are another question.
@@ -106,7 +106,7 @@ fn fate(statement: &Statement, stored: &Stored) -> Fate {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -143,27 +143,27 @@ mod tests {
 
     #[test]
     fn an_acknowledged_write_that_is_missing_is_lost() {
-        let verdict = Verdict::of(&history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]), &rows([((1, 1), 1)]));
-        assert_eq!(verdict.lost, [(1, 2)]);
-        assert!(!verdict.is_consistent());
+        let audit = Audit::of(&history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,ok,0,"]), &rows([((1, 1), 1)]));
+        assert_eq!(audit.lost, [(1, 2)]);
+        assert!(!audit.is_consistent());
     }
 
     #[test]
     fn a_write_that_is_there_twice_is_doubled_whether_acknowledged_or_not() {
-        let verdict = Verdict::of(
+        let audit = Audit::of(
             &history(&["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,error,2013,gone"]),
             &rows([((1, 1), 2), ((1, 2), 2)]),
         );
-        assert_eq!(verdict.doubled, [(1, 1), (1, 2)]);
-        assert_eq!(verdict.unacknowledged_present, [(1, 2)]);
+        assert_eq!(audit.doubled, [(1, 1), (1, 2)]);
+        assert_eq!(audit.unacknowledged_present, [(1, 2)]);
     }
 
     #[test]
     fn the_write_gap_spans_failures_and_the_stall_does_not() {
         let lines = ["1,1,insert,0,10,ok,0,", "1,2,insert,20,30,error,1290,no", "1,3,insert,500,520,ok,0,"];
-        let verdict = Verdict::of(&history(&lines), &rows([((1, 1), 1), ((1, 3), 1)]));
-        assert_eq!(verdict.worst_write_gap, Duration::from_micros(510));
-        assert_eq!(verdict.worst_stall, Duration::from_micros(20));
-        assert_eq!(verdict.errors[&1290], ErrorCount { count: 1, first: "no".into() });
+        let audit = Audit::of(&history(&lines), &rows([((1, 1), 1), ((1, 3), 1)]));
+        assert_eq!(audit.worst_write_gap, Duration::from_micros(510));
+        assert_eq!(audit.worst_stall, Duration::from_micros(20));
+        assert_eq!(audit.errors[&1290], ErrorCount { count: 1, first: "no".into() });
     }
 }
