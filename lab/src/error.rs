@@ -1,5 +1,6 @@
 //! What can go wrong in the lab, said so that the reader knows what to do next.
 
+use crate::server::flavor::Flavor;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,7 +54,7 @@ pub enum Error {
     WorkloadLine { name: String, line: String },
     /// A workload asks for something that this family of servers does not have.
     #[error("{flavor} has no {what}")]
-    Unsuited { what: &'static str, flavor: crate::Flavor },
+    Unsuited { what: &'static str, flavor: Flavor },
     /// The scenario's thread panicked.
     #[error("the scenario's thread panicked")]
     ScenarioPanicked,

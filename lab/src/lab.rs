@@ -1,10 +1,15 @@
 //! The whole: two servers, DNS and a directory on one slot of loopback addresses. Everything goes when it is dropped.
 
 use crate::dns::Dns;
-use crate::front::Front;
-use crate::ground::Ground;
-use crate::slot::{PORT, Slot};
-use crate::{Error, Flavor, Result, Server, System, roots, sandbox, template};
+use crate::error::{Error, Result};
+use crate::ground::directory::Ground;
+use crate::ground::roots::{self, System};
+use crate::ground::slot::{PORT, Slot};
+use crate::ground::template;
+use crate::process::sandbox;
+use crate::server::Server;
+use crate::server::flavor::Flavor;
+use crate::server::front::Front;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;

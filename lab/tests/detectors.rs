@@ -39,9 +39,9 @@ fn a_row_that_is_not_where_it_was_acknowledged_is_a_stale_read_and_lost() {
         lab.blue().sql(trigger).unwrap();
         running.wait_for(SOON, "10 stale reads", |s| s.stale_reads >= 10).unwrap();
         lab.blue().sql("DROP TRIGGER shop.astray; DELETE FROM shop.orders WHERE seq < 0").unwrap();
-        let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
-        assert!(verdict.lost.len() >= 10, "{workload}: {verdict}");
-        assert_eq!(verdict.failed, 0, "{workload}: {verdict}");
+        let audit = running.stop().unwrap().check(lab.blue()).unwrap();
+        assert!(audit.lost.len() >= 10, "{workload}: {audit}");
+        assert_eq!(audit.failed, 0, "{workload}: {audit}");
     });
 }
 
@@ -51,6 +51,6 @@ fn a_row_that_was_written_twice_is_doubled() {
     let running = Workload::LibMariaDb.start(&lab, WorkloadOptions::default()).unwrap();
     running.wait_for(SOON, "50 writes", |s| s.acknowledged >= 50).unwrap();
     lab.blue().sql("INSERT INTO shop.orders (worker, seq) SELECT worker, seq FROM shop.orders LIMIT 3").unwrap();
-    let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
-    assert_eq!(verdict.doubled.len(), 3, "{verdict}");
+    let audit = running.stop().unwrap().check(lab.blue()).unwrap();
+    assert_eq!(audit.doubled.len(), 3, "{audit}");
 }

@@ -1,6 +1,6 @@
 //! Every workload against every pair: that it connects, writes, and that what it wrote is there.
 
-use pointsman_lab::{Flavor, Lab, Scenario, Verdict, Workload, WorkloadOptions};
+use pointsman_lab::{Audit, Flavor, Lab, Scenario, Workload, WorkloadOptions};
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(30);
@@ -39,10 +39,10 @@ fn every_workload_sees_the_switchover(flavor: Flavor, options: &WorkloadOptions)
         let name = workload.workload();
         let before = workload.stats().failed;
         workload.wait_for(SOON, "failures on the old writer", |s| s.failed >= before + 20).unwrap();
-        let verdict: Verdict = workload.stop().unwrap().check(lab.green()).unwrap();
-        println!("{name}: {verdict}");
-        assert!(verdict.is_consistent(), "{name}: {verdict}");
-        assert_eq!(verdict.errors.keys().copied().collect::<Vec<_>>(), [1290], "{name}: {verdict}");
+        let audit: Audit = workload.stop().unwrap().check(lab.green()).unwrap();
+        println!("{name}: {audit}");
+        assert!(audit.is_consistent(), "{name}: {audit}");
+        assert_eq!(audit.errors.keys().copied().collect::<Vec<_>>(), [1290], "{name}: {audit}");
     }
 }
 

@@ -21,10 +21,10 @@ fn bare_mysql2_workload_keeps_failing_with_1290_after_the_switchover() {
     let after = workload.stats();
     workload.wait_for(SOON, "failures on the old writer", |s| s.failed >= after.failed + 100).unwrap();
     assert_eq!(workload.stats().acknowledged, after.acknowledged, "nobody moves a naive application");
-    let verdict = workload.stop().unwrap().check(lab.green()).unwrap();
-    println!("{timeline}\n{verdict}");
-    assert!(verdict.is_consistent(), "{verdict}");
-    assert_eq!(verdict.errors.keys().copied().collect::<Vec<_>>(), [1290]);
+    let audit = workload.stop().unwrap().check(lab.green()).unwrap();
+    println!("{timeline}\n{audit}");
+    assert!(audit.is_consistent(), "{audit}");
+    assert_eq!(audit.errors.keys().copied().collect::<Vec<_>>(), [1290]);
 }
 
 /// Runs a scenario under an unprotected workload and gives the errors that it saw.
@@ -41,10 +41,10 @@ fn errors_of(flavor: Flavor, scenario: &Scenario) -> Option<Vec<u32>> {
     workload.wait_for(SOON, "100 inserts", |s| s.acknowledged >= 100).unwrap();
     println!("{}", scenario.run(&lab, &mut |_| ()).unwrap());
     let writer = if lab.blue().is_running() && !lab.blue().is_read_only().unwrap() { lab.blue() } else { lab.green() };
-    let verdict = workload.stop().unwrap().check(writer).unwrap();
-    println!("{flavor}: {verdict}");
-    assert!(verdict.is_consistent(), "{verdict}");
-    Some(verdict.errors.into_keys().collect())
+    let audit = workload.stop().unwrap().check(writer).unwrap();
+    println!("{flavor}: {audit}");
+    assert!(audit.is_consistent(), "{audit}");
+    Some(audit.errors.into_keys().collect())
 }
 
 /// Every one of `certain` is seen, and nothing beyond those and `possible`.
@@ -107,8 +107,8 @@ fn every_workload_reads_through_the_rotation_of_a_pool_without_an_error() {
         };
         running.wait_for(SOON, "20 reads", |s| s.statements >= 20).unwrap();
         scenario.run(&lab, &mut |_| ()).unwrap();
-        let verdict = running.stop().unwrap().check(lab.blue()).unwrap();
-        assert!(verdict.is_spotless() && verdict.acknowledged == 0, "{workload}: {verdict}");
+        let audit = running.stop().unwrap().check(lab.blue()).unwrap();
+        assert!(audit.is_spotless() && audit.acknowledged == 0, "{workload}: {audit}");
     }
 }
 
@@ -147,8 +147,8 @@ fn a_black_hole_hangs_a_naive_application_without_an_error() {
     let timeline = Scenario::black_hole(moment(200), moment(200)).run(&lab, &mut |_| ()).unwrap();
     let how = |event: &Event| event.text.contains("(nftables)") || event.text.contains("(SIGSTOP)");
     assert!(timeline.events.iter().any(how), "{timeline}");
-    let verdict = workload.kill().unwrap().check(lab.green()).unwrap();
-    println!("{timeline}\n{verdict}");
-    assert!(verdict.is_consistent(), "{verdict}");
-    assert!(verdict.errors.keys().all(|errno| *errno == 1290), "{verdict}");
+    let audit = workload.kill().unwrap().check(lab.green()).unwrap();
+    println!("{timeline}\n{audit}");
+    assert!(audit.is_consistent(), "{audit}");
+    assert!(audit.errors.keys().all(|errno| *errno == 1290), "{audit}");
 }

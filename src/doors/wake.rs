@@ -5,7 +5,7 @@
 //!
 //! **What runs in a sleeping library must not read a pointer from its data** (a table of strings, a vtable, a `static`
 //! with a reference in it), nor call an import, nor panic: that is this file, `imports`, and the doors of libc while
-//! there is no `Process`. Addresses in the code itself are relative to it and need nothing. `tests/asleep.rs` goes
+//! there is no `Process`. Addresses in the code itself are relative to it and need nothing. `tests/tests/asleep.rs` goes
 //! through all of these doors.
 
 use std::{

@@ -47,16 +47,16 @@ pub struct ErrorLine {
 
 impl Figures {
     pub fn of(ride: &Ride) -> Self {
-        let (verdict, statements) = (&ride.verdict, &ride.history.statements);
+        let (audit, statements) = (&ride.audit, &ride.history.statements);
         Self {
-            statements: verdict.statements,
-            acknowledged_writes: verdict.acknowledged,
-            failed: verdict.failed,
-            lost: verdict.lost.len(),
-            doubled: verdict.doubled.len(),
-            stale_reads: verdict.stale_reads,
-            worst_stall: verdict.worst_stall,
-            without_a_write: verdict.worst_write_gap,
+            statements: audit.statements,
+            acknowledged_writes: audit.acknowledged,
+            failed: audit.failed,
+            lost: audit.lost.len(),
+            doubled: audit.doubled.len(),
+            stale_reads: audit.stale_reads,
+            worst_stall: audit.worst_stall,
+            without_a_write: audit.worst_write_gap,
             return_to_work: return_to_work(statements, &ride.timeline),
             errors: errors(statements),
         }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use pointsman_lab::{Event, Stats, Verdict};
+use pointsman_lab::{Audit, Event, Stats};
 
 use crate::duration::shown;
 
@@ -86,8 +86,8 @@ impl Teller<'_> {
         if self.progress.bar.is_hidden() { eprintln!("{line}") } else { self.progress.bar.set_message(line) }
     }
 
-    pub fn done(&self, verdict: &Verdict) {
-        let Verdict { statements, failed, .. } = verdict;
+    pub fn done(&self, audit: &Audit) {
+        let Audit { statements, failed, .. } = audit;
         self.progress.say(&format!("{:<10}  done: {statements} statements, {failed} failed", self.name));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use pointsman_lab::{
-    Error, Event, History, Lab, Result, RunningWorkload, Stats, Timeline, Verdict, WorkloadOptions, interrupt,
+    Audit, Error, Event, History, Lab, Result, RunningWorkload, Stats, Timeline, WorkloadOptions, interrupt,
     monotonic_us,
 };
 
@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What a ride has seen.
 pub struct Ride {
     pub history: History,
-    pub verdict: Verdict,
+    pub audit: Audit,
     pub timeline: Timeline,
     /// What the program, and the library in it, said.
     pub stderr: String,
@@ -79,10 +79,10 @@ impl Ride {
         watch.teller.phase("comparing");
         let stderr = watch.program.stderr_path().to_owned();
         let history = watch.program.stop()?;
-        let verdict = history.check(lab.server(plan.writer()))?;
+        let audit = history.check(lab.server(plan.writer()))?;
         let stderr = std::fs::read_to_string(stderr).unwrap_or_default();
-        watch.teller.done(&verdict);
-        Ok(Self { history, verdict, timeline, stderr })
+        watch.teller.done(&audit);
+        Ok(Self { history, audit, timeline, stderr })
     }
 }
 

@@ -33,10 +33,10 @@ pub fn keep(out: &Path, draw: &Draw, pair: &Pair) -> Result<PathBuf, (PathBuf, i
 }
 
 fn summary(draw: &Draw, seen: &Seen) -> String {
-    let verdict = &seen.verdict;
+    let audit = &seen.audit;
     let mut summary = format!("{}\n(the story began at {} us)\n\n", seen.timeline, seen.timeline.started_us);
-    let _ = writeln!(summary, "{verdict}\n{}", seen.stall(draw));
-    for (name, keys) in [("lost", &verdict.lost), ("doubled", &verdict.doubled), ("torn", &verdict.torn)] {
+    let _ = writeln!(summary, "{audit}\n{}", seen.stall(draw));
+    for (name, keys) in [("lost", &audit.lost), ("doubled", &audit.doubled), ("torn", &audit.torn)] {
         if !keys.is_empty() {
             let _ = writeln!(summary, "{name} (worker, number): {keys:?}");
         }

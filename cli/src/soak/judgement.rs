@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pointsman_lab::{Loss, Outcome, ScenarioKind, Statement, StatementKind, Transaction, Verdict};
+use pointsman_lab::{Audit, Loss, Outcome, ScenarioKind, Statement, StatementKind, Transaction};
 
 use super::promise::{self, LOST_CONNECTION};
 use super::twin;
@@ -19,7 +19,7 @@ pub struct Disruption {
 pub struct Witness<'a> {
     pub kind: ScenarioKind,
     pub statements: &'a [Statement],
-    pub verdict: &'a Verdict,
+    pub audit: &'a Audit,
     pub disruptions: Vec<Disruption>,
     pub silent: u32,
     pub left_behind: u32,
@@ -45,7 +45,7 @@ impl Judgement {
 }
 
 pub fn of(witness: &Witness) -> Judgement {
-    let Witness { kind, statements, verdict, .. } = witness;
+    let Witness { kind, statements, audit, .. } = witness;
     let mut judgement = Judgement::default();
     let mut excused = HashSet::new();
     let mut forbidden = BTreeMap::<_, u64>::new();
@@ -72,11 +72,11 @@ pub fn of(witness: &Witness) -> Judgement {
     for ((errno, kind), count) in forbidden {
         wrong(count, &format!("× error {errno} of {}", name(kind)));
     }
-    wrong(verdict.lost.len() as u64, "lost");
-    wrong(verdict.doubled.len() as u64, "doubled");
-    wrong(verdict.torn.len() as u64, "transactions stored in part");
+    wrong(audit.lost.len() as u64, "lost");
+    wrong(audit.doubled.len() as u64, "doubled");
+    wrong(audit.torn.len() as u64, "transactions stored in part");
     wrong(phantoms(witness), "stored although rejected");
-    wrong(if promise::allows_stale_reads(*kind) { 0 } else { verdict.stale_reads }, "stale reads");
+    wrong(if promise::allows_stale_reads(*kind) { 0 } else { audit.stale_reads }, "stale reads");
     wrong(witness.silent.into(), "workers never got through again");
     wrong(witness.left_behind.into(), "connections left behind");
     judgement.reasons.extend(witness.died.map(|status| format!("the program ended by itself ({status})")));
@@ -112,7 +112,7 @@ fn in_flight(statement: &Statement, errno: u32, witness: &Witness, excused: &mut
 
 /// Writes that are there although a server said that it rejected them: what a client says of itself leaves that open.
 pub fn phantoms(witness: &Witness) -> u64 {
-    let present: HashSet<_> = witness.verdict.unacknowledged_present.iter().copied().collect();
+    let present: HashSet<_> = witness.audit.unacknowledged_present.iter().copied().collect();
     let rejected = witness.statements.iter().filter(|statement| {
         statement.kind == StatementKind::Insert
             && statement.outcome == Outcome::Error
@@ -140,11 +140,11 @@ mod tests {
 
     fn counts(kind: ScenarioKind, loss: Loss, statements: &[Statement]) -> (u64, u64) {
         let disruptions = vec![Disruption { from_us: 100, until_us: 120, loss }];
-        let verdict = Verdict::default();
+        let audit = Audit::default();
         let judgement = of(&Witness {
             kind,
             statements,
-            verdict: &verdict,
+            audit: &audit,
             disruptions,
             silent: 0,
             left_behind: 0,
@@ -167,11 +167,11 @@ mod tests {
     #[test]
     fn what_the_library_is_not_asked_to_hide_is_left_to_the_comparison_with_the_twin() {
         let statements = [failed(5000, StatementKind::Select, 1045)];
-        let verdict = Verdict { stale_reads: 1, lost: vec![(1, 1)], ..Verdict::default() };
+        let audit = Audit { stale_reads: 1, lost: vec![(1, 1)], ..Audit::default() };
         let witness = |spotless| {
             let (kind, disruptions, died) = (ScenarioKind::Password, vec![], None);
-            let (statements, verdict) = (&statements, &verdict);
-            of(&Witness { kind, statements, verdict, disruptions, silent: 1, left_behind: 0, died, spotless })
+            let (statements, audit) = (&statements, &audit);
+            of(&Witness { kind, statements, audit, disruptions, silent: 1, left_behind: 0, died, spotless })
         };
         assert!(witness(false).is_clean());
         assert_eq!(witness(true).reasons.len(), 4);
@@ -193,12 +193,12 @@ mod tests {
     #[test]
     fn a_write_that_is_there_although_it_was_rejected_is_wrong_and_one_lost_in_flight_is_not() {
         let statements = [failed(100, StatementKind::Insert, 1290), failed(110, StatementKind::Insert, 2013)];
-        let verdict = Verdict { unacknowledged_present: vec![(1, 100), (1, 110)], ..Verdict::default() };
+        let audit = Audit { unacknowledged_present: vec![(1, 100), (1, 110)], ..Audit::default() };
         let (kind, disruptions) = (ScenarioKind::Never, vec![]);
         let witness = Witness {
             kind,
             statements: &statements,
-            verdict: &verdict,
+            audit: &audit,
             disruptions,
             silent: 0,
             left_behind: 0,

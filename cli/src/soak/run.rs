@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use pointsman_lab::{
-    Error, History, Lab, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind, Timeline, USER,
-    Verdict, WorkloadOptions, monotonic_us,
+    Audit, Error, History, Lab, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind, Timeline,
+    USER, WorkloadOptions, monotonic_us,
 };
 
 use super::draw::Draw;
@@ -25,7 +25,7 @@ const LOOK: Duration = Duration::from_millis(25);
 /// What a run has seen.
 pub struct Seen {
     pub history: History,
-    pub verdict: Verdict,
+    pub audit: Audit,
     pub timeline: Timeline,
     /// What the program, and the library in it, said.
     pub stderr: String,
@@ -98,13 +98,13 @@ pub fn take(draw: &Draw, library: Option<&Path>) -> Result<Seen> {
     // Only a reader may be dead by now, and there were no writes then.
     let keeper = if lab.server(writer).is_running() { writer } else { writer.other() };
     let keeper = lab.third().unwrap_or(lab.server(keeper));
-    let verdict = history.check(keeper)?;
+    let audit = history.check(keeper)?;
     let strays = draw.habits.form.strays().map_or(Ok(String::new()), |count| keeper.sql(count))?;
     let strays = strays.trim().parse().unwrap_or(0);
     let misdated = keeper.sql(MISDATED)?.trim().parse().unwrap_or(0);
     let servers = [Side::Blue, Side::Green].map(|side| (lab.server(side).name(), lab.server(side).log_tail())).into();
     let stderr = std::fs::read_to_string(stderr).unwrap_or_default();
-    Ok(Seen { history, verdict, timeline, stderr, servers, silent, strays, misdated, left_behind, died, watched })
+    Ok(Seen { history, audit, timeline, stderr, servers, silent, strays, misdated, left_behind, died, watched })
 }
 
 /// Waits until every worker has a statement of its trade that began after `since` and succeeded; gives how many do not.
@@ -139,14 +139,14 @@ fn connections(lab: &Lab, side: Side) -> Result<u32> {
 impl Seen {
     /// The longest statement beside what the story leaves no way around.
     pub fn stall(&self, draw: &Draw) -> Stall {
-        draw.scenario.stall(&self.timeline, &self.verdict)
+        draw.scenario.stall(&self.timeline, &self.audit)
     }
 
     /// What its twin's are compared with.
     pub fn figures(&self, draw: &Draw) -> Figures {
         let phantoms = judgement::phantoms(&self.witness(draw));
         let ending = Ending { phantoms, strays: self.strays, misdated: self.misdated, died: self.died.is_some() };
-        Figures::of(&self.history.statements, &self.verdict, self.watched, ending)
+        Figures::of(&self.history.statements, &self.audit, self.watched, ending)
     }
 
     pub fn witness<'a>(&'a self, draw: &Draw) -> Witness<'a> {
@@ -162,7 +162,7 @@ impl Seen {
         Witness {
             kind: draw.kind,
             statements: &self.history.statements,
-            verdict: &self.verdict,
+            audit: &self.audit,
             disruptions: disruptions.collect(),
             silent: self.silent,
             left_behind: self.left_behind,

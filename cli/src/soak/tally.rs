@@ -66,17 +66,17 @@ struct Outage(Duration);
 
 impl Tally {
     pub fn add(&mut self, draw: &Draw, pair: &Pair) {
-        let verdict = &pair.protected.verdict;
+        let audit = &pair.protected.audit;
         self.0.entry(draw.kind).or_default().merge(&Sum {
             runs: 1,
             bad: u64::from(!pair.judgement.is_clean()),
             worse: u64::from(pair.worse > 0),
-            statements: verdict.statements,
+            statements: audit.statements,
             failed: pair.figures.failed(),
             bare_failed: pair.bare_figures.failed(),
             forbidden: pair.judgement.forbidden,
-            lost: (verdict.lost.len() + verdict.doubled.len() + verdict.torn.len()) as u64,
-            stale: verdict.stale_reads,
+            lost: (audit.lost.len() + audit.doubled.len() + audit.torn.len()) as u64,
+            stale: audit.stale_reads,
             outage: Outage::of(&pair.figures),
             bare_outage: Outage::of(&pair.bare_figures),
             excess: pair.protected.stall(draw).excess_ms(),
@@ -146,10 +146,10 @@ impl fmt::Display for Outage {
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { number, draw, pair } = self;
-        let (verdict, bare) = (&pair.protected.verdict, &pair.bare.verdict);
-        write!(f, "{number:5}  {draw}: {} statements, {} failed, ", verdict.statements, pair.figures.failed())?;
-        let [lost, doubled, torn] = [&verdict.lost, &verdict.doubled, &verdict.torn].map(Vec::len);
-        write!(f, "{lost} lost, {doubled} doubled, {torn} torn, {} stale; ", verdict.stale_reads)?;
+        let (audit, bare) = (&pair.protected.audit, &pair.bare.audit);
+        write!(f, "{number:5}  {draw}: {} statements, {} failed, ", audit.statements, pair.figures.failed())?;
+        let [lost, doubled, torn] = [&audit.lost, &audit.doubled, &audit.torn].map(Vec::len);
+        write!(f, "{lost} lost, {doubled} doubled, {torn} torn, {} stale; ", audit.stale_reads)?;
         write!(f, "outage {}; bare: {} failed, ", Outage::of(&pair.figures), pair.bare_figures.failed())?;
         let [lost, doubled, torn] = [&bare.lost, &bare.doubled, &bare.torn].map(Vec::len);
         if lost + doubled + torn > 0 {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pointsman_lab::{Outcome, Statement, StatementKind, Transaction, Verdict};
+use pointsman_lab::{Audit, Outcome, Statement, StatementKind, Transaction};
 
 /// What a longest outage may be on top of the twin's, for noticing, for logging in, and for a busy machine.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -76,7 +76,7 @@ pub struct Ending {
 }
 
 impl Figures {
-    pub fn of(statements: &[Statement], verdict: &Verdict, watched: Watched, ending: Ending) -> Self {
+    pub fn of(statements: &[Statement], audit: &Audit, watched: Watched, ending: Ending) -> Self {
         let mut by_worker = BTreeMap::<_, Vec<&Statement>>::new();
         for statement in statements {
             by_worker.entry(statement.worker).or_default().push(statement);
@@ -84,10 +84,10 @@ impl Figures {
         let errors = || statements.iter().flat_map(errors);
         Self {
             workers: by_worker.values().map(|statements| Worker::of(statements, watched)).collect(),
-            stale: verdict.stale_reads,
-            lost: verdict.lost.len() as u64,
-            doubled: verdict.doubled.len() as u64,
-            torn: verdict.torn.len() as u64,
+            stale: audit.stale_reads,
+            lost: audit.lost.len() as u64,
+            doubled: audit.doubled.len() as u64,
+            torn: audit.torn.len() as u64,
             phantoms: ending.phantoms,
             strays: ending.strays,
             misdated: ending.misdated,
@@ -281,9 +281,8 @@ mod tests {
     fn a_workers_outage_is_between_its_writes_or_its_reads_if_it_writes_nothing() {
         use StatementKind::{Insert, Select};
         let watched = Watched { over_us: 500, stopped_us: 1000 };
-        let outage = |statements: &[Statement]| {
-            Figures::of(statements, &Verdict::default(), watched, Ending::default()).outage()
-        };
+        let outage =
+            |statements: &[Statement]| Figures::of(statements, &Audit::default(), watched, Ending::default()).outage();
         let reads = [0, 400, 990].map(|start| statement(Select, start, Outcome::Ok, ""));
         assert_eq!(outage(&reads), Some(Duration::from_micros(590)));
         let mut both = reads.to_vec();

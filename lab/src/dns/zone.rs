@@ -1,6 +1,7 @@
 //! What the zone says: names, addresses, aliases, and the mood it is in. No I/O.
 
-use crate::{DOMAIN, Error, Result};
+use crate::error::{Error, Result};
+use crate::lab::DOMAIN;
 use hickory_server::proto::op::ResponseCode;
 use hickory_server::proto::rr::rdata::{A, CNAME, SOA};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};

@@ -3,8 +3,10 @@
 //! Pure: a function of the steps and of when each of them was over. Knows no lab and no history.
 
 use super::Scenario;
+use super::timeline::Timeline;
 use super::world::World;
-use crate::{Side, Timeline, Verdict};
+use crate::history::Audit;
+use crate::lab::Side;
 use std::fmt;
 use std::time::Duration;
 
@@ -48,8 +50,8 @@ impl Scenario {
     }
 
     /// A program's longest statement in that run.
-    pub fn stall(&self, timeline: &Timeline, verdict: &Verdict) -> Stall {
-        Stall { worst: verdict.worst_stall, absence: self.absence(timeline) }
+    pub fn stall(&self, timeline: &Timeline, audit: &Audit) -> Stall {
+        Stall { worst: audit.worst_stall, absence: self.absence(timeline) }
     }
 }
 
@@ -140,14 +142,16 @@ impl Absences {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Side::Blue;
-    use crate::{Action, DnsMood, Event, TopologyStatus};
+    use crate::dns::DnsMood;
+    use crate::lab::Side::Blue;
+    use crate::scenario::timeline::{Event, EventKind};
+    use crate::scenario::{Action, TopologyStatus};
 
     const SECOND: Duration = Duration::from_secs(1);
 
     /// The absence of a story whose every step takes no time.
     fn of(scenario: &Scenario) -> Absence {
-        let event = |at| Event { at, kind: crate::EventKind::Note, text: String::new() };
+        let event = |at| Event { at, kind: EventKind::Note, text: String::new() };
         let events = scenario.steps.iter().map(|step| event(step.at)).collect();
         scenario.absence(&Timeline { scenario: scenario.name.clone(), started_us: 0, events })
     }

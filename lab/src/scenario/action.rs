@@ -1,7 +1,13 @@
 //! The things a scenario can do to a lab.
 
+use super::timeline::EventKind;
 use super::topology::TopologyStatus;
-use crate::{Delays, DnsMood, ENDPOINT, EventKind, Flavor, Lab, READERS, Result, Side, Silence};
+use crate::dns::DnsMood;
+use crate::error::Result;
+use crate::lab::{ENDPOINT, Lab, READERS, Side};
+use crate::server::Silence;
+use crate::server::flavor::Flavor;
+use crate::server::front::Delays;
 use std::time::Duration;
 
 const CATCH_UP: Duration = Duration::from_secs(30);

@@ -1,9 +1,12 @@
 //! Every story by its kind, told with timings that a seed chooses and the scenario's name repeats.
 
-use super::flicker::Blip;
+use super::stories::Blip;
 use super::{Action, Scenario};
-use crate::Side::{Blue, Green};
-use crate::{Delays, Dice, DnsMood, ENDPOINT, READERS, Side};
+use crate::dice::Dice;
+use crate::dns::DnsMood;
+use crate::lab::Side::{self, Blue, Green};
+use crate::lab::{ENDPOINT, READERS};
+use crate::server::front::Delays;
 use std::time::Duration;
 
 /// Which story.

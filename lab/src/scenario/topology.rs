@@ -1,7 +1,8 @@
 //! `mysql.rds_topology`, the table in which a managed Blue/Green deployment says how far its switchover is.
 
-use crate::lab::USER;
-use crate::{ENDPOINT, Lab, Result, Server, Side};
+use crate::error::Result;
+use crate::lab::{ENDPOINT, Lab, Side, USER};
+use crate::server::Server;
 use std::fmt;
 
 /// The green server's own name before the switchover.

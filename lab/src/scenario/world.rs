@@ -1,8 +1,8 @@
 //! What a story has made of the servers and the names so far: who takes the application's writes, and who says so.
 
 use super::{Action, Scenario, TopologyStatus};
-use crate::DnsMood;
-use crate::Side::{self, Blue, Green};
+use crate::dns::DnsMood;
+use crate::lab::Side::{self, Blue, Green};
 
 /// What the story has made of the servers and the names so far.
 pub(super) struct World {

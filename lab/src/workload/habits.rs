@@ -1,8 +1,9 @@
 //! What an application is in the habit of doing: after an error, in a transaction, with a password.
 
 use super::Workload;
-use crate::lab::{DATABASE, PASSWORD};
-use crate::{Error, Flavor, Lab, Result};
+use crate::error::{Error, Result};
+use crate::lab::{DATABASE, Lab, PASSWORD};
+use crate::server::flavor::Flavor;
 use std::process::Command;
 
 /// Habits beyond those of a driver's beginner. None of them is the default.

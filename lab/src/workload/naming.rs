@@ -1,7 +1,8 @@
 //! How a program's resolver is set up, where that is not as on the machine that everything was tested on.
 
-use crate::lab::DOMAIN;
-use crate::{DnsMood, ENDPOINT, Error, Lab, Result, Side};
+use crate::dns::DnsMood;
+use crate::error::{Error, Result};
+use crate::lab::{DOMAIN, ENDPOINT, Lab, Side};
 use std::process::Command;
 use std::time::Duration;
 

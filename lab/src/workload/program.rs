@@ -2,7 +2,9 @@
 //! built by the C compiler.
 
 use super::{Workload, WorkloadOptions};
-use crate::{Error, Lab, Result, roots, template};
+use crate::error::{Error, Result};
+use crate::ground::{roots, template};
+use crate::lab::Lab;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

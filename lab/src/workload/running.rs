@@ -1,7 +1,10 @@
 //! A workload while it runs: its records as they come, conditions on them, and its end.
 
 use super::Workload;
-use crate::{Error, History, Kept, Outcome, Result, Statement, StatementKind, wait};
+use crate::error::{Error, Result};
+use crate::history::{History, Outcome, Statement, StatementKind};
+use crate::process::child::Kept;
+use crate::process::wait;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
