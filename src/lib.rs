@@ -16,5 +16,7 @@ pub mod process;
 pub mod protect;
 pub mod resolve;
 pub mod session;
+#[cfg(test)]
+mod simulation;
 pub mod sql;
 pub mod verdict;

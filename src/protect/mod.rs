@@ -23,6 +23,3 @@ pub mod statement;
 mod stay;
 mod views;
 mod writability;
-
-#[cfg(test)]
-mod simulation;

@@ -1,4 +1,4 @@
-//! A world without servers, sockets and threads, in which the rules of this room are driven through random stories: the clock moves
+//! A world without servers, sockets and threads, in which the rules of [`crate::protect`] and of [`crate::endpoint`] are driven through random stories: the clock moves
 //! only when something takes time, and what happens meanwhile is drawn from a seed.
 //!
 //! [`world`] has the servers, DNS and the clock, [`connection`] is a front end for them, [`program`] the application and the
