@@ -89,15 +89,24 @@ impl Recall {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn unwatched() -> Recall {
+impl Recall {
+    /// No handler of this process is looked at: only `call_back` makes it wanted.
+    pub fn of_no_signal() -> Self {
         Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
     }
 
+    /// As if a handler had asked for the thread.
+    pub fn call_back(&mut self) {
+        self.wanted = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
     fn wanted_after(pauses_ms: &[u64]) -> bool {
-        let (mut recall, mut now) = (unwatched(), Instant::now());
+        let (mut recall, mut now) = (Recall::of_no_signal(), Instant::now());
         for (returns, pause) in (1..).zip(pauses_ms) {
             now += Duration::from_millis(*pause);
             recall.learn(Handled { returns, ..Handled::default() }, now, || false);
@@ -116,7 +125,7 @@ mod tests {
     #[test]
     fn an_end_or_an_alarm_that_does_not_ring_again_is_a_wish_at_once() {
         let wanted = |handled, alarm_is_set: bool| {
-            let mut recall = unwatched();
+            let mut recall = Recall::of_no_signal();
             recall.learn(handled, Instant::now(), || alarm_is_set);
             recall.wanted()
         };

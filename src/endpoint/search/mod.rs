@@ -323,3 +323,6 @@ impl Endpoint {
 #[cfg(test)]
 #[path = "search_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod simulated_tests;
