@@ -325,3 +325,22 @@ fn tell(world: &'static World, seed: u64, aloud: bool) {
     story.goes_on();
     story.settles();
 }
+
+/// Others have been held for `hold_max` when this thread comes, and one of them has looked a moment ago.
+#[test]
+fn a_thread_whose_limit_is_over_before_its_first_look_waits_for_its_turn_and_looks_once() {
+    let world = World::new();
+    let endpoint = world.endpoint_on(HOST, address(1));
+    world.becomes(address(1), Health::Dead);
+    world.pass(2 * config().hold_max);
+    endpoint.suspect(endpoint.pulse().generation());
+    let next_pass = world.instant() + Duration::from_millis(300);
+    {
+        let mut state = endpoint.lock();
+        state.held = world.instant().checked_sub(config().hold_max).map(|since| (since, world.instant()));
+        state.next_pass = next_pass;
+    }
+    let mut connection = Connection::lost(world, &endpoint);
+    assert_eq!(endpoint.find_writer(&mut connection, None), None);
+    assert!(endpoint.circuit_open() && world.instant() > next_pass && world.instant() < next_pass + STUCK);
+}
