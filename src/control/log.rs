@@ -138,8 +138,23 @@ fn syslog(level: Level, text: fmt::Arguments<'_>) -> Line {
     line
 }
 
+#[cfg(test)]
+thread_local! {
+    static MUTED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// From now on the log takes no line of this thread: a test that tells thousands of stories would fill a screen a second.
+#[cfg(test)]
+pub fn mute_this_thread() {
+    MUTED.set(true);
+}
+
 /// Whether this process's log wants lines of `level`; `say!` asks before it formats anything.
 pub fn enabled(level: Level) -> bool {
+    #[cfg(test)]
+    if MUTED.get() {
+        return false;
+    }
     let config = super::config();
     !config.off && Log::new(config).wants(level)
 }

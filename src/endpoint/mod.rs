@@ -12,6 +12,8 @@ mod pool;
 mod pulse;
 pub mod queue;
 pub mod search;
+#[cfg(test)]
+pub mod simulation;
 pub mod spacing;
 mod state;
 mod stay;

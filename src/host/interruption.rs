@@ -45,12 +45,6 @@ impl Recall {
         Recall { watch, known, seen: None, wanted: false }
     }
 
-    /// Of an application that has no handlers.
-    #[cfg(test)]
-    pub fn unheeded() -> Self {
-        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
-    }
-
     /// The application wants this thread back: nothing is to be waited for any more.
     pub fn wanted(&mut self) -> bool {
         if let Some(watch) = &self.watch {
@@ -95,11 +89,24 @@ impl Recall {
 }
 
 #[cfg(test)]
+impl Recall {
+    /// No handler of this process is looked at: only `call_back` makes it wanted.
+    pub fn of_no_signal() -> Self {
+        Recall { watch: None, known: Handled::default(), seen: None, wanted: false }
+    }
+
+    /// As if a handler had asked for the thread.
+    pub fn call_back(&mut self) {
+        self.wanted = true;
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn wanted_after(pauses_ms: &[u64]) -> bool {
-        let (mut recall, mut now) = (Recall::unheeded(), Instant::now());
+        let (mut recall, mut now) = (Recall::of_no_signal(), Instant::now());
         for (returns, pause) in (1..).zip(pauses_ms) {
             now += Duration::from_millis(*pause);
             recall.learn(Handled { returns, ..Handled::default() }, now, || false);
@@ -118,7 +125,7 @@ mod tests {
     #[test]
     fn an_end_or_an_alarm_that_does_not_ring_again_is_a_wish_at_once() {
         let wanted = |handled, alarm_is_set: bool| {
-            let mut recall = Recall::unheeded();
+            let mut recall = Recall::of_no_signal();
             recall.learn(handled, Instant::now(), || alarm_is_set);
             recall.wanted()
         };

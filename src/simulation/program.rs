@@ -90,7 +90,7 @@ impl Program {
     }
 
     fn connects(&self) -> Option<Connection> {
-        let (began, mut recall, mut to) = (self.endpoint.now(), Some(Recall::unheeded()), None);
+        let (began, mut recall, mut to) = (self.endpoint.now(), Some(Recall::of_no_signal()), None);
         loop {
             let (led, failure) = match Connection::open(&self.endpoint, to) {
                 Ok(connection) => return Some(connection),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use crate::endpoint::simulation::Dice;
+
 use super::{
     program::Program,
-    world::{BLUE, Dice, Event, GREEN, Inner, begin, world},
+    world::{BLUE, Event, GREEN, Inner, begin, world},
 };
 
 /// `SIMULATED` says how many, `SIMULATED_SEED` tells one again.
@@ -15,41 +17,41 @@ type Events = Vec<(Duration, Event)>;
 /// Draws one story; gives the times from its beginning on.
 fn story(dice: &mut Dice) -> Events {
     let mut events = Events::new();
-    let begins = dice.millis(5, 400);
-    let outage = dice.millis(1, 4_000);
-    let dns = dice.millis(0, 5_000);
+    let begins = dice.time(5..=400);
+    let outage = dice.time(1..=4_000);
+    let dns = dice.time(0..=5_000);
     match dice.below(9) {
         // Blue is read-only for a moment, or several times.
         0 => {
             let mut at = begins;
             for _ in 0..=dice.below(4) {
-                let long = dice.millis(1, 400);
+                let long = dice.time(1..=400);
                 events.push((at, Event::ReadOnly(BLUE, true)));
                 events.push((at + long, Event::ReadOnly(BLUE, false)));
-                at += long + dice.millis(1, 300);
+                at += long + dice.time(1..=300);
             }
         }
         // A switchover, with the name before, in or behind the outage; connections are cut, or not.
         kind @ (1..=3) => {
             events.push((begins, Event::ReadOnly(BLUE, true)));
             if kind == 2 {
-                events.push((begins + dice.millis(0, 100), Event::CutsConnections(BLUE)));
+                events.push((begins + dice.time(0..=100), Event::CutsConnections(BLUE)));
             }
             events.push((begins + outage, Event::Leads(GREEN)));
             events.push((begins + outage, Event::ReadOnly(GREEN, false)));
             events.push((begins + dns.max(outage / 2), Event::Named(GREEN)));
             if kind == 3 {
                 // The new writer refuses for moments.
-                let at = begins + outage + dice.millis(50, 2_000);
+                let at = begins + outage + dice.time(50..=2_000);
                 events.push((at, Event::ReadOnly(GREEN, true)));
-                events.push((at + dice.millis(20, 300), Event::ReadOnly(GREEN, false)));
+                events.push((at + dice.time(20..=300), Event::ReadOnly(GREEN, false)));
             }
         }
         // It is rolled back.
         4 => {
             events.push((begins, Event::ReadOnly(BLUE, true)));
             if dice.one_in(2) {
-                events.push((begins + dice.millis(0, 50), Event::CutsConnections(BLUE)));
+                events.push((begins + dice.time(0..=50), Event::CutsConnections(BLUE)));
             }
             events.push((begins + outage, Event::ReadOnly(BLUE, false)));
         }
@@ -60,7 +62,7 @@ fn story(dice: &mut Dice) -> Events {
             events.push((begins + outage, Event::ReadOnly(GREEN, false)));
             events.push((begins + outage + dns, Event::Named(GREEN)));
             if dice.one_in(2) {
-                events.push((begins + outage + dns + dice.millis(0, 4_000), Event::Starts(BLUE)));
+                events.push((begins + outage + dns + dice.time(0..=4_000), Event::Starts(BLUE)));
             }
         }
         // Blue dies and comes back.
@@ -91,7 +93,7 @@ fn story(dice: &mut Dice) -> Events {
         }
     }
     if dice.one_in(20) {
-        events.push((begins + dice.millis(0, 1_000), Event::Forks));
+        events.push((begins + dice.time(0..=1_000), Event::Forks));
     }
     events
 }
@@ -109,8 +111,8 @@ fn live(seed: u64) -> (Vec<String>, Vec<String>) {
         let events = story(&mut world.dice);
         world.events.extend(events.into_iter().map(|(at, event)| (now + at, event)));
         if world.dice.one_in(6) {
-            let from = now + world.dice.millis(0, 2_000);
-            world.dns_out = (from, from + world.dice.millis(100, 8_000));
+            let from = now + world.dice.time(0..=2_000);
+            world.dns_out = (from, from + world.dice.time(100..=8_000));
             let told = format!("no DNS from {:?} to {:?}", world.dns_out.0, world.dns_out.1);
             world.say(told);
         }
@@ -121,7 +123,7 @@ fn live(seed: u64) -> (Vec<String>, Vec<String>) {
             break;
         }
         program.step(losses);
-        let thinks = { world().look().dice.millis(0, 300) };
+        let thinks = { world().look().dice.time(0..=300) };
         world().pass(thinks);
     }
     world().pass(Duration::from_secs(20));
@@ -143,7 +145,7 @@ fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_ve
         panic!("seed {seed}: {violations:#?}\n{}", said.join("\n"));
     }
     let stories = number("SIMULATED").unwrap_or(STORIES);
-    let first = number("SIMULATED_FIRST").unwrap_or_else(|| Dice(std::process::id().into()).next() >> 20);
+    let first = number("SIMULATED_FIRST").unwrap_or_else(|| Dice::new(std::process::id().into()).roll() >> 20);
     println!("SIMULATED_FIRST={first} SIMULATED={stories}");
     let threads = 2;
     let bad: Vec<_> = std::thread::scope(|scope| {

@@ -18,6 +18,7 @@ use crate::{
         prober::Undialled,
         search::greetings::{FirstBytes, GreetingConnection},
         silence::Traffic,
+        simulation::Dice,
         surroundings::Surroundings,
         turn::Claim,
     },
@@ -93,34 +94,6 @@ pub struct Inner {
     pub violations: Vec<String>,
     /// What has happened, for the reader of a story that went wrong.
     pub said: Vec<String>,
-}
-
-/// Splitmix64 (Steele, Lea, Flood 2014).
-#[derive(Clone, Debug)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 up to and without `end`.
-    pub fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    /// True once in so many times.
-    pub fn one_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-
-    pub fn millis(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(from + self.below(to - from))
-    }
 }
 
 /// The process round the endpoint. One for each thread of tests, since an endpoint wants it to live for ever.
@@ -200,7 +173,7 @@ impl Inner {
         Inner {
             base,
             time: Duration::from_secs(100),
-            dice: Dice(seed),
+            dice: Dice::new(seed),
             servers: [server(false), server(true)],
             leader: BLUE,
             rows: Vec::new(),
@@ -256,13 +229,13 @@ impl Inner {
 
     fn asks(&mut self) {
         let every = if self.pace == Pace::Urgent { 100 } else { 500 };
-        let heard = self.time + self.dice.millis(1, 30);
+        let heard = self.time + self.dice.time(1..=30);
         if self.has_dns() {
             self.events.push((heard, Event::Heard(Some(self.named))));
         } else {
             self.events.push((self.time + Duration::from_secs(1), Event::Heard(None)));
         }
-        let next = self.time + self.dice.millis(every * 3 / 4, every * 5 / 4);
+        let next = self.time + self.dice.time(every * 3 / 4..=every * 5 / 4);
         self.events.push((next, Event::Asks));
     }
 
@@ -340,7 +313,7 @@ impl Surroundings for World {
     }
 
     fn jitter(&self) -> Jitter {
-        Jitter::from_seed(self.look().dice.next())
+        Jitter::from_seed(self.look().dice.roll())
     }
 
     fn wait(&self, news: &News, known: u32, time: Duration, _: &mut Recall) {
@@ -357,7 +330,7 @@ impl Surroundings for World {
     }
 
     fn recall(&self) -> Recall {
-        Recall::unheeded()
+        Recall::of_no_signal()
     }
 
     fn is_ending(&self) -> bool {

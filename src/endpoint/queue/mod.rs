@@ -4,3 +4,6 @@ pub mod connects;
 pub mod handshakes;
 pub mod logins;
 pub mod turn;
+
+#[cfg(test)]
+mod simulated_tests;

@@ -106,10 +106,10 @@ impl Endpoint {
 
 #[cfg(test)]
 mod tests {
-    use std::thread;
+    use std::sync::Arc;
 
     use super::*;
-    use crate::endpoint::prober::Undialled;
+    use crate::endpoint::{prober::Undialled, simulation::World};
 
     fn blue() -> SocketAddr {
         SocketAddr::from(([10, 0, 0, 1], 3306))
@@ -119,21 +119,22 @@ mod tests {
         SocketAddr::from(([10, 0, 0, 2], 3306))
     }
 
-    fn unfit(why: Option<Undialled>) -> Endpoint {
-        let endpoint = Endpoint::alone();
+    fn unfit(why: Option<Undialled>) -> (&'static World, Arc<Endpoint>) {
+        let world = World::new();
+        let endpoint = world.endpoint("db.shop.example");
         endpoint.seen_writable(blue());
         endpoint.on_answer(vec![blue().ip()]);
         endpoint.incumbent_unfit(&mut endpoint.lock(), blue(), why);
-        endpoint
+        (world, endpoint)
     }
 
     #[test]
     fn reads_go_on_where_the_incumbent_answers_that_it_is_read_only_and_nobody_else_is_named() {
-        let endpoint = unfit(None);
+        let (_, endpoint) = unfit(None);
         assert!(endpoint.goes_on(Some(blue()), Need::Reads));
         assert!(!endpoint.goes_on(Some(green()), Need::Reads), "another server is none that was asked");
         assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
-        let gone = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
+        let (_, gone) = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
         assert!(!gone.goes_on(Some(blue()), Need::Reads), "it does not answer");
         endpoint.on_found_in_vain(blue(), false);
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads), "it does not answer any more");
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn reads_wait_once_dns_names_another_server_unless_that_one_is_not_there() {
-        let endpoint = unfit(None);
+        let (_, endpoint) = unfit(None);
         endpoint.on_answer(vec![green().ip()]);
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads));
         endpoint.lock().silence.unreached(green(), endpoint.now());
@@ -150,22 +151,22 @@ mod tests {
 
     #[test]
     fn reads_go_on_while_the_server_that_dns_names_says_that_it_is_read_only_too() {
-        let endpoint = unfit(None);
+        let (world, endpoint) = unfit(None);
         endpoint.on_answer(vec![green().ip()]);
         endpoint.lock().meanwhile.said_read_only(green(), endpoint.now());
         assert!(endpoint.goes_on(Some(blue()), Need::Reads) && !endpoint.goes_on(Some(green()), Need::Reads));
         assert!(!endpoint.goes_on(Some(blue()), Need::Writer));
-        thread::sleep(STILL);
+        world.pass(STILL);
         assert!(!endpoint.goes_on(Some(blue()), Need::Reads), "it may be the writer by now");
     }
 
     #[test]
     fn reads_go_to_a_named_server_that_is_read_only_some_time_after_the_incumbent_has_gone() {
-        let endpoint = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
+        let (world, endpoint) = unfit(Some(Undialled::Unreachable("no answer".to_owned())));
         endpoint.on_answer(vec![green().ip()]);
         endpoint.lock().meanwhile.said_read_only(green(), endpoint.now());
         assert!(!endpoint.goes_on(Some(green()), Need::Reads), "it may be about to be promoted");
-        thread::sleep(FOR_PROMOTION);
+        world.pass(FOR_PROMOTION);
         assert!(endpoint.goes_on(Some(green()), Need::Reads));
         for need in [Need::Begins, Need::Attempt, Need::Writer] {
             assert!(!endpoint.goes_on(Some(green()), need), "{need:?}");
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_write_is_attempted_where_it_is_until_one_was_refused() {
-        let endpoint = unfit(None);
+        let (_, endpoint) = unfit(None);
         assert!(endpoint.goes_on(Some(blue()), Need::Attempt));
         endpoint.on_refused_write(1);
         assert!(!endpoint.goes_on(Some(blue()), Need::Attempt));

@@ -169,8 +169,10 @@ impl Endpoint {
             if open && (probing.is_some() || !state.life.may_look(now)) {
                 break None;
             }
-            let until = deadline.map_or(limit, |deadline| limit.min(deadline));
             let turn = state.next_pass + if probed { Duration::ZERO } else { STICKY };
+            // A thread whose limit is over before its first look waits for its turn to look.
+            let until = if now < limit { limit } else { turn };
+            let until = deadline.map_or(until, |deadline| until.min(deadline));
             if !open && (probing.is_some() || now < turn) {
                 held = true;
                 let pause = until.min(probing.unwrap_or(turn));
@@ -323,3 +325,6 @@ impl Endpoint {
 #[cfg(test)]
 #[path = "search_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod simulated_tests;
