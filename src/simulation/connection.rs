@@ -132,7 +132,7 @@ impl Connection {
             return Err(self.fails(Failure::new(2003, b"HY000", "Can't connect to server (110)")));
         }
         let mut world = world().look();
-        let astray = server != world.named && world.has_long_had_dns();
+        let astray = world.has_long_meant_another(server);
         let one = &mut world.servers[server];
         one.threads += 1;
         let link = Link { server, start: one.start, thread: one.threads, astray, mode: false, transaction: None };
@@ -306,8 +306,8 @@ fn commit(server: usize, astray: bool, rows: Vec<u32>) {
     let named = world.named;
     if !world.ever_named[server] {
         world.violated(format!("rows {rows:?} were written to {server}, which the name has never meant"));
-    } else if astray && server != named && world.servers[named].alive && !world.servers[named].read_only {
-        let why = format!("opened to {server} when the name meant {named}, which takes writes");
+    } else if astray && server != named && server != world.leader {
+        let why = format!("opened to {server} when the name meant {named}");
         world.violated(format!("rows {rows:?} were written by a connection that was {why}"));
     }
     world.say(format!("{server} commits {rows:?}"));

@@ -84,9 +84,8 @@ impl Program {
         let Some(connection) = &self.connection else { return false };
         if query(connection, "SET SESSION sql_mode = 'ANSI'") != 0 {
             self.connection = None;
-            return false;
         }
-        true
+        self.connection.is_some() && !self.endpoint.was_forked()
     }
 
     fn connects(&self) -> Option<Connection> {

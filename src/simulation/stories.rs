@@ -9,7 +9,8 @@ use super::{
     world::{BLUE, Event, GREEN, Inner, begin, world},
 };
 
-/// `SIMULATED` says how many, `SIMULATED_SEED` tells one again.
+/// `SIMULATED` says how many, `SIMULATED_FIRST` from which seed on; `SIMULATED_SEED` tells one story again. The same stories are told
+/// each time, since a unit test that fails has to fail again; `make soak` tells others.
 const STORIES: u64 = 100_000;
 
 type Events = Vec<(Duration, Event)>;
@@ -20,7 +21,7 @@ fn story(dice: &mut Dice) -> Events {
     let begins = dice.time(5..=400);
     let outage = dice.time(1..=4_000);
     let dns = dice.time(0..=5_000);
-    match dice.below(9) {
+    match dice.below(10) {
         // Blue is read-only for a moment, or several times.
         0 => {
             let mut at = begins;
@@ -78,9 +79,14 @@ fn story(dice: &mut Dice) -> Events {
             events.push((begins + outage, Event::ReadOnly(GREEN, false)));
             events.push((begins + outage + dns, Event::Named(GREEN)));
         }
-        // Green takes writes before it is the writer, and blue has troubles of its own.
-        _ => {
+        // Green takes writes before it is the writer, and blue has troubles of its own. The name may have meant green for a moment.
+        kind => {
             events.push((Duration::from_millis(1), Event::ReadOnly(GREEN, false)));
+            if kind == 9 {
+                events.push((Duration::from_millis(2), Event::Named(GREEN)));
+                events.push((begins, Event::Named(BLUE)));
+            }
+            let begins = if kind == 9 { begins + dice.time(0..=1_500) } else { begins };
             let trouble = match dice.below(3) {
                 0 => Event::CutsConnections(BLUE),
                 1 => Event::Dies(BLUE),
@@ -145,7 +151,7 @@ fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_ve
         panic!("seed {seed}: {violations:#?}\n{}", said.join("\n"));
     }
     let stories = number("SIMULATED").unwrap_or(STORIES);
-    let first = number("SIMULATED_FIRST").unwrap_or_else(|| Dice::new(std::process::id().into()).roll() >> 20);
+    let first = number("SIMULATED_FIRST").unwrap_or(1);
     println!("SIMULATED_FIRST={first} SIMULATED={stories}");
     let threads = 2;
     let bad: Vec<_> = std::thread::scope(|scope| {

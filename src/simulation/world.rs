@@ -80,6 +80,8 @@ pub struct Inner {
     pub rows: Vec<u32>,
     pub misplaced: Vec<u32>,
     pub named: usize,
+    /// Since when the name means that server.
+    named_since: Duration,
     /// Servers that the name has ever meant.
     pub ever_named: [bool; 2],
     pub events: Vec<(Duration, Event)>,
@@ -179,6 +181,7 @@ impl Inner {
             rows: Vec::new(),
             misplaced: Vec::new(),
             named: BLUE,
+            named_since: Duration::ZERO,
             ever_named: [true, false],
             events: vec![(Duration::from_secs(100), Event::Asks)],
             dns_out: (Duration::ZERO, Duration::ZERO),
@@ -217,7 +220,7 @@ impl Inner {
             // No server starts in between, but no connection of before is there any more.
             Event::CutsConnections(server) => self.servers[server].start += 1,
             Event::Named(server) => {
-                self.named = server;
+                (self.named, self.named_since) = (server, self.time);
                 self.ever_named[server] = true;
             }
             Event::Leads(server) => self.leader = server,
@@ -239,9 +242,10 @@ impl Inner {
         self.events.push((next, Event::Asks));
     }
 
-    /// Does DNS answer, and has it for so long that the watcher knows?
-    pub fn has_long_had_dns(&self) -> bool {
-        self.has_dns() && (self.time < self.dns_out.0 || self.time >= self.dns_out.1 + Duration::from_millis(1_500))
+    /// Does the name mean another server, for longer than it takes the watcher, and a second question to getaddrinfo, to tell?
+    pub fn has_long_meant_another(&self, server: usize) -> bool {
+        let since = self.named_since.max(if self.time < self.dns_out.0 { Duration::ZERO } else { self.dns_out.1 });
+        server != self.named && self.has_dns() && self.time >= since + Duration::from_millis(1_500)
     }
 
     pub fn has_dns(&self) -> bool {
