@@ -50,6 +50,8 @@ struct Link {
 }
 
 pub struct Connection {
+    /// Its number among those of this story.
+    number: u64,
     endpoint: Arc<Endpoint>,
     state: Mutex<State>,
     link: RefCell<Option<Link>>,
@@ -82,6 +84,7 @@ impl Connection {
             return Err((led, Failure::new(2005, b"HY000", "Unknown server host (-3)")));
         };
         let connection = Connection {
+            number: { world().look().dice.roll() },
             state: Mutex::new(State::new(endpoint.pulse(), Some(peer), endpoint.now())),
             endpoint: Arc::clone(endpoint),
             link: RefCell::new(None),
@@ -137,6 +140,7 @@ impl Connection {
         one.threads += 1;
         let link = Link { server, start: one.start, thread: one.threads, astray, mode: false, transaction: None };
         world.say(format!("connected to {server}"));
+        world.links.insert(self.number, (server, link.start));
         drop(world);
         self.link.replace(Some(link));
         self.in_transaction.set(false);
@@ -154,6 +158,7 @@ impl Connection {
     }
 
     fn ends(&self) {
+        world().look().links.remove(&self.number);
         self.link.replace(None);
     }
 
@@ -297,6 +302,12 @@ impl Connection {
     }
 }
 
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.ends();
+    }
+}
+
 /// The server commits rows of a connection. `astray`: the name meant another server when it was opened.
 fn commit(server: usize, astray: bool, rows: Vec<u32>) {
     if rows.is_empty() {
@@ -389,8 +400,8 @@ impl Upstream for Connection {
         resolved()
     }
 
-    fn others_are_alive_at(&self, _: SocketAddr) -> bool {
-        false
+    fn others_are_alive_at(&self, server: SocketAddr) -> bool {
+        world().look().hears_from(server, Some(self.number))
     }
 
     fn expect_a_stream(&self) {}

@@ -44,9 +44,10 @@ pub struct Program {
 }
 
 impl Program {
-    pub fn new(endpoint: &Arc<Endpoint>) -> Self {
+    /// Its rows have numbers from `next_row` on.
+    pub fn new(endpoint: &Arc<Endpoint>, next_row: u32) -> Self {
         let endpoint = Arc::clone(endpoint);
-        Program { endpoint, connection: None, rows: BTreeMap::new(), transactions: Vec::new(), next_row: 1 }
+        Program { endpoint, connection: None, rows: BTreeMap::new(), transactions: Vec::new(), next_row }
     }
 
     /// Does one thing, with an occasional loss in one of `losses` statements.

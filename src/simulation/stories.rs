@@ -1,17 +1,20 @@
 //! What goes wrong, drawn from a seed; and the proof that the application sees what it may see and nothing else.
 
-use std::time::Duration;
+use std::{cell::RefCell, rc::Rc, time::Duration};
 
 use crate::endpoint::simulation::Dice;
 
 use super::{
     program::Program,
-    world::{BLUE, Event, GREEN, Inner, begin, world},
+    world::{BLUE, Event, GREEN, Inner, begin, is_visited_by, is_visited_no_more, world},
 };
 
 /// `SIMULATED` says how many, `SIMULATED_FIRST` from which seed on; `SIMULATED_SEED` tells one story again. The same stories are told
 /// each time, since a unit test that fails has to fail again; `make soak` tells others.
 const STORIES: u64 = 100_000;
+
+/// The first row of the other program, which acts while the first one waits.
+const OTHERS: u32 = 1_000;
 
 type Events = Vec<(Duration, Event)>;
 
@@ -107,35 +110,55 @@ fn story(dice: &mut Dice) -> Events {
 /// Lives through the story of that seed; what it was, and what must not have happened.
 fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     let endpoint = begin(seed);
-    let mut program = Program::new(&endpoint);
+    let mut program = Program::new(&endpoint, 1);
+    let other = Rc::new(RefCell::new(Program::new(&endpoint, OTHERS)));
     // The writer is known, and the watcher has named it.
     endpoint.on_answer(vec![super::world::address(BLUE).ip()]);
     program.step(u64::MAX);
+    other.borrow_mut().step(u64::MAX);
     let losses = {
         let mut world = world().look();
         let now = world.time;
         let events = story(&mut world.dice);
         world.events.extend(events.into_iter().map(|(at, event)| (now + at, event)));
-        if world.dice.one_in(6) {
+        // Without DNS, a dead writer that comes back is taken for the writer, since no answer says otherwise.
+        let comes_back = world.events.iter().any(|(_, event)| matches!(event, Event::Starts(BLUE)));
+        if world.dice.one_in(6) && !comes_back {
             let from = now + world.dice.time(0..=2_000);
             world.dns_out = (from, from + world.dice.time(100..=8_000));
             let told = format!("no DNS from {:?} to {:?}", world.dns_out.0, world.dns_out.1);
             world.say(told);
         }
-        if world.dice.one_in(2) { 12 } else { u64::MAX }
+        // While the name means a second server that takes writes, no connection is lost: that would be a story of two writers.
+        let flaps = world.events.iter().any(|(_, event)| matches!(event, Event::Named(BLUE)));
+        if world.dice.one_in(2) && !flaps { 12 } else { u64::MAX }
     };
+    let visitor = Rc::clone(&other);
+    is_visited_by(Box::new(move || {
+        // It may be that one which waits.
+        if let Ok(mut other) = visitor.try_borrow_mut() {
+            other.step(losses);
+        }
+    }));
     for _ in 0..12 {
         if endpoint.was_forked() {
             break;
         }
         program.step(losses);
+        if { world().look().dice.one_in(3) } && !endpoint.was_forked() {
+            other.borrow_mut().step(losses);
+        }
         let thinks = { world().look().dice.time(0..=300) };
         world().pass(thinks);
     }
     world().pass(Duration::from_secs(20));
+    is_visited_no_more();
     if !endpoint.was_forked() {
         program.check();
+        other.borrow().check();
     }
+    // Their connections are of this story.
+    drop((program, other));
     let Inner { violations, said, .. } = &mut *world().look();
     (std::mem::take(said), std::mem::take(violations))
 }

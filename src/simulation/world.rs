@@ -1,6 +1,7 @@
 //! Two servers that replicate to each other, the DNS name that means one of them, and the clock.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt,
     net::{IpAddr, SocketAddr},
@@ -89,6 +90,8 @@ pub struct Inner {
     pub dns_out: (Duration, Duration),
     pace: Pace,
     pub epoch: usize,
+    /// The connections that programs have: each one's number, server, and that server's start.
+    pub links: BTreeMap<u64, (usize, u32)>,
     /// How often the story has ended connections.
     pub cuts: u32,
     pub endpoint: Weak<Endpoint>,
@@ -156,6 +159,32 @@ pub fn world() -> &'static World {
     WORLD.with(|world| *world)
 }
 
+/// What another thread of the process does while one waits.
+type Visit = Box<dyn FnMut()>;
+
+thread_local! {
+    static VISITOR: RefCell<Option<Visit>> = const { RefCell::new(None) };
+}
+
+/// From now on another thread acts now and then while the first one waits.
+pub fn is_visited_by(visit: Visit) {
+    VISITOR.replace(Some(visit));
+}
+
+pub fn is_visited_no_more() {
+    VISITOR.replace(None);
+}
+
+/// The other thread acts, unless it is in the middle of something.
+fn visit() {
+    if world().look().dice.one_in(4)
+        && let Some(mut visitor) = VISITOR.take()
+    {
+        visitor();
+        VISITOR.replace(Some(visitor));
+    }
+}
+
 /// A new story begins in it, with this endpoint.
 pub fn begin(seed: u64) -> Arc<Endpoint> {
     let world = world();
@@ -187,6 +216,7 @@ impl Inner {
             dns_out: (Duration::ZERO, Duration::ZERO),
             pace: Pace::Steady,
             epoch: 1,
+            links: BTreeMap::new(),
             cuts: 0,
             endpoint: Weak::new(),
             violations: Vec::new(),
@@ -202,6 +232,15 @@ impl Inner {
     pub fn violated(&mut self, what: String) {
         self.say(format!("VIOLATION: {what}"));
         self.violations.push(what);
+    }
+
+    /// Is a connection to that server alive, besides the one with the number `but`?
+    pub fn hears_from(&self, server: SocketAddr, but: Option<u64>) -> bool {
+        let mut others = self.links.iter().filter(|(number, _)| Some(**number) != but);
+        others.any(|(_, (number, start))| {
+            let one = &self.servers[*number];
+            address(*number) == server && one.alive && !one.silent && one.start == *start
+        })
     }
 
     fn change(&mut self, event: &Event) {
@@ -289,8 +328,9 @@ impl Surroundings for World {
         self.look().pace = pace;
     }
 
-    fn traffic(&self, _: &Endpoint, _: SocketAddr) -> Traffic {
-        Traffic::default()
+    fn traffic(&self, _: &Endpoint, server: SocketAddr) -> Traffic {
+        let heard = self.look().hears_from(server, None).then_some(Duration::ZERO);
+        Traffic { heard, ..Traffic::default() }
     }
 
     fn give_up(&self, _: &Endpoint, _: SocketAddr) {}
@@ -321,6 +361,7 @@ impl Surroundings for World {
     }
 
     fn wait(&self, news: &News, known: u32, time: Duration, _: &mut Recall) {
+        visit();
         // In small steps, since news end a wait.
         let until = { self.look().time } + time;
         while news.known() == known {
