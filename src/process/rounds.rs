@@ -84,10 +84,11 @@ impl Process {
             let opening = || self.opening.lock().contains(&fd);
             if tag.endpoint == endpoint.position && tag.peer == server && !opening() && self.end_connection(fd, server)
             {
+                // Another thread may be at it, too: each connection is one thread's to count.
                 if let Some(tag) = self.tags.clear(fd) {
                     self.untagged(tag.endpoint());
+                    cut += 1;
                 }
-                cut += 1;
             }
             false
         });
