@@ -41,6 +41,12 @@ fn is_ready(server: &Server) -> bool {
     server.sql("SHOW GLOBAL STATUS LIKE 'wsrep_ready'").is_ok_and(|ready| ready.trim().ends_with("ON"))
 }
 
+/// As this node knows it.
+fn has_size(server: &Server, size: u32) -> bool {
+    let told = server.sql("SHOW GLOBAL STATUS LIKE 'wsrep_cluster_size'");
+    told.is_ok_and(|told| told.split_whitespace().last() == Some(size.to_string().as_str()))
+}
+
 fn isolate(server: &Server, is: bool) {
     server.sql(&format!("SET GLOBAL wsrep_provider_options = 'gmcast.isolate={}'", u8::from(is))).unwrap();
     wait_for("a node without its cluster, or with it again", || is_ready(server) != is);
@@ -158,6 +164,8 @@ impl Pools {
 fn a_node_without_its_cluster_gets_no_connection_when_another_one_stops() {
     let Some(mut pools) = Pools::open() else { return };
     isolate(pools.lab.green(), true);
+    // One that stops before the others have missed the isolated node would leave half of a cluster, which takes no writes.
+    wait_for("a cluster of two", || has_size(third(&pools.lab), 2));
     pools.lab.blue().stop().unwrap();
     wait_for("the node that is left", || is_ready(third(&pools.lab)));
     assert!(pools.work() > 0);
