@@ -7,9 +7,10 @@ use crate::control::config;
 
 /// A call that has taken so long was held.
 const HELD: Duration = Duration::from_secs(1);
-/// How often one statement may be rescued: a server that says writable and refuses all the same ends it. One that is made
-/// read-only for a moment again and again, while a switchover is prepared, refuses a statement that waits for locks a few times.
-const MOST: u32 = 8;
+/// How often one statement may be rescued: a server that says writable and refuses all the same ends it. `SET GLOBAL read_only` of
+/// MySQL refuses writes at once, and says so only when the transactions that are open have come to their end: with the pauses
+/// between attempts (`rescue`) that may take nearly three seconds.
+const MOST: u32 = 16;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attempts {
@@ -80,7 +81,7 @@ mod tests {
         let began = Instant::now();
         let since = attempts.begins(began);
         let later = began + HELD;
-        let begun = (0..10).take_while(|_| attempts.begin(later)).count();
+        let begun = (0..20).take_while(|_| attempts.begin(later)).count();
         assert_eq!(begun, MOST as usize);
         assert_eq!((attempts.begins(later), attempts.time(later)), (since, HELD));
     }
