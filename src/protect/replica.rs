@@ -17,8 +17,9 @@ use crate::{
         log::{Level::*, say},
     },
     endpoint::{life::Caller, prober::Need},
+    session::transaction::Log,
     sql::Statement,
-    verdict::{Action, Evidence, Incumbent, Session, evidence, verdict},
+    verdict::{Action, Class, Evidence, Incumbent, Session, evidence, verdict},
 };
 
 impl dyn Protected + '_ {
@@ -60,7 +61,11 @@ impl dyn Protected + '_ {
             });
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
-        let (class, in_transaction) = self.judged_as(fallen, statement);
+        // The COMMIT of a transaction that only read: whether it was carried out makes no difference.
+        let nothing_to_commit =
+            Class::of(statement).is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
+        let class = if nothing_to_commit { Class::of(&Statement::reading()) } else { Class::of(statement) };
+        let in_transaction = fallen.in_transaction && !nothing_to_commit;
         let session = Session { in_transaction, replayable, pinned: false, still_open: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
         let action = fallen.decided.unwrap_or_else(|| {

@@ -21,7 +21,6 @@ use crate::{
         },
     },
     endpoint::{Role, prober::Need, spacing::Spacing, turn::Replaying},
-    session::transaction::Log,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, evidence, failure::Failure, verdict},
 };
@@ -209,8 +208,7 @@ impl dyn Protected + '_ {
             None => {
                 let refused = fallen.evidence.is_refusal() && fallen.in_transaction && !lent.fresh;
                 let still_open = refused && self.transaction_is_open();
-                let (class, in_transaction) = self.judged_as(fallen, statement);
-                let session = Session { in_transaction, replayable, pinned: false, still_open };
+                let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false, still_open };
                 let action = verdict(fallen.evidence, class, session, incumbent);
                 self.once_per_death(fallen.evidence, action, attempts.made())
             }
@@ -274,17 +272,6 @@ impl dyn Protected + '_ {
             // The verdict on a pinned session alone, which is not here.
             Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, Afterwards::Good),
         })
-    }
-
-    /// What the verdict is told of the statement, and whether it is one in a transaction. The COMMIT of a transaction that has only
-    /// read counts as a read outside of one: whether it was carried out makes no difference.
-    pub(super) fn judged_as(&self, fallen: &Fallen, statement: &Statement) -> (Class, bool) {
-        let class = Class::of(statement);
-        let nothing_to_commit = class.is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
-        match nothing_to_commit {
-            true => (Class::of(&Statement::reading()), false),
-            false => (class, fallen.in_transaction),
-        }
     }
 
     /// Is the transaction still open on this connection? Asked of the server, since neither an error nor a failed
