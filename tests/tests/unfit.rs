@@ -6,16 +6,7 @@ use std::{
 };
 
 use pointsman_lab::{ENDPOINT, Flavor, Lab, Side, USER};
-use pointsman_tests::{
-    dialogue::Driver,
-    on_both, pair,
-    proxy::{Awaited, Proxy},
-    puppet::Puppet,
-    run::Preload,
-    server_id,
-    stage::Stage,
-    wait_for, with_table,
-};
+use pointsman_tests::{on_both, pair, puppet::Puppet, run::Preload, server_id, wait_for, with_table};
 
 const WHO: &str = "SELECT @@server_id";
 const INSERT: &str = "INSERT INTO t (v) VALUES ('x')";
@@ -87,30 +78,6 @@ mod proofs {
             lab.blue().start().unwrap();
             let answer = program.answer("a");
             assert!(answer.starts_with("ok"), "{answer}: {}", program.stderr());
-        }
-    }
-}
-
-/// Whether the COMMIT was carried out makes no difference.
-#[test]
-fn the_commit_of_a_transaction_that_has_only_read_is_run_again_when_its_server_dies_under_it() {
-    for driver in [Driver::LibMariaDb, Driver::LibMySqlClient].into_iter().filter(|driver| driver.is_available()) {
-        let Some(lab) = pair(Flavor::MariaDb) else { return };
-        with_table(&lab);
-        lab.blue().set_starts_read_only(false);
-        let proxy = Proxy::start(&lab, ENDPOINT, lab.blue().address());
-        let mut stage = Stage::set(&lab, driver);
-        for (inside, answers) in [("SELECT COUNT(*) FROM t", "ok 0"), (INSERT, "error 2013 ")] {
-            stage.expect("query 0 BEGIN", "ok 0");
-            assert!(!stage.client.query(inside).starts_with("error"), "{driver:?}");
-            proxy.keep_back_the_answer_to(Awaited::Text("COMMIT".into()));
-            stage.client.tell("query 0 COMMIT");
-            proxy.wait_until_answered();
-            lab.blue().kill9();
-            lab.blue().start().unwrap();
-            proxy.cut();
-            let answer = stage.client.answer();
-            assert!(answer.starts_with(answers), "{driver:?}, {inside}: {answer}; {}", stage.client.stderr());
         }
     }
 }

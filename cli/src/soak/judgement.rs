@@ -29,6 +29,8 @@ pub struct Witness<'a> {
     pub died: Option<&'a str>,
     /// Everything is forbidden that is not allowed; else all is the twin's to judge.
     pub spotless: bool,
+    /// A read is a transaction with a COMMIT of its own, whose lost answer is 2013 as that of any other.
+    pub commits_reads: bool,
 }
 
 #[derive(Debug, Default)]
@@ -98,7 +100,9 @@ fn is_victim(statement: &Statement, errno: u32) -> bool {
 /// A write whose connection was lost while it was under way: nobody can know whether it happened. A connection has one at
 /// a time, so each disruption excuses one error of a worker.
 fn in_flight(statement: &Statement, errno: u32, witness: &Witness, excused: &mut HashSet<(u32, usize)>) -> bool {
-    if statement.kind != StatementKind::Insert || !LOST_CONNECTION.contains(&errno) {
+    let commits =
+        statement.kind == StatementKind::Insert || statement.kind == StatementKind::Select && witness.commits_reads;
+    if !commits || !LOST_CONNECTION.contains(&errno) {
         return false;
     }
     let mut disruptions = witness.disruptions.iter().enumerate();
@@ -154,6 +158,7 @@ mod tests {
             left_behind: 0,
             died: None,
             spotless: true,
+            commits_reads: false,
         });
         (judgement.allowed, judgement.forbidden)
     }
@@ -175,7 +180,17 @@ mod tests {
         let witness = |spotless| {
             let (kind, disruptions, died) = (ScenarioKind::Password, vec![], None);
             let (statements, audit) = (&statements, &audit);
-            of(&Witness { kind, statements, audit, disruptions, silent: 1, left_behind: 0, died, spotless })
+            of(&Witness {
+                kind,
+                statements,
+                audit,
+                disruptions,
+                silent: 1,
+                left_behind: 0,
+                died,
+                spotless,
+                commits_reads: false,
+            })
         };
         assert!(witness(false).is_clean());
         assert_eq!(witness(true).reasons.len(), 4);
@@ -208,6 +223,7 @@ mod tests {
             left_behind: 0,
             died: None,
             spotless: true,
+            commits_reads: false,
         };
         assert_eq!(phantoms(&witness), 1);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pointsman_lab::{
     Audit, Error, History, Lab, Result, RunningWorkload, ScenarioKind, Side, Stall, Statement, StatementKind, Timeline,
-    USER, WorkloadOptions, monotonic_us,
+    USER, Workload, WorkloadOptions, monotonic_us,
 };
 
 use super::draw::Draw;
@@ -168,6 +168,7 @@ impl Seen {
             left_behind: self.left_behind,
             died: self.died.as_deref(),
             spotless: promise::is_spotless(draw.kind, &draw.habits),
+            commits_reads: draw.workload == Workload::MySqlDb && !draw.autocommit,
         }
     }
 }
