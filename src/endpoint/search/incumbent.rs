@@ -69,6 +69,8 @@ impl Endpoint {
             (long || state.life.phase() == Phase::Switching) && !state.life.leads_elsewhere()
         };
         let mut answer = self.try_server(prober, incumbent);
+        // It seemed to be open, and had ended: it was dialled anew, as a lost one.
+        let was_lost = answer.is_ok() && open_since.is_some_and(|since| since != prober.opened());
         if let Ok(said @ (Writability::ReadOnly | Writability::Unfit)) = answer
             && open_since == Some(prober.opened())
         {
@@ -77,7 +79,7 @@ impl Endpoint {
                 None => return Err((self.lock(), Look::Done)),
             }
         }
-        if answer == Ok(Writability::Writable) && may_have_moved {
+        if answer == Ok(Writability::Writable) && (may_have_moved || was_lost) {
             self.ask_resolver_anew(prober, began);
         }
         let now = self.now();
@@ -112,7 +114,10 @@ impl Endpoint {
             answer = Err(Undialled::Unreachable("it has restarted, and DNS leaves it out".to_owned()));
         }
         let writable = answer == Ok(Writability::Writable);
-        if writable && may_have_moved && state.life.leads_elsewhere() {
+        if was_lost {
+            search.home = None;
+        }
+        if writable && (may_have_moved || was_lost) && state.life.leads_elsewhere() {
             // The next look asks the servers that the name means first.
             search.led_away = true;
             return Err((state, Look::Done));

@@ -31,6 +31,9 @@ fn greeter(ip: Ipv4Addr, pause: Duration) -> SocketAddr {
 /// A connection; every server that it asks says that it is writable.
 struct Fake {
     at: SocketAddr,
+    opened: Instant,
+    /// Its server has ended the connection, which shows when something is asked on it.
+    ended: bool,
     asked: Vec<SocketAddr>,
     /// What its resolver says.
     resolved: Vec<std::net::IpAddr>,
@@ -45,7 +48,7 @@ impl Prober for Fake {
         Some(self.at)
     }
     fn opened(&self) -> Instant {
-        Instant::now()
+        self.opened
     }
     fn fd(&self) -> i32 {
         -1
@@ -54,10 +57,13 @@ impl Prober for Fake {
         if self.absent == Some(to.ip()) {
             return Err(Undialled::Unreachable("nobody is there".to_owned()));
         }
-        self.at = to;
+        (self.at, self.ended, self.opened) = (to, false, Instant::now());
         Ok(())
     }
     fn ask(&mut self) -> Writability {
+        if self.ended {
+            return Writability::Lost;
+        }
         self.asked.push(self.at);
         Writability::Writable
     }
@@ -73,7 +79,15 @@ impl Prober for Fake {
 }
 
 fn on(at: SocketAddr) -> Fake {
-    Fake { at, asked: Vec::new(), resolved: Vec::new(), beside_others: false, absent: None }
+    Fake {
+        at,
+        opened: Instant::now(),
+        ended: false,
+        asked: Vec::new(),
+        resolved: Vec::new(),
+        beside_others: false,
+        absent: None,
+    }
 }
 
 /// The watcher and getaddrinfo agree that the name means this writer.
@@ -125,6 +139,28 @@ fn a_writer_that_comes_back_after_its_name_has_moved_is_not_gone_back_to() {
     unfit(&still, &mut still.lock(), blue);
     let mut lost = Fake { resolved: vec![blue.ip()], ..on(elsewhere) };
     assert_eq!(still.find_writer(&mut lost, None).map(|found| found.address), Some(blue));
+}
+
+/// A move without read_only: both servers take writes, the name means the new one, and the old one ends its connections.
+#[test]
+fn a_connection_that_only_seemed_to_be_open_goes_where_its_name_leads_as_a_lost_one() {
+    let endpoint = endpoint();
+    let blue = greeter(Ipv4Addr::new(127, 0, 0, 42), Duration::ZERO);
+    let green = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 43).into(), blue.port());
+    let greets = TcpListener::bind(green).unwrap();
+    thread::spawn(move || {
+        for stream in greets.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &stream, b"hello");
+            std::mem::forget(stream);
+        }
+    });
+    known_writer(&endpoint, blue);
+    endpoint.on_answer(vec![green.ip()]);
+    endpoint.on_resolved(vec![green.ip()]);
+    endpoint.suspect(endpoint.pulse().generation());
+    let mut seems_open = Fake { ended: true, resolved: vec![green.ip()], ..on(blue) };
+    assert_eq!(endpoint.find_writer(&mut seems_open, None).map(|found| found.address), Some(green));
+    assert_eq!(seems_open.at, green);
 }
 
 /// The name means a server that is not there. Other connections to the writer are alive, and vouch for it.
