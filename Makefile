@@ -34,6 +34,7 @@ test: build
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 300 --jobs 2
 SWITCHOVERS = 20
+SIMULATED = 1000000
 STORMS = 50
 HISTORIES = 10000
 MOVES = 10000
@@ -41,6 +42,7 @@ VALGRIND_MOVES = 1000
 CONNECTS = 100000
 soak: build
 	fuzz/run.sh 300
+	SIMULATED=$(SIMULATED) SIMULATED_FIRST=$$(date +%s%N) cargo test --locked --lib in_random_stories -- --nocapture
 	$(TARGET)/release/pointsman soak $(SOAK)
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture
 	HISTORIES=$(HISTORIES) cargo test --locked -p pointsman-tests --test histories -- --nocapture

@@ -1,8 +1,8 @@
 //! The C library's functions behind the doors of libc.
 //!
 //! All of them are looked up when the first is called, which nearly every program does while it starts. To look one up takes the
-//! loader's lock, and glibc does not free that in a forked child: a child that calls `close` or `dup2` for the first time would
-//! wait for ever if another thread of its parent was in `dlopen` when it was forked.
+//! loader's lock. `fork` frees that in the child, but `_Fork` and a raw `clone` do not: a child that calls `close` or `dup2` for
+//! the first time would wait for ever if another thread of its parent was in `dlopen` when the child was made.
 
 use std::{
     ffi::{CStr, c_void},

@@ -142,7 +142,7 @@ pub trait Downstream {
     /// Rows were announced of which nothing has to be noted but that they are stored.
     fn announce_plain_rows(&self);
 
-    /// For how long nothing is done about the connection's failures.
+    /// What the library does for the connection.
     fn level(&self) -> Level;
 }
 
@@ -157,12 +157,10 @@ pub enum Replied {
 }
 
 /// What the library does for a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// It is recognised, and nothing is changed (`mode = observe`).
     Observe,
-    /// Nothing may wait in it: a connection that has to be left is reported lost.
-    Evict,
     /// Statements wait, move and run again.
     Replay,
 }

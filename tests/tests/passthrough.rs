@@ -71,6 +71,17 @@ fn a_process_that_never_touches_mysql_behaves_as_without_us() {
 }
 
 #[test]
+fn a_child_made_while_another_thread_is_in_dlopen_calls_functions_of_libc_for_the_first_time_and_does_not_hang() {
+    let Some(lab) = lab() else { return };
+    let plugin = compile::plain("slow_plugin", Kind::SharedLibrary);
+    let program = compile::compile("late_children", "late_children", Kind::Program, &["-lpthread", "-ldl"]);
+    let ran = assert_same(lab, program, |command| {
+        command.arg(&plugin);
+    });
+    assert_eq!((ran.status, ran.stdout.as_str()), (0, "ended\n"), "{ran:?}");
+}
+
+#[test]
 fn a_literal_address_behaves_as_without_us() {
     let Some(lab) = lab() else { return };
     let connect = connect(&lab.blue().ip().to_string(), PASSWORD);

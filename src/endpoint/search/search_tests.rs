@@ -28,6 +28,17 @@ fn greeter(ip: Ipv4Addr, pause: Duration) -> SocketAddr {
     address
 }
 
+/// A server at this address, which greets and keeps its connections.
+fn greets_at(address: SocketAddr) {
+    let listener = TcpListener::bind(address).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = std::io::Write::write_all(&mut &stream, b"hello");
+            std::mem::forget(stream);
+        }
+    });
+}
+
 /// A connection; every server that it asks says that it is writable.
 struct Fake {
     at: SocketAddr,
@@ -123,13 +134,7 @@ fn a_writer_that_comes_back_after_its_name_has_moved_is_not_gone_back_to() {
     let (blue, elsewhere) =
         (greeter(Ipv4Addr::new(127, 0, 0, 39), Duration::ZERO), SocketAddr::from(([127, 0, 0, 40], 1)));
     let green = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 41).into(), blue.port());
-    let greets = TcpListener::bind(green).unwrap();
-    thread::spawn(move || {
-        for stream in greets.incoming().flatten() {
-            let _ = std::io::Write::write_all(&mut &stream, b"hello");
-            std::mem::forget(stream);
-        }
-    });
+    greets_at(green);
     known_writer(&endpoint, blue);
     unfit(&endpoint, &mut endpoint.lock(), blue);
     let mut lost = Fake { resolved: vec![green.ip()], ..on(elsewhere) };
@@ -147,13 +152,7 @@ fn a_connection_that_only_seemed_to_be_open_goes_where_its_name_leads_as_a_lost_
     let endpoint = endpoint();
     let blue = greeter(Ipv4Addr::new(127, 0, 0, 42), Duration::ZERO);
     let green = SocketAddr::new(Ipv4Addr::new(127, 0, 0, 43).into(), blue.port());
-    let greets = TcpListener::bind(green).unwrap();
-    thread::spawn(move || {
-        for stream in greets.incoming().flatten() {
-            let _ = std::io::Write::write_all(&mut &stream, b"hello");
-            std::mem::forget(stream);
-        }
-    });
+    greets_at(green);
     known_writer(&endpoint, blue);
     endpoint.on_answer(vec![green.ip()]);
     endpoint.on_resolved(vec![green.ip()]);

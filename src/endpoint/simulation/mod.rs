@@ -98,7 +98,7 @@ struct Facts {
     words: BTreeMap<SocketAddr, (Duration, Word)>,
     topology: Option<(Duration, SocketAddr, Option<Topology>)>,
     adoptions: Vec<Adoption>,
-    /// Of each endpoint, by its position: its generation, and its incumbent.
+    /// The generation and the incumbent of each endpoint, by the endpoint's position.
     known: BTreeMap<u16, (u64, Option<SocketAddr>)>,
     endpoints: Vec<Weak<Endpoint>>,
     given_up: Vec<SocketAddr>,
