@@ -10,6 +10,8 @@ thread_local! {
     static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
     /// What this thread connects to just now; `connect` tags the socket with it.
     static CONNECTING: Cell<Option<Endpoint>> = const { Cell::new(None) };
+    /// This client library finds the host by itself, in an option file or a list: the name that it looks up is the endpoint's.
+    static LEARNS: Cell<Option<&'static dyn ClientLibrary>> = const { Cell::new(None) };
     /// Where its lookup of the endpoint's name has led: it connects to one of these.
     static LED_TO: Cell<[Option<SocketAddr>; LOOKED_AT]> = const { Cell::new([None; LOOKED_AT]) };
     /// The question that its login is, for a limit to it.
@@ -21,6 +23,12 @@ thread_local! {
 pub struct Endpoint {
     pub number: u16,
     pub host: &'static str,
+}
+
+/// A client library that connects to a host which only it knows.
+pub trait ClientLibrary {
+    /// Can its connections be protected?
+    fn can_be_protected(&self) -> bool;
 }
 
 /// If getaddrinfo gave more, it is not known which are the endpoint's: every address counts as one of them.
@@ -43,11 +51,26 @@ fn connects_to() -> Option<Endpoint> {
 /// Is a connect of the library under way in this thread? Not if a signal handler has left that connect by a jump: then it is
 /// forgotten.
 pub fn is_connecting() -> bool {
-    if connecting().is_some() && stack::was_left() {
+    if (connecting().is_some() || learning().is_some()) && stack::was_left() {
         forget();
         stack::forget();
     }
-    connecting().is_some()
+    connecting().is_some() || learning().is_some()
+}
+
+fn learning() -> Option<&'static dyn ClientLibrary> {
+    LEARNS.try_with(Cell::get).ok().flatten()
+}
+
+/// The client library that is just connecting to a host which only it knows.
+pub fn learns() -> Option<&'static dyn ClientLibrary> {
+    learning().filter(|_| is_connecting())
+}
+
+/// The client library looks up a host's name: this thread connects to that endpoint now, or to none.
+pub fn learnt(endpoint: Option<Endpoint>) {
+    let _ = CONNECTING.try_with(|cell| cell.set(endpoint));
+    let _ = LED_TO.try_with(Cell::take);
 }
 
 /// The endpoint whose connection this thread opens to `peer` just now. A signal handler may connect, too, and elsewhere.
@@ -105,11 +128,21 @@ pub struct Steered {
 }
 
 pub fn towards(endpoint: Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
+    begins(Some(endpoint), to, asked)
+}
+
+/// Until dropped, this thread connects to a host that only its client library knows.
+pub fn by(library: &'static dyn ClientLibrary) -> Steered {
+    let steered = begins(None, None, None);
+    let _ = LEARNS.try_with(|cell| cell.set(Some(library)));
+    steered
+}
+
+fn begins(endpoint: Option<Endpoint>, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
     let before = (target(), connects_to(), question());
     let _ = QUESTION.try_with(|cell| cell.set(asked));
     let _ = STEERED.try_with(|cell| cell.set(to));
-    let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
-    let _ = LED_TO.try_with(Cell::take);
+    learnt(endpoint);
     Steered { before }
 }
 
@@ -118,6 +151,7 @@ pub fn forget() {
     let _ = QUESTION.try_with(Cell::take);
     let _ = STEERED.try_with(Cell::take);
     let _ = CONNECTING.try_with(Cell::take);
+    let _ = LEARNS.try_with(Cell::take);
 }
 
 impl Drop for Steered {
@@ -125,5 +159,6 @@ impl Drop for Steered {
         let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
         let _ = STEERED.try_with(|cell| cell.set(self.before.0));
         let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
+        let _ = LEARNS.try_with(Cell::take);
     }
 }
