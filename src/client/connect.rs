@@ -59,7 +59,9 @@ pub fn real_connect(
     let (mut to, mut recall) = (None, None);
     loop {
         // A failed connect would throw away the options, and there would be nothing to try again with.
-        let again = known.map_or_else(|| decide(some_endpoint_has_a_writer) == Some(true), |plan| plan.defended());
+        let may_be_defended =
+            || finds_it.is_some_and(|library| some_endpoint_has_a_writer() && library.managed().is_some());
+        let again = known.map_or_else(|| decide(may_be_defended) == Some(true), |plan| plan.defended());
         let flags = if again { CLIENT_REMEMBER_OPTIONS } else { 0 };
         let turn = known.and_then(|plan| decide(|| plan.turn(call, mysql, began)).flatten());
         let steered = match (known, finds_it) {
