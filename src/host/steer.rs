@@ -2,19 +2,9 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{cell::Cell, ffi::CStr, net::SocketAddr};
+use std::{ffi::CStr, net::SocketAddr};
 
-use super::stack;
-
-thread_local! {
-    static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
-    /// What this thread connects to just now; `connect` tags the socket with it.
-    static CONNECTING: Cell<Option<Endpoint>> = const { Cell::new(None) };
-    /// Where its lookup of the endpoint's name has led: it connects to one of these.
-    static LED_TO: Cell<[Option<SocketAddr>; LOOKED_AT]> = const { Cell::new([None; LOOKED_AT]) };
-    /// The question that its login is, for a limit to it.
-    static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
-}
+use super::{stack, thread};
 
 /// A name by which an application connects, and its number in this process.
 #[derive(Clone, Copy, Debug)]
@@ -24,11 +14,11 @@ pub struct Endpoint {
 }
 
 /// If getaddrinfo gave more, it is not known which are the endpoint's: every address counts as one of them.
-const LOOKED_AT: usize = 8;
+pub(super) const LOOKED_AT: usize = 8;
 
 /// Where this thread's name lookups lead just now.
 pub fn target() -> Option<SocketAddr> {
-    STEERED.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.steered.get()).flatten()
 }
 
 /// The endpoint whose connection this thread opens just now.
@@ -37,7 +27,7 @@ pub fn connecting() -> Option<u16> {
 }
 
 fn connects_to() -> Option<Endpoint> {
-    CONNECTING.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.connecting.get()).flatten()
 }
 
 /// Is a connect of the library under way in this thread? Not if a signal handler has left that connect by a jump: then it is
@@ -55,7 +45,7 @@ pub fn connecting_to(peer: SocketAddr) -> Option<u16> {
     let meant = match target() {
         Some(target) => target == peer,
         None => {
-            let led_to = LED_TO.try_with(Cell::get).unwrap_or_default();
+            let led_to = thread::with(|thread| thread.led_to.get()).unwrap_or_default();
             led_to[LOOKED_AT - 1].is_some() || led_to.contains(&Some(peer))
         }
     };
@@ -64,21 +54,21 @@ pub fn connecting_to(peer: SocketAddr) -> Option<u16> {
 
 /// The lookup of the endpoint's name has led to these.
 pub fn led_to(mut addresses: impl Iterator<Item = SocketAddr>) {
-    let _ = LED_TO.try_with(|cell| cell.set(std::array::from_fn(|_| addresses.next())));
+    thread::with(|thread| thread.led_to.set(std::array::from_fn(|_| addresses.next())));
 }
 
 /// Where the lookup of the endpoint's name led the connect that this thread has just made; nowhere if it was steered, or if
 /// the name was looked up past our door.
 pub fn where_led() -> impl Iterator<Item = SocketAddr> {
-    LED_TO.try_with(Cell::get).unwrap_or_default().into_iter().flatten()
+    thread::with(|thread| thread.led_to.get()).unwrap_or_default().into_iter().flatten()
 }
 
 /// Meanwhile this thread connects to no endpoint: a signal handler that interrupts `work` may connect, too, and has to be
 /// left alone then, since locks are held.
 pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
-    let kept = CONNECTING.try_with(Cell::take).ok().flatten();
+    let kept = thread::with(|thread| thread.connecting.take()).flatten();
     let done = work();
-    let _ = CONNECTING.try_with(|cell| cell.set(kept));
+    thread::with(|thread| thread.connecting.set(kept));
     done
 }
 
@@ -96,7 +86,7 @@ pub fn reconnecting() -> bool {
 
 /// The question that this thread's connect belongs to.
 pub fn question() -> Option<u64> {
-    QUESTION.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.question.get()).flatten()
 }
 
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
@@ -106,24 +96,30 @@ pub struct Steered {
 
 pub fn towards(endpoint: Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
     let before = (target(), connects_to(), question());
-    let _ = QUESTION.try_with(|cell| cell.set(asked));
-    let _ = STEERED.try_with(|cell| cell.set(to));
-    let _ = CONNECTING.try_with(|cell| cell.set(Some(endpoint)));
-    let _ = LED_TO.try_with(Cell::take);
+    thread::with(|thread| {
+        thread.question.set(asked);
+        thread.steered.set(to);
+        thread.connecting.set(Some(endpoint));
+        thread.led_to.set([None; LOOKED_AT]);
+    });
     Steered { before }
 }
 
-/// In a child, whose connects are its own.
-pub fn forget() {
-    let _ = QUESTION.try_with(Cell::take);
-    let _ = STEERED.try_with(Cell::take);
-    let _ = CONNECTING.try_with(Cell::take);
+/// This thread connects to no endpoint any more.
+fn forget() {
+    thread::with(|thread| {
+        thread.question.set(None);
+        thread.steered.set(None);
+        thread.connecting.set(None);
+    });
 }
 
 impl Drop for Steered {
     fn drop(&mut self) {
-        let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
-        let _ = STEERED.try_with(|cell| cell.set(self.before.0));
-        let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
+        thread::with(|thread| {
+            thread.steered.set(self.before.0);
+            thread.connecting.set(self.before.1);
+            thread.question.set(self.before.2);
+        });
     }
 }
