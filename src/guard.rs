@@ -2,7 +2,6 @@
 //! makes pass through our own doors.
 
 use std::{
-    cell::Cell,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
@@ -12,18 +11,12 @@ use crate::{
         config,
         log::{Level::*, say},
     },
-    host::{cancellation, errno, exchange, handlers, patience, stack, steer},
+    host::{cancellation, errno, handlers, stack, thread},
 };
 
-thread_local! {
-    /// Calls of our own threads and of our own decisions pass straight through. `const` and without Drop: usable
-    /// before our constructor, in signal handlers and during thread exit.
-    static OURSELVES: Cell<u32> = const { Cell::new(0) };
-}
-
-/// Is this thread inside one of our own decisions?
+/// Is this thread inside one of our own decisions? Calls of our own threads and of our own decisions pass straight through.
 pub fn ourselves() -> bool {
-    OURSELVES.try_with(|depth| depth.get() > 0 && !was_left()).unwrap_or(true)
+    thread::with(|thread| thread.decisions.get() > 0 && !was_left()).unwrap_or(true)
 }
 
 /// A handler of the application has left our decision by a jump (longjmp, `die` in Perl's POSIX::sigaction), so that the
@@ -41,7 +34,7 @@ fn was_left() -> bool {
 
 /// Everything that this thread calls from now on is our own (the watcher's thread).
 pub fn this_thread_is_ours() {
-    let _ = OURSELVES.try_with(|depth| depth.set(depth.get() + 1));
+    thread::with(|thread| thread.decisions.set(thread.decisions.get() + 1));
 }
 
 /// In a forked child: the thread that forked is the only one, and may have done so in a signal handler that came in the
@@ -52,12 +45,8 @@ pub fn forget_in_child() {
 }
 
 fn forget_what_this_thread_did() {
-    let _ = OURSELVES.try_with(|depth| depth.set(0));
-    stack::forget();
+    thread::forget();
     handlers::forget_this_thread();
-    steer::forget();
-    exchange::forget();
-    patience::forget();
 }
 
 /// A panic of ours must not print into the host's stderr: std's default hook would. Ours is our own copy of std.
@@ -106,7 +95,8 @@ fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> Optio
     // Written in place: what is decided on the way of every statement is large.
     let mut outcome = None;
     // A thread that is being torn down: no decisions any more.
-    let _ = OURSELVES.try_with(|depth| {
+    thread::with(|thread| {
+        let depth = &thread.decisions;
         if !wanted(depth.get()) {
             return;
         }

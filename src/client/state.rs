@@ -11,7 +11,12 @@ use super::{
     asynchronous::UnderWay,
     layout::{native::ActiveStatement, sys::MYSQL_BIND},
 };
-use crate::{endpoint::Pulse, protect::connection, session::execution::Value, verdict::failure::Failure};
+use crate::{
+    endpoint::Pulse,
+    protect::connection,
+    session::{execution::Value, reasons::PinReason},
+    verdict::failure::Failure,
+};
 
 pub struct State {
     pub shared: connection::State,
@@ -35,7 +40,7 @@ pub struct Live {
     /// Executed with many rows of values at a time.
     pub bulk: bool,
     /// It cannot be prepared elsewhere by our means.
-    pub hindrance: Option<&'static str>,
+    pub hindrance: Option<PinReason>,
     /// How far it had got when its connection was replaced.
     pub kept: Option<u32>,
     /// Why the new server would not prepare it.
@@ -76,7 +81,7 @@ impl State {
     /// Does the statement keep its session where it is?
     pub fn consider(&mut self, statement: ActiveStatement) {
         let live = self.of(statement);
-        let hindrance = live.hindrance.or(live.named.then_some("a prepared statement with named parameters"));
+        let hindrance = live.hindrance.or(live.named.then_some(PinReason::NamedParameters));
         if let Some(prepared) = self.session.prepared.get_mut(statement.key()) {
             prepared.hindrance = hindrance;
         }

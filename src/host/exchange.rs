@@ -5,9 +5,12 @@
 //! `recv`: libmariadb asks whether the answer is there as soon as it has sent the statement, in vain, and then waits for
 //! it by another call. It waits in the first one instead, which pays for the look before the statement.
 
-use std::{cell::Cell, ffi::c_int, marker::PhantomData};
+use std::{ffi::c_int, marker::PhantomData};
 
-use super::socket;
+use super::{
+    socket,
+    thread::{self, Thread},
+};
 
 /// How an answer that is not there yet is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub enum Waits {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum UnderWay {
+pub(super) enum UnderWay {
     Nothing,
     /// This descriptor was not closed yet, so it still is the connection that is meant.
     On(c_int, Waits),
@@ -27,23 +30,19 @@ enum UnderWay {
     Closed(bool),
 }
 
-thread_local! {
-    static UNDER_WAY: Cell<UnderWay> = const { Cell::new(UnderWay::Nothing) };
-}
-
 /// Goes on as long as it lives. It belongs to the thread.
 pub struct Exchange(PhantomData<*const ()>);
 
 /// Begins on the connection `fd`, on which nothing is under way.
 pub fn begin(fd: c_int, waits: Waits) -> Exchange {
-    let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::On(fd, waits)));
+    thread::with(|thread| thread.exchange.set(UnderWay::On(fd, waits)));
     Exchange(PhantomData)
 }
 
 impl Exchange {
     /// The connection was closed meanwhile, and what was written last has not left this host to its last byte.
     pub fn never_left(self) -> bool {
-        UNDER_WAY.try_with(Cell::get) == Ok(UnderWay::Closed(true))
+        thread::with(|thread| thread.exchange.get() == UnderWay::Closed(true)).unwrap_or(false)
     }
 }
 
@@ -55,16 +54,16 @@ impl Drop for Exchange {
 
 /// `fd` is about to be closed by this thread.
 pub fn closing(fd: c_int) {
-    if let Ok(UnderWay::On(on, _)) = UNDER_WAY.try_with(Cell::get)
-        && on == fd
-    {
-        let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Closed(socket::never_left(fd))));
-    }
+    thread::with(|thread| match thread.exchange.get() {
+        UnderWay::On(on, _) if on == fd => thread.exchange.set(UnderWay::Closed(socket::never_left(fd))),
+        _ => {}
+    });
 }
 
 /// Does this thread have nothing to do but to wait for bytes on `fd`?
 fn waits_on(fd: c_int) -> bool {
-    UNDER_WAY.try_with(Cell::get) == Ok(UnderWay::On(fd, Waits::InRecv))
+    let waits = |thread: &Thread| matches!(thread.exchange.get(), UnderWay::On(on, Waits::InRecv) if on == fd);
+    thread::with(waits).unwrap_or(false)
 }
 
 /// The flags of a `recv` on `fd`: who only waits need not ask first whether anything is there.
@@ -75,7 +74,7 @@ pub fn recv_flags(fd: c_int, flags: c_int) -> c_int {
 /// This thread connects a socket: the library may say the same again, on another connection. What was heard of the
 /// first one says nothing of that.
 pub fn forget() {
-    let _ = UNDER_WAY.try_with(|cell| cell.set(UnderWay::Nothing));
+    thread::with(|thread| thread.exchange.set(UnderWay::Nothing));
 }
 
 #[cfg(test)]

@@ -7,21 +7,16 @@
 //! cell and the processor's counter (`ticks`).
 
 use std::{
-    cell::Cell,
     ffi::{c_int, c_void},
     sync::atomic::{AtomicBool, AtomicU32, Ordering::*},
 };
 
-use super::ticks;
+use super::{thread, ticks};
 
 /// Threads that ask the loader.
 static ASKING: AtomicU32 = AtomicU32::new(0);
 /// Threads that fork.
 static FORKING: AtomicU32 = AtomicU32::new(0);
-
-thread_local! {
-    static DEPTH: Cell<u32> = const { Cell::new(0) };
-}
 
 unsafe extern "C" {
     /// What `pthread_atfork` calls, which is linked statically, and so reached by a pointer of ours that is not relocated
@@ -32,6 +27,15 @@ unsafe extern "C" {
         child: extern "C" fn(),
         object: *mut c_void,
     ) -> c_int;
+}
+
+/// How many questions this thread is inside of.
+fn depth() -> u32 {
+    thread::with(|thread| thread.loader_questions.get()).unwrap_or(0)
+}
+
+fn set_depth(depth: u32) {
+    thread::with(|thread| thread.loader_questions.set(depth));
 }
 
 fn pause() {
@@ -50,7 +54,9 @@ struct Asked;
 impl Asked {
     fn new() -> Self {
         wait_before_forks();
-        if DEPTH.replace(DEPTH.get() + 1) == 0 {
+        let depth = depth();
+        set_depth(depth + 1);
+        if depth == 0 {
             enter();
         }
         Asked
@@ -59,8 +65,9 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        DEPTH.set(DEPTH.get() - 1);
-        if DEPTH.get() == 0 {
+        let depth = depth() - 1;
+        set_depth(depth);
+        if depth == 0 {
             ASKING.fetch_sub(1, SeqCst);
         }
     }
@@ -85,7 +92,7 @@ fn wait_before_forks() {
         // `dlopen` of the application keeps it waiting. A signal handler that forks in the middle of a question cannot wait for its
         // end.
         let began = ticks::now();
-        while ASKING.load(SeqCst) > 0 && DEPTH.get() == 0 && ticks::are_less_than_a_second_since(began) {
+        while ASKING.load(SeqCst) > 0 && depth() == 0 && ticks::are_less_than_a_second_since(began) {
             pause();
         }
     }
@@ -94,7 +101,7 @@ fn wait_before_forks() {
     }
     extern "C" fn in_child() {
         FORKING.store(0, SeqCst);
-        ASKING.store(DEPTH.get().min(1), SeqCst);
+        ASKING.store(depth().min(1), SeqCst);
     }
     // Not std's Once: a child forked in the middle of it would wait for ever.
     static REGISTERED: AtomicBool = AtomicBool::new(false);
@@ -114,9 +121,9 @@ mod tests {
     fn questions_inside_a_question_count_once_and_a_fork_waits_for_the_end_of_all() {
         ask(|| {
             ask(|| assert!(ASKING.load(SeqCst) >= 1));
-            assert_eq!(DEPTH.get(), 1);
+            assert_eq!(depth(), 1);
         });
-        assert_eq!(DEPTH.get(), 0);
+        assert_eq!(depth(), 0);
         let asking = thread::spawn(|| {
             ask(|| thread::sleep(Duration::from_millis(20)));
         });

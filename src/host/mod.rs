@@ -19,4 +19,5 @@ pub mod signals;
 pub mod socket;
 pub mod stack;
 pub mod steer;
+pub mod thread;
 pub mod ticks;

@@ -4,9 +4,9 @@
 //! A long query on a healthy server is never cut by this: its kernel acknowledges what it gets, probes included, however
 //! long the server takes for the answer. What others have set on the socket stays.
 
-use std::{cell::Cell, ffi::c_int, net::SocketAddr};
+use std::{ffi::c_int, net::SocketAddr};
 
-use super::socket;
+use super::{socket, thread};
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
 /// server that acknowledges, but does not read (see [`lift`]).
@@ -17,30 +17,20 @@ const IDLE_S: c_int = 10;
 const INTERVAL_S: c_int = 5;
 const PROBES: c_int = 4;
 
-thread_local! {
-    /// The socket that this thread began to connect last, and to where: its floor is complete only when it is connected.
-    static BEGUN: Cell<Option<(c_int, SocketAddr)>> = const { Cell::new(None) };
-}
-
-/// A socket begins to connect to `peer`. Returns the one that did so before in this thread, if its connect is not over: the
-/// client library has given it up.
+/// A socket begins to connect to `peer`: its floor is complete only when it is connected. Returns the one that began before it in
+/// this thread, if its connect is not over: the client library has given it up.
 pub fn connect_begins(fd: c_int, peer: SocketAddr) -> Option<c_int> {
     keep_alive(fd);
-    BEGUN.try_with(|begun| begun.replace(Some((fd, peer)))).ok().flatten().map(|(before, _)| before)
+    thread::with(|thread| thread.connect.replace(Some((fd, peer)))).flatten().map(|(before, _)| before)
 }
 
 /// The library's connect has come to an end: if its socket was not closed again, it is connected. Returns that socket.
 pub fn connect_is_over() -> Option<c_int> {
-    let (fd, peer) = BEGUN.try_with(Cell::take).ok().flatten()?;
+    let (fd, peer) = thread::with(|thread| thread.connect.take()).flatten()?;
     if socket::peer(fd) == Some(peer) {
         bound(fd);
     }
     Some(fd)
-}
-
-/// In a child: the socket is its parent's.
-pub fn forget() {
-    let _ = BEGUN.try_with(Cell::take);
 }
 
 /// On a socket that begins to connect, before its library has touched it: keepalive that is on already is the

@@ -4,14 +4,9 @@
 //! and no return tells. A stack grows downwards, so everything that the work calls runs below it: code of the same stack
 //! that runs at the work's place or above it runs after the work.
 
-use std::{cell::Cell, hint::black_box};
+use std::hint::black_box;
 
-use super::handlers;
-
-thread_local! {
-    /// The work's place; 0: there is none.
-    static AT: Cell<usize> = const { Cell::new(0) };
-}
+use super::{handlers, thread};
 
 /// The work's place is so far below the code that begins it, so that the same code is known to run above it the next time.
 const ROOM: usize = 256;
@@ -21,9 +16,9 @@ const ROOM: usize = 256;
 pub fn on<T>(work: impl FnOnce() -> T) -> T {
     let room = [0u8; ROOM];
     black_box(&room);
-    let before = AT.try_with(|at| at.replace(here())).unwrap_or(0);
+    let before = thread::with(|thread| thread.work.replace(here())).unwrap_or(0);
     let done = work();
-    let _ = AT.try_with(|at| at.set(before));
+    thread::with(|thread| thread.work.set(before));
     done
 }
 
@@ -32,13 +27,13 @@ pub fn on<T>(work: impl FnOnce() -> T) -> T {
 #[cold]
 #[inline(never)]
 pub fn was_left() -> bool {
-    let at = AT.try_with(Cell::get).unwrap_or(0);
+    let at = thread::with(|thread| thread.work.get()).unwrap_or(0);
     at != 0 && here() >= at && !handlers::on_alternate_stack()
 }
 
 /// There is no work in this thread.
 pub fn forget() {
-    let _ = AT.try_with(|at| at.set(0));
+    thread::with(|thread| thread.work.set(0));
 }
 
 /// An address on the stack, just below its caller's frame.
@@ -71,7 +66,9 @@ mod tests {
         on(|| deeper(3, &|| assert!(!was_left())));
         assert!(!was_left(), "it came to its end");
         // As if a jump had left it.
-        deeper(8, &|| AT.with(|at| at.set(here())));
+        deeper(8, &|| {
+            thread::with(|thread| thread.work.set(here()));
+        });
         assert!(was_left());
         deeper(30, &|| assert!(!was_left(), "deeper than the work was: it may be its own call"));
         forget();

@@ -2,21 +2,9 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{cell::Cell, ffi::CStr, net::SocketAddr};
+use std::{ffi::CStr, net::SocketAddr};
 
-use super::stack;
-
-thread_local! {
-    static STEERED: Cell<Option<SocketAddr>> = const { Cell::new(None) };
-    /// What this thread connects to just now; `connect` tags the socket with it.
-    static CONNECTING: Cell<Option<Endpoint>> = const { Cell::new(None) };
-    /// This client library finds the host by itself, in an option file or a list: the name that it looks up is the endpoint's.
-    static LEARNS: Cell<Option<&'static dyn ClientLibrary>> = const { Cell::new(None) };
-    /// Where its lookup of the endpoint's name has led: it connects to one of these.
-    static LED_TO: Cell<[Option<SocketAddr>; LOOKED_AT]> = const { Cell::new([None; LOOKED_AT]) };
-    /// The question that its login is, for a limit to it.
-    static QUESTION: Cell<Option<u64>> = const { Cell::new(None) };
-}
+use super::{stack, thread};
 
 /// A name by which an application connects, and its number in this process.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +20,11 @@ pub trait ClientLibrary {
 }
 
 /// If getaddrinfo gave more, it is not known which are the endpoint's: every address counts as one of them.
-const LOOKED_AT: usize = 8;
+pub(super) const LOOKED_AT: usize = 8;
 
 /// Where this thread's name lookups lead just now.
 pub fn target() -> Option<SocketAddr> {
-    STEERED.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.steered.get()).flatten()
 }
 
 /// The endpoint whose connection this thread opens just now.
@@ -45,7 +33,7 @@ pub fn connecting() -> Option<u16> {
 }
 
 fn connects_to() -> Option<Endpoint> {
-    CONNECTING.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.connecting.get()).flatten()
 }
 
 /// Is a connect of the library under way in this thread? Not if a signal handler has left that connect by a jump: then it is
@@ -59,7 +47,7 @@ pub fn is_connecting() -> bool {
 }
 
 fn learning() -> Option<&'static dyn ClientLibrary> {
-    LEARNS.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.learns.get()).flatten()
 }
 
 /// The client library that is just connecting to a host which only it knows.
@@ -69,8 +57,10 @@ pub fn learns() -> Option<&'static dyn ClientLibrary> {
 
 /// The client library looks up a host's name: this thread connects to that endpoint now, or to none.
 pub fn learnt(endpoint: Option<Endpoint>) {
-    let _ = CONNECTING.try_with(|cell| cell.set(endpoint));
-    let _ = LED_TO.try_with(Cell::take);
+    thread::with(|thread| {
+        thread.connecting.set(endpoint);
+        thread.led_to.set([None; LOOKED_AT]);
+    });
 }
 
 /// The endpoint whose connection this thread opens to `peer` just now. A signal handler may connect, too, and elsewhere.
@@ -78,7 +68,7 @@ pub fn connecting_to(peer: SocketAddr) -> Option<u16> {
     let meant = match target() {
         Some(target) => target == peer,
         None => {
-            let led_to = LED_TO.try_with(Cell::get).unwrap_or_default();
+            let led_to = thread::with(|thread| thread.led_to.get()).unwrap_or_default();
             led_to[LOOKED_AT - 1].is_some() || led_to.contains(&Some(peer))
         }
     };
@@ -87,21 +77,21 @@ pub fn connecting_to(peer: SocketAddr) -> Option<u16> {
 
 /// The lookup of the endpoint's name has led to these.
 pub fn led_to(mut addresses: impl Iterator<Item = SocketAddr>) {
-    let _ = LED_TO.try_with(|cell| cell.set(std::array::from_fn(|_| addresses.next())));
+    thread::with(|thread| thread.led_to.set(std::array::from_fn(|_| addresses.next())));
 }
 
 /// Where the lookup of the endpoint's name led the connect that this thread has just made; nowhere if it was steered, or if
 /// the name was looked up past our door.
 pub fn where_led() -> impl Iterator<Item = SocketAddr> {
-    LED_TO.try_with(Cell::get).unwrap_or_default().into_iter().flatten()
+    thread::with(|thread| thread.led_to.get()).unwrap_or_default().into_iter().flatten()
 }
 
 /// Meanwhile this thread connects to no endpoint: a signal handler that interrupts `work` may connect, too, and has to be
 /// left alone then, since locks are held.
 pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
-    let kept = CONNECTING.try_with(Cell::take).ok().flatten();
+    let kept = thread::with(|thread| thread.connecting.take()).flatten();
     let done = work();
-    let _ = CONNECTING.try_with(|cell| cell.set(kept));
+    thread::with(|thread| thread.connecting.set(kept));
     done
 }
 
@@ -119,7 +109,7 @@ pub fn reconnecting() -> bool {
 
 /// The question that this thread's connect belongs to.
 pub fn question() -> Option<u64> {
-    QUESTION.try_with(Cell::get).ok().flatten()
+    thread::with(|thread| thread.question.get()).flatten()
 }
 
 /// Until dropped, this thread connects to `endpoint`, led to `to` if given.
@@ -134,31 +124,37 @@ pub fn towards(endpoint: Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -
 /// Until dropped, this thread connects to a host that only its client library knows.
 pub fn by(library: &'static dyn ClientLibrary) -> Steered {
     let steered = begins(None, None, None);
-    let _ = LEARNS.try_with(|cell| cell.set(Some(library)));
+    thread::with(|thread| thread.learns.set(Some(library)));
     steered
 }
 
 fn begins(endpoint: Option<Endpoint>, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
     let before = (target(), connects_to(), question());
-    let _ = QUESTION.try_with(|cell| cell.set(asked));
-    let _ = STEERED.try_with(|cell| cell.set(to));
+    thread::with(|thread| {
+        thread.question.set(asked);
+        thread.steered.set(to);
+    });
     learnt(endpoint);
     Steered { before }
 }
 
-/// In a child, whose connects are its own.
-pub fn forget() {
-    let _ = QUESTION.try_with(Cell::take);
-    let _ = STEERED.try_with(Cell::take);
-    let _ = CONNECTING.try_with(Cell::take);
-    let _ = LEARNS.try_with(Cell::take);
+/// This thread connects to no endpoint any more.
+fn forget() {
+    thread::with(|thread| {
+        thread.question.set(None);
+        thread.steered.set(None);
+        thread.connecting.set(None);
+        thread.learns.set(None);
+    });
 }
 
 impl Drop for Steered {
     fn drop(&mut self) {
-        let _ = QUESTION.try_with(|cell| cell.set(self.before.2));
-        let _ = STEERED.try_with(|cell| cell.set(self.before.0));
-        let _ = CONNECTING.try_with(|cell| cell.set(self.before.1));
-        let _ = LEARNS.try_with(Cell::take);
+        thread::with(|thread| {
+            thread.steered.set(self.before.0);
+            thread.connecting.set(self.before.1);
+            thread.question.set(self.before.2);
+            thread.learns.set(None);
+        });
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         log::{Level::*, say},
         option::VictimError,
     },
+    session::reasons::PinReason,
     verdict::{Action, evidence, failure::Failure},
 };
 
@@ -77,7 +78,7 @@ impl dyn Protected + '_ {
     }
 
     /// A pinned session has lost its server. `action`: what the verdict says of it.
-    pub(super) fn lose_pinned(&self, fallen: &Fallen, action: Action, pin: &str) -> Next {
+    pub(super) fn lose_pinned(&self, fallen: &Fallen, action: Action, pin: PinReason) -> Next {
         COUNTERS.pinned.count();
         let told = if action == Action::PassOnThenLost { fallen.original.clone() } else { loss(&fallen.original) };
         say!(

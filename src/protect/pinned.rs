@@ -13,6 +13,7 @@ use crate::{
         counters::COUNTERS,
         log::{Level::*, say},
     },
+    session::reasons::PinReason,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, verdict},
 };
@@ -23,7 +24,13 @@ const BLIP_TRIES: u32 = 6;
 
 impl dyn Protected + '_ {
     /// `pin`: what the session holds that no other server has.
-    pub(super) fn stay_pinned(&self, fallen: &Fallen, statement: &Statement, attempts: &Attempts, pin: &str) -> Next {
+    pub(super) fn stay_pinned(
+        &self,
+        fallen: &Fallen,
+        statement: &Statement,
+        attempts: &Attempts,
+        pin: PinReason,
+    ) -> Next {
         let class = Class::of(statement);
         if let Some(server) = self.server_to_wait_for(fallen, statement, class, attempts) {
             if attempts.made() == 1 {

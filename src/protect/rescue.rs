@@ -21,6 +21,7 @@ use crate::{
         },
     },
     endpoint::{Role, prober::Need, spacing::Spacing, turn::Replaying},
+    session::reasons::PinReason,
     sql::Statement,
     verdict::{Action, Class, Evidence, Incumbent, Session, evidence, failure::Failure, verdict},
 };
@@ -158,7 +159,7 @@ impl dyn Protected + '_ {
             // What the statement before it left can be had again only by replaying that one too.
             let again = replayable && !statement.uses_outcome && state.session.claims_ids();
             let alone = statement.uses_previous && !again;
-            let pinned = state.session.pinned().or(alone.then_some("what the statement before this one left"));
+            let pinned = state.session.pinned().or(alone.then_some(PinReason::PreviousOutcome));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
         if fallen.latest == Evidence::ReadOnly {

@@ -14,6 +14,7 @@ pub mod prepared;
 mod previous;
 #[cfg(test)]
 mod properties;
+pub mod reasons;
 #[cfg(test)]
 mod tests;
 pub mod transaction;

@@ -7,6 +7,7 @@ use super::{
     execution::Ran,
     leading::Leading,
     next::Next,
+    reasons::SpoilReason,
     transaction::{Digest, Log, Reply},
 };
 use crate::sql::{OnlyHere, Statement, TransactionEffect};
@@ -40,24 +41,22 @@ impl Session {
                 });
                 if inherits {
                     // MySQL: a BEGIN that ends a transaction goes on with that one's READ ONLY and isolation level.
-                    log.spoil("a BEGIN inside a transaction of another kind");
+                    log.spoil(SpoilReason::BeginInsideAnotherKind);
                 }
                 if statement.varies {
-                    log.spoil("a function whose value changes");
+                    log.spoil(SpoilReason::Varies);
                 }
                 match statement.only_here {
-                    Some(OnlyHere::RowLocks) => {
-                        log.spoil("a lock on rows that it read, which another may have had since")
-                    }
-                    Some(OnlyHere::Snapshot) => log.spoil("a snapshot, which no other server has"),
+                    Some(OnlyHere::RowLocks) => log.spoil(SpoilReason::RowLocks),
+                    Some(OnlyHere::Snapshot) => log.spoil(SpoilReason::Snapshot),
                     None => {}
                 }
                 // Within the log, the statement before it is replayed too.
                 if statement.uses_outcome || statement.uses_insert_id && !log.claims_ids() {
-                    log.spoil("a statement that depends on the one before it");
+                    log.spoil(SpoilReason::PreviousOutcome);
                 }
                 if !statement.atomic {
-                    log.spoil("a CALL or several statements in one text");
+                    log.spoil(SpoilReason::NotAtomic);
                 }
                 if statement.transaction == TransactionEffect::None && !statement.only_reads {
                     log.on_write();
@@ -67,7 +66,7 @@ impl Session {
             // Committed something, and is in a transaction all the same (AND CHAIN, autocommit=0 subtleties).
             _ => {
                 let mut log = Log::default();
-                log.spoil("a transaction that began unseen");
+                log.spoil(SpoilReason::BeganUnseen);
                 self.transaction = Some(log);
             }
         }
@@ -96,7 +95,7 @@ impl Session {
         }
         if let Some(log) = &mut self.transaction {
             if statement.varies || !statement.atomic || !plain || rolls_back {
-                log.spoil("a statement that failed in a way that need not happen again");
+                log.spoil(SpoilReason::FailedByChance);
             } else {
                 log.push(ran, Reply::Failed(number), moment);
             }
@@ -106,7 +105,7 @@ impl Session {
 
     /// The statement is in a transaction that no statement of ours began, though autocommit is on.
     pub fn on_began_unseen(&mut self) {
-        self.transaction.get_or_insert_default().spoil("a transaction that began unseen");
+        self.transaction.get_or_insert_default().spoil(SpoilReason::BeganUnseen);
     }
 
     /// A statement about savepoints succeeded without autocommit, and the server knows of no transaction.
@@ -117,7 +116,7 @@ impl Session {
     /// A replay starts from the session as it is in the end: right only if it did not change on the way.
     pub(super) fn session_changed(&mut self) {
         if let Some(log) = &mut self.transaction {
-            log.spoil("a change of the session inside the transaction");
+            log.spoil(SpoilReason::SessionChanged);
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Session, next::Next};
+use super::{Session, journal::Refusal, next::Next, reasons::PinReason};
 use crate::sql::{Name, Pin};
 
 #[derive(Clone, Debug, Default)]
@@ -70,34 +70,36 @@ impl Session {
     }
 
     /// What cannot be rebuilt, if anything.
-    pub fn pinned(&self) -> Option<&'static str> {
+    pub fn pinned(&self) -> Option<PinReason> {
         if let Some(pin) = self.pins.first() {
             return Some(match pin {
-                Pin::TemporaryTable => "a temporary table",
-                Pin::UserLock => "a lock taken with GET_LOCK",
-                Pin::TableLock => "LOCK TABLES",
-                Pin::GlobalLock => "a global lock",
-                Pin::Xa => "an XA transaction",
-                Pin::Handler => "an open HANDLER",
-                Pin::UserVariable => "a user variable set from data",
-                Pin::PreparedSql => "an SQL PREPARE",
-                Pin::Call => "a CALL or a stored function, which may have changed it",
-                Pin::Unclear if self.overflowed() => "more SET statements than are kept (1024, or 64 KiB)",
-                Pin::Unclear if self.journal.refusal().is_some() => "a collation that its first database gave it",
-                Pin::Unclear => "a statement whose effect on the session is not clear",
+                Pin::TemporaryTable => PinReason::TemporaryTable,
+                Pin::UserLock => PinReason::UserLock,
+                Pin::TableLock => PinReason::TableLock,
+                Pin::GlobalLock => PinReason::GlobalLock,
+                Pin::Xa => PinReason::Xa,
+                Pin::Handler => PinReason::Handler,
+                Pin::UserVariable => PinReason::UserVariable,
+                Pin::PreparedSql => PinReason::PreparedSql,
+                Pin::Call => PinReason::Call,
+                Pin::Unclear => match self.journal.refusal() {
+                    Some(Refusal::Overflow) => PinReason::JournalOverflow,
+                    Some(Refusal::FirstDatabase) => PinReason::FirstDatabase,
+                    None => PinReason::Unclear,
+                },
             });
         }
         if self.unclear {
-            return Some("a transaction of which nobody knows whether it is open");
+            return Some(PinReason::UnclearTransaction);
         }
         if self.leading.are_incomplete() {
-            return Some("savepoints before the first statement of its transaction, more than are kept");
+            return Some(PinReason::TooManySavepoints);
         }
         if self.next_transaction == Next::Unclear {
-            return Some("a SET TRANSACTION of which nobody knows whether it was used");
+            return Some(PinReason::UnclearSetTransaction);
         }
         if !self.named.can_be_restored_in(self.database.as_deref()) {
-            return Some("an SQL PREPARE in the database of the connect, which is not the current one any more");
+            return Some(PinReason::PreparedSqlElsewhere);
         }
         self.prepared.pinned(self.database.as_deref())
     }

@@ -4,6 +4,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use super::reasons::PinReason;
 use crate::sql::Statement;
 
 /// Long data that is kept for one statement, in bytes.
@@ -29,7 +30,7 @@ pub struct Prepared {
     /// Its rows are fetched from a cursor of the server.
     cursor: bool,
     /// It cannot be prepared elsewhere by our means.
-    pub hindrance: Option<&'static str>,
+    pub hindrance: Option<PinReason>,
 }
 
 /// Pieces of parameters that were sent since the last execution.
@@ -162,24 +163,24 @@ impl Statements {
     }
 
     /// What keeps them where they are. The new connection has one database and one way of reading for all.
-    pub(super) fn pinned(&self, database: Option<&[u8]>) -> Option<&'static str> {
+    pub(super) fn pinned(&self, database: Option<&[u8]>) -> Option<PinReason> {
         self.live.values().find_map(|prepared| {
             let preparation = &prepared.preparation;
             if prepared.cursor {
-                return Some("an open cursor");
+                return Some(PinReason::Cursor);
             }
             // MySQL fixes the variable's type with the preparation, MariaDB may change its character set.
             if preparation.statement.user_variables {
-                return Some("a prepared statement with a user variable");
+                return Some(PinReason::StatementWithVariable);
             }
             if prepared.long_data.overflowed {
-                return Some("more long data than is kept");
+                return Some(PinReason::LongDataOverflow);
             }
             if preparation.database.as_deref() != database {
-                return Some("a prepared statement of another database");
+                return Some(PinReason::StatementElsewhere);
             }
             if preparation.reading != self.reading {
-                return Some("a prepared statement made before the character set or SQL mode was changed");
+                return Some(PinReason::StatementReadOtherwise);
             }
             prepared.hindrance
         })

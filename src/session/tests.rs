@@ -1,6 +1,7 @@
 //! The session as a whole, told of statements one after the other.
 
 use super::execution::Act;
+use super::reasons::PinReason;
 use super::*;
 use crate::sql::{Dialect, OnlyHere, Traits, classify};
 
@@ -44,7 +45,7 @@ fn a_pin_holds_until_it_is_released() {
     let mut session = Session::default();
     let lock = plain(TransactionEffect::None, vec![SessionEffect::Pin(Pin::TableLock)]);
     session.on_success(&lock, b"LOCK TABLES t READ", DONE, false, NOW);
-    assert_eq!(session.pinned(), Some("LOCK TABLES"));
+    assert_eq!(session.pinned(), Some(PinReason::TableLock));
     let unlock = plain(TransactionEffect::None, vec![SessionEffect::Unpin(Pin::TableLock)]);
     session.on_success(&unlock, b"UNLOCK TABLES", DONE, false, NOW);
     assert_eq!(session.pinned(), None);

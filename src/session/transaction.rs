@@ -8,7 +8,10 @@ use std::{
     time::Instant,
 };
 
-use super::execution::{Act, Ran};
+use super::{
+    execution::{Act, Ran},
+    reasons::SpoilReason,
+};
 use crate::sql::takes_a_chosen_id;
 
 /// Text and values that are kept at most, in bytes.
@@ -114,7 +117,7 @@ pub struct Log {
     entries: Vec<Entry>,
     bytes: usize,
     /// Something happened that cannot be run again: the first such thing.
-    spoilt: Option<&'static str>,
+    spoilt: Option<SpoilReason>,
     /// A statement in it may have changed rows, whatever its reply was: DELETE … RETURNING replies with rows.
     writes: bool,
     /// SET TRANSACTIONs that it began with.
@@ -138,7 +141,7 @@ impl Log {
 
     /// It may have begun with a SET TRANSACTION or not.
     pub fn begins_unclear(&mut self) {
-        self.spoil("a SET TRANSACTION that it may have used or not");
+        self.spoil(SpoilReason::UnclearSetTransaction);
         self.settings += 1;
     }
 
@@ -153,17 +156,17 @@ impl Log {
 
     pub fn push<'a>(&mut self, ran: impl Into<Ran<'a>>, reply: Reply, moment: Option<Instant>) {
         if matches!(self.entries.last(), Some(Entry { reply: Reply::Pending, .. })) {
-            self.spoil("a result set that was not stored");
+            self.spoil(SpoilReason::UnstoredResult);
         }
         if self.spoilt.is_some() {
             return;
         }
         let Some(act) = ran.into().kept() else {
-            return self.spoil("a prepared statement whose parameters could not be kept");
+            return self.spoil(SpoilReason::UnkeptValues);
         };
         self.bytes += act.size();
         if self.bytes > BYTES {
-            self.spoil("its statements exceed 1 MiB");
+            self.spoil(SpoilReason::TooLong);
         } else {
             self.entries.push(Entry { act, reply, moment });
         }
@@ -178,7 +181,7 @@ impl Log {
         }
     }
 
-    pub fn spoil(&mut self, why: &'static str) {
+    pub fn spoil(&mut self, why: SpoilReason) {
         if self.spoilt.is_none() {
             self.spoilt = Some(why);
             self.entries = Vec::new();
@@ -227,9 +230,9 @@ impl Log {
     }
 
     /// Why it may not be replayed, if so.
-    pub fn spoilt(&self) -> Option<&'static str> {
+    pub fn spoilt(&self) -> Option<SpoilReason> {
         match self.entries.last() {
-            Some(Entry { reply: Reply::Pending, .. }) => Some("a result set that was not stored"),
+            Some(Entry { reply: Reply::Pending, .. }) => Some(SpoilReason::UnstoredResult),
             _ => self.spoilt,
         }
     }

@@ -24,7 +24,7 @@ use crate::{
         rescue::Next,
         statement::Rules,
     },
-    session::{execution::Ran, prepared::Preparation, transaction::Reply},
+    session::{execution::Ran, prepared::Preparation, reasons::PinReason, transaction::Reply},
     sql::{Pin, Traits, classify},
 };
 pub use rows::{free_result, next_result, store_result};
@@ -172,7 +172,7 @@ impl Guest {
         let mut state = self.state();
         let class = classify(text, self.dialect(&state.session));
         if !movable {
-            state.of(statement).hindrance = Some("a prepared statement");
+            state.of(statement).hindrance = Some(PinReason::UnmovableStatement);
         }
         state.session.on_prepared(statement.key(), (text, class), counts);
         state.consider(statement);

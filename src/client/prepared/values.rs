@@ -31,6 +31,7 @@ use crate::{
     session::{
         execution::Value,
         prepared::{Preparation, Prepared},
+        reasons::PinReason,
     },
 };
 
@@ -78,7 +79,7 @@ pub fn attribute_set(call: Call, statement: ActiveStatement, attribute: c_int) {
         let mut state = handle.lock();
         match attribute {
             STMT_ATTR_ARRAY_SIZE | STMT_ATTR_ROW_SIZE => state.of(statement).bulk = true,
-            _ => state.of(statement).hindrance = Some("a prepared statement with callbacks"),
+            _ => state.of(statement).hindrance = Some(PinReason::Callbacks),
         }
         state.consider(statement);
         Some(())

@@ -1,6 +1,6 @@
 //! The search looks at the incumbent: first, as long as the name means it, or when no server that the name means was verified.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt, net::SocketAddr, time::Duration};
 
 use rustix_futex_sync::MutexGuard;
 
@@ -20,6 +20,26 @@ use crate::{
 const INCUMBENT_EVERY: Duration = Duration::from_millis(400);
 /// No server is asked again at once that took long to give no answer.
 const PATIENCE_RATIO: u32 = 2;
+
+/// Why what this connection heard proves nothing of the incumbent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoProof {
+    LoginRefused,
+    HandshakesSpent,
+    ServerIsAlive,
+    NoMeans,
+}
+
+impl fmt::Display for NoProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            NoProof::LoginRefused => "this login is refused, others are served",
+            NoProof::HandshakesSpent => "its handshakes were given up too often",
+            NoProof::ServerIsAlive => "others hear from its server",
+            NoProof::NoMeans => "this process has no means for another connection",
+        })
+    }
+}
 
 impl Endpoint {
     /// The name means other servers, and none of them was verified. An incumbent that the name leaves out may be a server that
@@ -85,19 +105,18 @@ impl Endpoint {
         let now = self.now();
         let took = now.saturating_duration_since(began);
         search.ask_incumbent_at = Some(now + INCUMBENT_EVERY.max(took * PATIENCE_RATIO));
-        const REFUSED: &str = "this login is refused, others are served";
         let switching = self.is_switching();
         let no_proof = match &answer {
-            Ok(answer) => (*answer == Writability::Unclear).then_some(REFUSED),
-            Err(Undialled::Refused(_)) => Some(REFUSED),
-            Err(Undialled::Spent) => Some("its handshakes were given up too often"),
+            Ok(answer) => (*answer == Writability::Unclear).then_some(NoProof::LoginRefused),
+            Err(Undialled::Refused(_)) => Some(NoProof::LoginRefused),
+            Err(Undialled::Spent) => Some(NoProof::HandshakesSpent),
             // What was known of it before stays true.
             Err(Undialled::NotNow(_) | Undialled::Unreachable(_)) if switching => None,
-            Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(REFUSED),
+            Err(Undialled::NotNow(_)) => prober.others_are_alive_at(incumbent).then_some(NoProof::LoginRefused),
             Err(Undialled::Unreachable(_)) => {
-                self.around.traffic(self, incumbent).alive().then_some("others hear from its server")
+                self.around.traffic(self, incumbent).alive().then_some(NoProof::ServerIsAlive)
             }
-            Err(Undialled::NotTried(_)) => Some("this process has no means for another connection"),
+            Err(Undialled::NotTried(_)) => Some(NoProof::NoMeans),
         };
         let mut state = self.lock();
         if state.life.generation() != generation {

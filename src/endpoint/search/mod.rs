@@ -27,6 +27,7 @@ use std::{
 
 use rustix_futex_sync::MutexGuard;
 
+use incumbent::NoProof;
 use prober::{Prober, Undialled, Writability};
 use silence::GAP;
 use slot::Slot;
@@ -83,7 +84,7 @@ struct Search {
 enum Look {
     Done,
     /// This connection cannot judge, for that reason: another one of the process has to.
-    NoAnswer(&'static str),
+    NoAnswer(NoProof),
 }
 
 impl Endpoint {
@@ -92,7 +93,7 @@ impl Endpoint {
     pub fn find_writer(&self, prober: &mut dyn Prober, deadline: Option<Instant>) -> Option<Found> {
         let began = self.now();
         let mut search = Search { began, ask_incumbent_at: None, home: None, led_away: false };
-        let mut unable_since: Option<(Instant, &str, u32)> = None;
+        let mut unable_since: Option<(Instant, NoProof, u32)> = None;
         let mut recall = self.around.recall();
         let (mut held, mut probed, mut looked, mut asked) = (false, false, false, false);
         let epoch = self.around.epoch();
@@ -170,7 +171,7 @@ impl Endpoint {
                 break None;
             }
             let for_long =
-                |(since, _, looks): &(Instant, _, u32)| now >= *since + UNABLE_ALONE && *looks >= UNABLE_LOOKS;
+                |(since, _, looks): &(Instant, NoProof, u32)| now >= *since + UNABLE_ALONE && *looks >= UNABLE_LOOKS;
             if let Some((_, why, _)) = unable_since.filter(for_long) {
                 say!(Warn, "{}: {why}: not a switchover", self.name);
                 break None;
