@@ -96,6 +96,15 @@ impl Figures {
         }
     }
 
+    /// As if each worker had fared as the worst. Where a name means several servers (Galera), the turns of DNS decide which
+    /// connections are on the one that is cut off, and the library's own questions to DNS take turns, too.
+    pub fn as_the_worst(mut self) -> Self {
+        let failed = self.workers.iter().map(|worker| worker.failed).max().unwrap_or(0);
+        let outage = self.outage();
+        self.workers.fill(Worker { failed, outage });
+        self
+    }
+
     pub fn failed(&self) -> u64 {
         self.workers.iter().map(|worker| worker.failed).sum()
     }
@@ -252,6 +261,18 @@ mod tests {
         let mut protected = of(0, Some(30_000));
         protected.workers.push(Worker { failed: 0, outage: Some(Duration::from_secs(30)) });
         assert_eq!(subjects(&protected, &bare), [Subject::Outage]);
+    }
+
+    #[test]
+    fn where_turns_decide_who_is_hit_each_worker_is_compared_with_the_worst_of_the_twin() {
+        let several = |failed: &[u64]| {
+            let workers = failed.iter().map(|failed| Worker { failed: *failed, outage: Some(Duration::ZERO) });
+            Figures { workers: workers.collect(), ..Figures::default() }
+        };
+        let (protected, bare) = (several(&[40, 40, 0]), several(&[40, 0, 0]));
+        assert_eq!(subjects(&protected, &bare), [Subject::Failures]);
+        assert!(subjects(&protected, &bare.as_the_worst()).is_empty());
+        assert_eq!(subjects(&protected, &several(&[0, 0, 0]).as_the_worst()), [Subject::Failures]);
     }
 
     #[test]

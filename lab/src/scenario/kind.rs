@@ -265,7 +265,11 @@ impl Scenario {
             }
             ScenarioKind::Galera => {
                 let (isolates, stops) = dice.pick(&[(true, false), (false, true), (true, true)]);
-                let later = dice.time(2500..=4000);
+                let mut later = dice.time(2500..=4000);
+                if isolates && stops {
+                    // Half of a cluster takes no writes: the others have to have missed the isolated node first.
+                    later += Duration::from_secs(4);
+                }
                 let mut scenario = Self::galera(isolates, stops, later);
                 scenario.name += match (isolates, stops) {
                     (true, false) => ", a node cut off from the others",
