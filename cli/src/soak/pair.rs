@@ -34,7 +34,7 @@ pub fn take(draw: &Draw, library: &Path) -> Result<Pair> {
 }
 
 fn worse(draw: &Draw, protected: &Figures, bare: Figures) -> Vec<Worse> {
-    let bare = if draw.kind == ScenarioKind::Galera { bare.as_the_worst() } else { bare };
+    let bare = if draw.kind == ScenarioKind::Galera { bare.each_like_the_worst() } else { bare };
     twin::worse(protected, &bare)
 }
 

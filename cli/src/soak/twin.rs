@@ -98,7 +98,7 @@ impl Figures {
 
     /// As if each worker had fared as the worst. Where a name means several servers (Galera), the turns of DNS decide which
     /// connections are on the one that is cut off, and the library's own questions to DNS take turns, too.
-    pub fn as_the_worst(mut self) -> Self {
+    pub fn each_like_the_worst(mut self) -> Self {
         let failed = self.workers.iter().map(|worker| worker.failed).max().unwrap_or(0);
         let outage = self.outage();
         self.workers.fill(Worker { failed, outage });
@@ -271,8 +271,8 @@ mod tests {
         };
         let (protected, bare) = (several(&[40, 40, 0]), several(&[40, 0, 0]));
         assert_eq!(subjects(&protected, &bare), [Subject::Failures]);
-        assert!(subjects(&protected, &bare.as_the_worst()).is_empty());
-        assert_eq!(subjects(&protected, &several(&[0, 0, 0]).as_the_worst()), [Subject::Failures]);
+        assert!(subjects(&protected, &bare.each_like_the_worst()).is_empty());
+        assert_eq!(subjects(&protected, &several(&[0, 0, 0]).each_like_the_worst()), [Subject::Failures]);
     }
 
     #[test]

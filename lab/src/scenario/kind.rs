@@ -268,7 +268,7 @@ impl Scenario {
                 let mut later = dice.time(2500..=4000);
                 if isolates && stops {
                     // Half of a cluster takes no writes: the others have to have missed the isolated node first.
-                    later += Duration::from_secs(4);
+                    later += Duration::from_millis(2500);
                 }
                 let mut scenario = Self::galera(isolates, stops, later);
                 scenario.name += match (isolates, stops) {
