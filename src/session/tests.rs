@@ -340,6 +340,22 @@ fn a_failed_ddl_in_a_transaction_may_have_committed_so_nothing_is_replayed_until
 }
 
 #[test]
+fn a_chain_settles_what_a_failed_ddl_left_in_doubt_and_begins_a_transaction_that_is_not_replayed() {
+    for chain in ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN"] {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+        session.on_failure(&plain(TransactionEffect::ImplicitCommit, Vec::new()), b"DROP TABLE x", 1051, true, NOW);
+        let class = classify(chain.as_bytes(), Dialect::default());
+        let mut failed = session.clone();
+        failed.on_failure(&class, chain.as_bytes(), 1290, true, NOW);
+        assert!(failed.pinned().is_some(), "{chain}: a failed one settles nothing");
+        session.on_success(&class, chain.as_bytes(), DONE, true, NOW);
+        assert_eq!(session.pinned(), None, "{chain}");
+        assert!(session.transaction().unwrap().spoilt().is_some(), "{chain}");
+    }
+}
+
+#[test]
 fn a_session_that_changed_inside_a_transaction_is_not_replayed() {
     let changes: [fn(&mut Session); 3] = [
         |s| s.on_database(b"other"),
