@@ -93,6 +93,8 @@ pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: im
     guest.attend(&COMMAND, real, |Returned { code, .. }, attempts| {
         if code == 0 {
             succeeded(guest);
+            let in_transaction = guest.line().status_in_transaction();
+            guest.state().session.on_flag(in_transaction);
             return Next::Deliver(code);
         }
         match evidence_of(&guest.native.failure()) {

@@ -27,9 +27,9 @@ impl Leading {
 
     /// A statement succeeded: what ends a transaction ends its savepoints.
     pub fn on_success(&mut self, statement: &Statement) {
-        use TransactionEffect::{Begin, Commit, ImplicitCommit, Opaque, Rollback};
+        use TransactionEffect::{Begin, Chain, Commit, ImplicitCommit, Opaque, Rollback};
         match statement.transaction {
-            Begin | Commit | Rollback | ImplicitCommit => *self = Leading::default(),
+            Begin | Commit | Rollback | Chain | ImplicitCommit => *self = Leading::default(),
             Opaque => self.incomplete |= !self.texts.is_empty(),
             TransactionEffect::None | TransactionEffect::Savepoint => {}
         }
@@ -57,13 +57,13 @@ mod tests {
         leading.add(Some(two));
         leading.on_success(&classify(b"INSERT INTO t VALUES (1)", Dialect::default()));
         assert_eq!(leading.texts().collect::<Vec<_>>(), [one, two]);
-        for end in ["COMMIT", "ROLLBACK", "BEGIN", "CREATE TABLE t (id INT)"] {
+        for end in ["COMMIT", "ROLLBACK", "BEGIN", "COMMIT AND CHAIN", "CREATE TABLE t (id INT)"] {
             let mut ended = leading.clone();
             ended.on_success(&classify(end.as_bytes(), Dialect::default()));
             assert_eq!(ended.texts().count(), 0, "{end}");
         }
         assert!(!leading.are_incomplete());
-        leading.on_success(&classify(b"COMMIT AND CHAIN", Dialect::default()));
+        leading.on_success(&classify(b"COMMIT RELEASE", Dialect::default()));
         assert!(leading.are_incomplete());
         let mut many = Leading::default();
         (0..=KEPT).for_each(|_| many.add(Some(one)));

@@ -85,8 +85,9 @@ impl Session {
             return;
         }
         let ran = ran.into();
-        use TransactionEffect::{Begin, Commit, Rollback};
-        if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback) {
+        use TransactionEffect::{Begin, Chain, Commit, Rollback};
+        // These end what was open, whatever it was: the server has begun what is open behind them with them.
+        if !in_transaction || matches!(statement.transaction, Begin | Commit | Rollback | Chain) {
             self.unclear = false;
         }
         self.leading.on_success(statement);

@@ -169,6 +169,15 @@ impl Session {
         self.unclear = false;
     }
 
+    /// A call that is no statement succeeded. `in_transaction` is the server's status flag as the client library has it now. An
+    /// error leaves the flag as it was, and only another reply of the server takes it out (`mysql_set_character_set` reads
+    /// the one to SET NAMES): then no transaction is open.
+    pub fn on_flag(&mut self, in_transaction: bool) {
+        if self.unclear && !in_transaction {
+            self.transaction_gone();
+        }
+    }
+
     /// The application wants to be rid of a transaction that is gone with its connection: nothing has to be run again.
     pub fn to_be_rolled_back(&mut self) {
         self.transaction = self.transaction.take().map(|_| Log::default());

@@ -341,9 +341,39 @@ fn a_failed_ddl_in_a_transaction_may_have_committed_so_nothing_is_replayed_until
 }
 
 #[test]
+fn a_chain_settles_what_a_failed_ddl_left_in_doubt_and_begins_a_transaction_that_is_not_replayed() {
+    for chain in ["COMMIT AND CHAIN", "ROLLBACK AND CHAIN"] {
+        let mut session = Session::default();
+        session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+        session.on_failure(&plain(TransactionEffect::ImplicitCommit, Vec::new()), b"DROP TABLE x", 1051, true, NOW);
+        let class = classify(chain.as_bytes(), Dialect::default());
+        let mut failed = session.clone();
+        failed.on_failure(&class, chain.as_bytes(), 1290, true, NOW);
+        assert!(failed.pinned().is_some(), "{chain}: a failed one settles nothing");
+        session.on_success(&class, chain.as_bytes(), DONE, true, NOW);
+        assert_eq!(session.pinned(), None, "{chain}");
+        assert!(session.transaction().unwrap().spoilt().is_some(), "{chain}");
+    }
+}
+
+#[test]
+fn a_flag_that_tells_of_no_transaction_settles_what_a_failed_ddl_left_in_doubt() {
+    let mut session = Session::default();
+    session.on_success(&plain(TransactionEffect::Begin, Vec::new()), b"BEGIN", DONE, true, NOW);
+    session.on_flag(false);
+    assert!(session.transaction().is_some(), "nothing is in doubt");
+    session.on_failure(&plain(TransactionEffect::ImplicitCommit, Vec::new()), b"DROP TABLE x", 1051, true, NOW);
+    session.on_flag(true);
+    assert!(session.pinned().is_some() && session.transaction().unwrap().spoilt().is_some());
+    session.on_flag(false);
+    assert!(session.pinned().is_none() && session.transaction().is_none());
+}
+
+#[test]
 fn a_session_that_changed_inside_a_transaction_is_not_replayed() {
-    let changes: [fn(&mut Session); 3] = [
+    let changes: [fn(&mut Session); 4] = [
         |s| s.on_database(b"other"),
+        |s| s.on_character_set(b"latin1"),
         |s| s.on_server_option(0),
         |s| {
             let set = plain(TransactionEffect::None, vec![SessionEffect::Journal]);

@@ -58,11 +58,14 @@ pub enum TransactionEffect {
     Commit,
     /// ROLLBACK, without TO SAVEPOINT, AND CHAIN or RELEASE.
     Rollback,
+    /// COMMIT AND CHAIN, ROLLBACK AND CHAIN: ends the open transaction, and begins one of the isolation level and access mode
+    /// that the ended one had (MySQL manual 15.3.1).
+    Chain,
     /// SAVEPOINT, ROLLBACK TO, RELEASE SAVEPOINT.
     Savepoint,
     /// Commits what is open as a side effect (MySQL manual 15.3.3): DDL, LOCK TABLES, SET autocommit = 1, …
     ImplicitCommit,
-    /// AND CHAIN, RELEASE, XA, multi-statement texts that touch transactions: nothing may be assumed.
+    /// RELEASE, XA, multi-statement texts that touch transactions: nothing may be assumed.
     Opaque,
 }
 

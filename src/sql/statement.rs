@@ -309,17 +309,23 @@ fn ending(mut rest: Lexer, effect: TransactionEffect) -> Statement {
     if effect == TransactionEffect::Rollback && token.is_word("TO") {
         return with(Statement::reading(), TransactionEffect::Savepoint, &[]);
     }
-    if token.is_word("AND") && rest.peek().is_word("NO") {
-        rest.next();
-        token = if rest.next().is_word("CHAIN") { rest.next() } else { return Statement::unknowable() };
+    let mut chains = false;
+    if token.is_word("AND") {
+        token = rest.next();
+        chains = !token.is_word("NO");
+        if !chains {
+            token = rest.next();
+        }
+        token = if token.is_word("CHAIN") { rest.next() } else { return Statement::unknowable() };
     }
     if token.is_word("NO") && rest.peek().is_word("RELEASE") {
         rest.next();
         token = rest.next();
     }
-    match token.ends() {
-        true => with(harmless(effect == TransactionEffect::Rollback), effect, &[]),
-        false => with(Statement::writing(), TransactionEffect::Opaque, &[]),
+    match (token.ends(), chains) {
+        (true, false) => with(harmless(effect == TransactionEffect::Rollback), effect, &[]),
+        (true, true) => with(Statement::writing(), TransactionEffect::Chain, &[]),
+        (false, _) => with(Statement::writing(), TransactionEffect::Opaque, &[]),
     }
 }
 

@@ -26,6 +26,7 @@ on_both! { with_table;
     the_applications_own_timestamp_holds_before_during_and_after_a_replay
     a_replay_that_waits_for_a_lock_ends_with_its_calls_time
     a_savepoint_before_the_first_statement_is_carried_over
+    a_chain_settles_what_was_in_doubt_before_it
     a_statement_refused_for_a_moment_runs_again_in_its_open_transaction
     rows_whose_ids_would_be_others_make_a_victim
     several_rows_keep_their_ids_where_the_servers_agree
@@ -214,6 +215,38 @@ mod proofs {
         }
         let values = lab.blue().sql("SELECT GROUP_CONCAT(v ORDER BY id) FROM shop.t").unwrap();
         assert_eq!(values.trim(), "inner,outer,inner,outer", "{}", puppet.stderr());
+    }
+
+    /// The servers commit before a DDL statement even if it fails, and its error packet does not tell. A COMMIT AND CHAIN that
+    /// succeeds ends what is open, so that the application knows of one transaction, the new one, and can run it again.
+    pub fn a_chain_settles_what_was_in_doubt_before_it(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        for name in ["a", "b"] {
+            puppet.connect(name);
+            fine(puppet.ask(name, "call", "autocommit 0"));
+        }
+        fine(insert(&mut puppet, "before the DDL"));
+        let failed = puppet.query("a", "DROP TABLE missing");
+        assert!(failed.starts_with("error 1051 "), "{failed}");
+        assert_eq!(rows(lab.blue()), "1:before the DDL", "the failed statement has committed");
+        fine(insert(&mut puppet, "before the chain"));
+        fine(puppet.query("a", "COMMIT AND CHAIN"));
+
+        fine(puppet.query("b", "SAVEPOINT s"));
+        fine(puppet.query("b", "COMMIT AND CHAIN"));
+        let ended = puppet.query("b", "ROLLBACK TO s");
+        assert!(ended.starts_with("error 1305 "), "{ended}");
+
+        switch(lab);
+        for name in ["a", "b"] {
+            let chained = format!("INSERT INTO t (v) VALUES ('in the chain of {name}')");
+            victim(puppet.query(name, &chained));
+            fine(puppet.query(name, &chained));
+            fine(puppet.ask(name, "call", "commit"));
+        }
+        let values = lab.green().sql("SELECT GROUP_CONCAT(v ORDER BY id) FROM shop.t").unwrap();
+        let expected = "before the DDL,before the chain,in the chain of a,in the chain of b";
+        assert_eq!(values.trim(), expected, "{}", puppet.stderr());
     }
 
     pub fn rows_whose_ids_would_be_others_make_a_victim(lab: &Lab) {

@@ -24,6 +24,7 @@ on_both! { set_up;
     a_pinned_session_outlives_a_moment_in_which_its_server_is_read_only
     a_pinned_statement_that_needs_the_one_before_it_or_leaves_something_is_not_run_again
     a_session_whose_pin_was_released_moves
+    a_session_pinned_by_a_failed_ddl_moves_once_a_reply_tells_that_no_transaction_is_open
     a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once
     a_connect_during_the_switchover_waits_for_the_writer
     dns_naming_another_server_moves_nobody_off_a_writable_one
@@ -264,6 +265,23 @@ mod proofs {
         assert!(puppet.query("a", "UNLOCK TABLES").starts_with("ok"));
         switch(lab);
         assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('x')"), "ok (1, 1)");
+    }
+
+    /// The error packet of the DDL statement does not tell that the server has committed before it.
+    pub fn a_session_pinned_by_a_failed_ddl_moves_once_a_reply_tells_that_no_transaction_is_open(lab: &Lab) {
+        let mut puppet = Puppet::start(lab, &[]);
+        let replies = [("a", "query", "SET NAMES latin1"), ("b", "call", "set_character_set latin1")];
+        for (name, operation, argument) in replies {
+            puppet.connect(name);
+            assert!(puppet.query(name, "BEGIN").starts_with("ok"));
+            assert!(puppet.query(name, "INSERT INTO t (v) VALUES ('committed')").starts_with("ok"));
+            assert!(puppet.query(name, "DROP TABLE missing").starts_with("error 1051 "));
+            assert!(puppet.ask(name, operation, argument).starts_with("ok"));
+        }
+        switch(lab);
+        assert_eq!(puppet.query("a", "INSERT INTO t (v) VALUES ('a')"), "ok (1, 3)", "{}", puppet.stderr());
+        assert_eq!(puppet.query("b", "INSERT INTO t (v) VALUES ('b')"), "ok (1, 4)", "{}", puppet.stderr());
+        assert_eq!(rows(lab), "1:committed 2:committed 3:a 4:b");
     }
 
     pub fn a_session_that_sets_more_than_is_kept_is_pinned_and_the_log_says_so_once(lab: &Lab) {

@@ -126,6 +126,8 @@ static int call(MYSQL *mysql, char *argument, FILE *out)
     }
     if (strcmp(name, "set_server_option") == 0)
         failed = mysql_set_server_option(mysql, (enum enum_mysql_set_option)number);
+    else if (strcmp(name, "set_character_set") == 0)
+        failed = mysql_set_character_set(mysql, argument);
     else if (strcmp(name, "ping") == 0)
         failed = mysql_ping(mysql);
     else if (strcmp(name, "autocommit") == 0)
