@@ -94,8 +94,7 @@ impl Plan {
             return None;
         }
         let name = Name::of(host, u16::try_from(port).ok()?)?;
-        let chosen = &config().endpoints;
-        if !chosen.is_empty() && !chosen.iter().any(|endpoint| endpoint.matches(&name.host, name.port)) {
+        if !config().protects(&name.host, name.port) {
             COUNTERS.passed_through.count();
             return None;
         }

@@ -32,6 +32,12 @@ pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -
     guest.attend_from(start, look, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
+/// `mysql_autocommit`: the statement that the client library makes of it.
+pub fn set_autocommit(call: Call, mysql: Active, on: bool, real: impl Fn() -> c_int) -> c_int {
+    let text: &[u8] = if on { b"SET autocommit=1" } else { b"SET autocommit=0" };
+    query(call, mysql, text, real)
+}
+
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };

@@ -70,8 +70,7 @@ mysql_doors! {
     }
 
     fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
-        let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
-        byte(text::query(call, active(mysql), text, || c_int::from(real())))
+        byte(text::set_autocommit(call, active(mysql), mode != 0, || c_int::from(real())))
     }
 
     fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {

@@ -151,7 +151,7 @@ impl dyn Protected + '_ {
     fn find_and_mend(&self, fallen: &mut Fallen, statement: &Statement, attempts: &mut Attempts) -> Attempt {
         let endpoint = self.endpoint();
         let class = Class::of(statement);
-        let (pinned, replayable, generation, peer) = {
+        let (pinned, replayable, generation, (peer, since)) = {
             let state = self.state();
             let log = state.session.transaction();
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
@@ -166,9 +166,9 @@ impl dyn Protected + '_ {
             endpoint.on_refused_write(generation);
         }
         if fallen.latest.is_refusal()
-            && let Some(server) = peer.0
+            && let Some(server) = peer
         {
-            endpoint.on_asked(server, false);
+            endpoint.on_said_unfit(server);
         }
         endpoint.suspect(generation);
 
@@ -193,7 +193,6 @@ impl dyn Protected + '_ {
         let Some(found) = self.writer(&mut lent, deadline) else {
             return Attempt::Over(self.give_up(&lent, fallen));
         };
-        let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
         let same = peer == Some(found.address) && !lent.restarted && !lent.is_on_another_server();
         let healthy = same && !gone && found.writable;

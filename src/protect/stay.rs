@@ -25,12 +25,12 @@ impl dyn Protected + '_ {
                     if endpoint.adopt_where_led(peer) {
                         self.learn_spacing();
                     } else {
-                        endpoint.on_asked(peer, true);
+                        endpoint.on_said_writable(peer);
                     }
                     true
                 }
                 Writability::ReadOnly | Writability::Unfit | Writability::Lost => {
-                    endpoint.on_asked(peer, false);
+                    endpoint.on_said_unfit(peer);
                     false
                 }
                 // No proof of anything: it is asked again a second later.
