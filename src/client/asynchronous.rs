@@ -17,7 +17,7 @@ use crate::{
     protect::{
         attempts::Attempts,
         connection::{Pending, Sent, Waited},
-        line::{Downstream, Protected},
+        line::Protected,
         statement::{Returned, Rules, evidence_of},
     },
 };

@@ -17,7 +17,7 @@ use crate::{
     process::{Process, current},
     protect::{
         connection::Pending,
-        line::{Downstream, Protected},
+        line::Protected,
         statement::{Rules, evidence_of},
     },
     verdict::{evidence, failure::Failure},

@@ -8,7 +8,7 @@ use crate::{
     protect::{
         attempts::Attempts,
         connection::{Sent, Waited},
-        line::{Protected, Upstream},
+        line::Protected,
         look::{Look, Start},
         rescue::Next,
         statement::{Returned, Rules, evidence_of},
