@@ -361,8 +361,9 @@ fn lay_out_tls(directory: &Path) -> Result<()> {
     let authority = template::certificates()?.join(CA);
     std::fs::copy(authority, &ca).map_err(Error::file("copy the certificate authority to", &ca))?;
     let options = directory.join(TLS_OPTIONS);
-    // With its value: libmariadb takes the bare word for a no.
-    let text = format!("[client]\nssl-ca={}\nssl-verify-server-cert=1\n", ca.display());
+    // With its value: libmariadb takes the bare word for a no. The host is for a program that names none.
+    let host = format!("host={ENDPOINT}\nport={PORT}");
+    let text = format!("[client]\n{host}\nssl-ca={}\nssl-verify-server-cert=1\n", ca.display());
     std::fs::write(&options, text).map_err(Error::file("write", &options))
 }
 

@@ -6,7 +6,7 @@ use super::{
     Call,
     handle::Handle,
     layout::{
-        library::Managed,
+        library::{Library, Managed},
         native::{Active, Native},
         reconnect::inner_connect_failed,
         sys::{CLIENT_REMEMBER_OPTIONS, MYSQL},
@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// A connect to an endpoint, by a library that we know.
+#[derive(Clone, Copy)]
 struct Plan {
     process: &'static Process,
     own: &'static Handles,
@@ -49,31 +50,31 @@ pub fn real_connect(
         }
         return connected;
     }
-    let Some(plan) = decide(|| Plan::for_host(call, host, port)).flatten() else {
-        let connected = real(0);
-        // The structure may have been a protected handle before.
-        if !connected.is_null()
-            && let Some(process) = current::existing()
-        {
-            decide(|| {
-                if let Some(own) = Handles::of(process).filter(|_| process.is_ours()) {
-                    own.handles.remove(mysql.key());
-                }
-            });
-        }
-        return connected;
-    };
+    let mut known = decide(|| Plan::for_host(call, host, port)).flatten();
+    let finds_it = known.is_none().then(|| call.library()).flatten().filter(|_| Plan::is_to_be_learnt(call, host));
+    if known.is_none() && finds_it.is_none() {
+        return passed_through(mysql, real(0));
+    }
     let began = Instant::now();
-    // A failed connect would throw away the options, and there would be nothing to try again with.
-    let flags = if plan.defended() { CLIENT_REMEMBER_OPTIONS } else { 0 };
     let (mut to, mut recall) = (None, None);
     loop {
-        let turn = decide(|| plan.turn(call, mysql, began)).flatten();
-        let steered = connecting::towards(plan.endpoint, to, None);
+        // A failed connect would throw away the options, and there would be nothing to try again with.
+        let may_be_defended =
+            || finds_it.is_some_and(|library| some_endpoint_has_a_writer() && library.managed().is_some());
+        let again = known.map_or_else(|| decide(may_be_defended) == Some(true), |plan| plan.defended());
+        let flags = if again { CLIENT_REMEMBER_OPTIONS } else { 0 };
+        let turn = known.and_then(|plan| decide(|| plan.turn(call, mysql, began)).flatten());
+        let steered = match (known, finds_it) {
+            (Some(plan), _) => Some(connecting::towards(plan.endpoint, to, None)),
+            (None, library) => library.map(|library| connecting::by(library)),
+        };
         let connected = stack::on(|| real(flags));
+        // The first attempt has shown which host it is.
+        known = known.or_else(|| decide(|| Plan::learnt(call, host)).flatten());
         drop(steered);
         // A contended lock changes `errno`.
         decide(|| drop(turn));
+        let Some(plan) = known else { return passed_through(mysql, connected) };
         if !connected.is_null() {
             decide(|| plan.connected(call, mysql, login, to));
             return connected;
@@ -88,20 +89,63 @@ pub fn real_connect(
     }
 }
 
+/// No endpoint's connect. The structure may have been a protected handle before.
+fn passed_through(mysql: Active, connected: *mut MYSQL) -> *mut MYSQL {
+    if !connected.is_null()
+        && let Some(process) = current::existing()
+    {
+        decide(|| {
+            if let Some(own) = Handles::of(process).filter(|_| process.is_ours()) {
+                own.handles.remove(mysql.key());
+            }
+        });
+    }
+    connected
+}
+
+/// Does this process know a writer that it may have to wait for?
+fn some_endpoint_has_a_writer() -> bool {
+    let process = current::existing().filter(|process| process.is_ours());
+    config().mode != Mode::Observe && process.is_some_and(|process| process.endpoints().any(Endpoint::has_a_writer))
+}
+
+impl steer::ClientLibrary for Library {
+    fn can_be_protected(&self) -> bool {
+        self.managed().is_some()
+    }
+}
+
 impl Plan {
     fn for_host(call: Call, host: &[u8], port: u32) -> Option<Plan> {
         if call.nested() || config().off {
             return None;
         }
-        let name = Name::of(host, u16::try_from(port).ok()?)?;
-        if !config().protects(&name.host, name.port) {
-            COUNTERS.passed_through.count();
-            return None;
-        }
+        let port = u16::try_from(port).ok()?;
+        // A client library that is used for no endpoint is not calibrated.
+        Name::of(host, port)?;
         let managed = call.library()?.managed()?;
+        Plan::for_endpoint(connecting::endpoint(host, port)?, managed)
+    }
+
+    fn for_endpoint(endpoint: &'static Endpoint, managed: &'static Managed) -> Option<Plan> {
         let process = current::started()?;
-        let endpoint = process.endpoint(name)?;
         Some(Plan { process, own: Handles::of(process)?, endpoint, managed })
+    }
+
+    /// Does the client library find the host by itself? An option file names it where the application gives none, and libmariadb
+    /// takes the first host of a list that lets it in.
+    fn is_to_be_learnt(call: Call, host: &[u8]) -> bool {
+        let is_open = host.is_empty() || host.contains(&b',');
+        is_open && !call.nested() && !config().off
+    }
+
+    /// The endpoint whose name the client library has looked up last, in the connect that is just over.
+    fn learnt(call: Call, host: &[u8]) -> Option<Plan> {
+        let managed = call.library()?.managed()?;
+        let endpoint = current::started()?.endpoint_at(steer::connecting()?)?;
+        // Without this library a connection that was lost would be opened to another host of the list.
+        endpoint.may_be_one_of(host.split(|c| *c == b','));
+        Plan::for_endpoint(endpoint, managed)
     }
 
     /// Only a known writer is worth waiting for.

@@ -10,7 +10,7 @@ use super::{
     registry::{Handles, any_streams},
 };
 use crate::{
-    guard::decide,
+    guard::{decide, glance},
     process::current,
     protect::{
         attempts::Attempts,
@@ -55,7 +55,9 @@ fn store_closely(
             }
             return result;
         }
-        if decide(|| guest.runs_again(&pending, &mut attempts)) != Some(true) {
+        // Most often there are no rows for want of a query, which is no error and leaves nothing to be decided.
+        let failed = glance(|| guest.native.error_number() != 0) == Some(true);
+        if !failed || decide(|| guest.runs_again(&pending, &mut attempts)) != Some(true) {
             return ptr::null_mut();
         }
         (pending, logged) = decide(|| announced(&guest)).unwrap_or_default();

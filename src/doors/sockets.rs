@@ -34,6 +34,12 @@ libc_doors! {
     fn getaddrinfo(node: *const c_char, service: *const c_char, hints: *const libc::addrinfo,
         result: *mut *mut libc::addrinfo) -> c_int, |real|
     {
+        // An address to bind to is looked up without a service.
+        if let Some(library) = steer::learns().filter(|_| !node.is_null() && !service.is_null()) {
+            // SAFETY: C strings by getaddrinfo's contract.
+            let (node, service) = unsafe { (CStr::from_ptr(node), CStr::from_ptr(service)) };
+            decide(|| connecting::learns(library, node, service));
+        }
         // SAFETY: a C string by getaddrinfo's contract, if it is not null.
         if steer::connecting().is_none() || node.is_null() || !steer::is_the_endpoint(unsafe { CStr::from_ptr(node) }) {
             return real();

@@ -1,6 +1,6 @@
 //! The name of an endpoint: host and port as the application named them.
 //!
-//! Decides what is an endpoint at all. Literal addresses, `localhost` and lists of hosts are not.
+//! Decides what is an endpoint at all. Literal addresses, `localhost` and a list of hosts as a whole are not.
 
 use std::{fmt, net::IpAddr};
 

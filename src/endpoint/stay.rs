@@ -114,8 +114,7 @@ impl Endpoint {
     fn resolve(&self, prober: &mut dyn Prober, now: Instant) {
         self.lock().life.on_resolver_asked(now);
         let addresses = prober.resolve();
-        // What took long is not asked again at once.
-        self.lock().life.on_resolver_asked(self.now());
+        self.lock().life.on_resolver_through(self.now());
         self.on_resolved(addresses);
     }
 

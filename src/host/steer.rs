@@ -17,6 +17,12 @@ pub struct Endpoint {
     pub host: &'static str,
 }
 
+/// A client library that connects to a host which only it knows.
+pub trait ClientLibrary {
+    /// Can its connections be protected?
+    fn can_be_protected(&self) -> bool;
+}
+
 /// If getaddrinfo gave more, it is not known which are the endpoint's: every address counts as one of them.
 pub(super) const LOOKED_AT: usize = 8;
 
@@ -37,11 +43,28 @@ fn connects_to() -> Option<Endpoint> {
 /// Is a connect of the library under way in this thread? Not if a signal handler has left that connect by a jump: then it is
 /// forgotten.
 pub fn is_connecting() -> bool {
-    if connecting().is_some() && stack::was_left() {
+    if (connecting().is_some() || learning().is_some()) && stack::was_left() {
         forget();
         stack::forget();
     }
-    connecting().is_some()
+    connecting().is_some() || learning().is_some()
+}
+
+fn learning() -> Option<&'static dyn ClientLibrary> {
+    thread::with(|thread| thread.learns.get()).flatten()
+}
+
+/// The client library that is just connecting to a host which only it knows.
+pub fn learns() -> Option<&'static dyn ClientLibrary> {
+    learning().filter(|_| is_connecting())
+}
+
+/// The client library looks up a host's name: this thread connects to that endpoint now, or to none.
+pub fn learnt(endpoint: Option<Endpoint>) {
+    thread::with(|thread| {
+        thread.connecting.set(endpoint);
+        thread.led_to.set([None; LOOKED_AT]);
+    });
 }
 
 /// The endpoint whose connection this thread opens to `peer` just now. A signal handler may connect, too, and elsewhere.
@@ -129,13 +152,23 @@ pub struct Steered {
 }
 
 pub fn towards(endpoint: Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
+    begins(Some(endpoint), to, asked)
+}
+
+/// Until dropped, this thread connects to a host that only its client library knows.
+pub fn by(library: &'static dyn ClientLibrary) -> Steered {
+    let steered = begins(None, None, None);
+    thread::with(|thread| thread.learns.set(Some(library)));
+    steered
+}
+
+fn begins(endpoint: Option<Endpoint>, to: Option<SocketAddr>, asked: Option<u64>) -> Steered {
     let before = (target(), connects_to(), question());
     thread::with(|thread| {
         thread.question.set(asked);
         thread.steered.set(to);
-        thread.connecting.set(Some(endpoint));
-        thread.led_to.set([None; LOOKED_AT]);
     });
+    learnt(endpoint);
     Steered { before }
 }
 
@@ -145,6 +178,7 @@ fn forget() {
         thread.question.set(None);
         thread.steered.set(None);
         thread.connecting.set(None);
+        thread.learns.set(None);
     });
 }
 
@@ -154,6 +188,7 @@ impl Drop for Steered {
             thread.steered.set(self.before.0);
             thread.connecting.set(self.before.1);
             thread.question.set(self.before.2);
+            thread.learns.set(None);
         });
     }
 }

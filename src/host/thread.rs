@@ -24,6 +24,8 @@ pub struct Thread {
     pub(super) steered: Cell<Option<SocketAddr>>,
     /// What it connects to just now: the door of `connect` tags the socket with it.
     pub(super) connecting: Cell<Option<steer::Endpoint>>,
+    /// This client library finds the host by itself, in an option file or a list: the name that it looks up is the endpoint's.
+    pub(super) learns: Cell<Option<&'static dyn steer::ClientLibrary>>,
     /// The question that its login is, for a limit to it.
     pub(super) question: Cell<Option<u64>>,
     /// Where its lookup of the endpoint's name has led: it connects to one of these.
@@ -40,6 +42,7 @@ thread_local! {
             connect: Cell::new(None),
             steered: Cell::new(None),
             connecting: Cell::new(None),
+            learns: Cell::new(None),
             question: Cell::new(None),
             led_to: Cell::new([None; steer::LOOKED_AT]),
         }
@@ -63,6 +66,7 @@ pub fn forget() {
             connect,
             steered,
             connecting,
+            learns,
             question,
             // The child of a thread that asks the loader goes on with its question.
             loader_questions: _,
@@ -75,6 +79,7 @@ pub fn forget() {
         connect.set(None);
         steered.set(None);
         connecting.set(None);
+        learns.set(None);
         question.set(None);
     });
 }

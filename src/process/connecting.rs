@@ -1,15 +1,15 @@
 //! A connect of a client library to an endpoint: where it is led, and what becomes of its socket.
 
-use std::net::SocketAddr;
+use std::{ffi::CStr, net::SocketAddr};
 
-use super::current::current;
+use super::current::{current, started};
 use crate::{
-    control::{config, option::Mode},
-    endpoint::Endpoint,
+    control::{config, counters::COUNTERS, option::Mode},
+    endpoint::{Endpoint, name::Name},
     guard::decide,
     host::{
         patience,
-        steer::{self, Steered},
+        steer::{self, ClientLibrary, Steered},
     },
 };
 
@@ -21,8 +21,33 @@ pub struct Connecting {
 /// This thread is about to connect to `endpoint`: to the server `to` if given, else to where the name leads. `asked`: the
 /// question that the login is.
 pub fn towards(endpoint: &'static Endpoint, to: Option<SocketAddr>, asked: Option<u64>) -> Connecting {
-    let endpoint = steer::Endpoint { number: endpoint.position, host: &endpoint.name.host };
-    Connecting { _steered: steer::towards(endpoint, to, asked) }
+    Connecting { _steered: steer::towards(known(endpoint), to, asked) }
+}
+
+/// This thread is about to connect to a host that `library` finds by itself: in an option file, or in a list.
+pub fn by(library: &'static dyn ClientLibrary) -> Connecting {
+    Connecting { _steered: steer::by(library) }
+}
+
+/// The client library looks up the name `node` and the port `service`, to connect to it: that is the endpoint.
+pub fn learns(library: &dyn ClientLibrary, node: &CStr, service: &CStr) {
+    let port = service.to_str().ok().and_then(|port| port.parse().ok());
+    let endpoint = port.filter(|_| library.can_be_protected()).and_then(|port| endpoint(node.to_bytes(), port));
+    steer::learnt(endpoint.map(known));
+}
+
+/// The endpoint of this name, unless that is none, or is not to be protected.
+pub fn endpoint(host: &[u8], port: u16) -> Option<&'static Endpoint> {
+    let name = Name::of(host, port)?;
+    if !config().protects(&name.host, name.port) {
+        COUNTERS.passed_through.count();
+        return None;
+    }
+    started()?.endpoint(name)
+}
+
+fn known(endpoint: &'static Endpoint) -> steer::Endpoint {
+    steer::Endpoint { number: endpoint.position, host: &endpoint.name.host }
 }
 
 /// The client library connects a socket of its own to `peer`, for the endpoint at `position`.

@@ -257,7 +257,7 @@ pub fn read_topology(guest: &dyn Protected) -> Option<Topology> {
         answer
     });
     match answer {
-        Ok(Answer::Rows(rows)) => topology::read(&rows),
+        Ok(Answer::Rows(rows)) => topology::read(&rows, &guest.endpoint().name.host),
         _ => None,
     }
 }

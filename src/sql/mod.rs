@@ -288,6 +288,29 @@ impl Traits {
         transaction: TransactionEffect::None,
     };
     const WRITING: Self = Traits { only_reads: false, ..Self::READING };
+
+    /// Of two statements of one text, or of two readings of one statement: what makes it harmless has to be so of both, and
+    /// what makes it doubtful is so of one at least. `transaction` is the caller's to judge.
+    fn and(self, other: Self) -> Self {
+        Traits {
+            only_reads: self.only_reads && other.only_reads,
+            vouched: self.vouched && other.vouched,
+            atomic: self.atomic && other.atomic,
+            queries: self.queries && other.queries,
+            names_table: self.names_table && other.names_table,
+            command: self.command && other.command,
+            uses_previous: self.uses_previous || other.uses_previous,
+            uses_outcome: self.uses_outcome || other.uses_outcome,
+            uses_found_rows: self.uses_found_rows || other.uses_found_rows,
+            uses_diagnostics: self.uses_diagnostics || other.uses_diagnostics,
+            uses_insert_id: self.uses_insert_id || other.uses_insert_id,
+            user_variables: self.user_variables || other.user_variables,
+            varies: self.varies || other.varies,
+            streams: self.streams || other.streams,
+            only_here: self.only_here.or(other.only_here),
+            transaction: self.transaction,
+        }
+    }
 }
 
 impl Statement {
@@ -355,20 +378,7 @@ impl Statement {
 
     /// Another reading of the same text: what is not the same in both is in doubt.
     fn merge(&mut self, other: Statement) {
-        self.only_reads &= other.only_reads;
-        self.vouched &= other.vouched;
-        self.atomic &= other.atomic;
-        self.uses_previous |= other.uses_previous;
-        self.uses_outcome |= other.uses_outcome;
-        self.uses_found_rows |= other.uses_found_rows;
-        self.uses_diagnostics |= other.uses_diagnostics;
-        self.uses_insert_id |= other.uses_insert_id;
-        self.user_variables |= other.user_variables;
-        self.queries &= other.queries;
-        self.names_table &= other.names_table;
-        self.varies |= other.varies;
-        self.streams |= other.streams;
-        self.only_here = self.only_here.or(other.only_here);
+        self.traits = self.traits.and(other.traits);
         if self.transaction != other.transaction {
             self.transaction = TransactionEffect::Opaque;
         }

@@ -1,10 +1,11 @@
-//! Most texts at one glance: a query, or a change of rows, with nothing in it that takes a lexer to read.
+//! Most texts at one glance: a query, or a change of rows, with nothing in it that takes a lexer to read; and the words that
+//! begin and end a transaction.
 //!
 //! It only ever says what the classifier would say, and where it is in any doubt it says nothing: the words and signs
 //! below are those that the classifier looks at. That both agree is a property over soups of tokens (`properties`).
 
 use super::{
-    Server, Traits,
+    Server, Traits, TransactionEffect,
     functions::{Function, is_another_behind_space, lookup},
 };
 
@@ -69,6 +70,7 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
         Ok(b"SELECT") => (true, false),
         Ok(b"INSERT") => (false, true),
         Ok(b"UPDATE" | b"DELETE") => (false, false),
+        _ if space(sql, at) == sql.len() => return alone(verb),
         _ => return None,
     };
     // INSERT INTO name (…): a name before a parenthesis that is not called.
@@ -165,6 +167,18 @@ pub(super) fn classify(sql: &[u8]) -> Option<Plain> {
         false => Traits { names_table: true, ..Traits::WRITING },
     };
     Some(Plain { traits, beyond_ascii })
+}
+
+/// A text that is this word and nothing else.
+fn alone(word: &[u8]) -> Option<Plain> {
+    use TransactionEffect::{Begin, Commit, Rollback};
+    let traits = match () {
+        () if is(word, b"BEGIN") => Traits { transaction: Begin, ..Traits::READING },
+        () if is(word, b"COMMIT") => Traits { transaction: Commit, ..Traits::WRITING },
+        () if is(word, b"ROLLBACK") => Traits { transaction: Rollback, ..Traits::READING },
+        () => return None,
+    };
+    Some(Plain { traits, beyond_ascii: false })
 }
 
 fn class(byte: u8) -> Class {

@@ -16,7 +16,9 @@ pub(super) const NEVER: u32 = u32::MAX;
 impl Server {
     /// `info`: what `mysql_get_server_info` says ("10.11.6-MariaDB-log", "5.5.5-10.4.32-MariaDB", "8.0.36-28").
     pub fn of(info: &[u8]) -> Self {
-        let is_mariadb = info.windows(7).any(|word| word.eq_ignore_ascii_case(b"mariadb"));
+        // The first letter says no to nearly all of them, and this is asked about each text that takes a lexer to read.
+        let begins = |word: &[u8]| word[0] | 0x20 == b'm';
+        let is_mariadb = info.windows(7).any(|word| begins(word) && word.eq_ignore_ascii_case(b"mariadb"));
         // What MariaDB says to those who do not know it: libmysqlclient hands it on.
         let version = info.strip_prefix(b"5.5.5-").filter(|_| is_mariadb).unwrap_or(info);
         let mut parts = version.split(|byte| !byte.is_ascii_digit()).map(number);

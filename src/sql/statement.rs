@@ -12,7 +12,8 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
     let start = *lexer;
     let mut verb = lexer.peek();
     let mut inner = start;
-    let facts = match verb_of(&verb).as_bytes() {
+    let mut spelled = verb_of(&verb);
+    let facts = match spelled.as_bytes() {
         b"CREATE" | b"ALTER" if has_body(start) => Facts::gather_all(lexer),
         b"BEGIN" if !is_plain_begin(start) => Facts::gather_all(lexer),
         b"INSERT" | b"REPLACE" => Facts::gather(lexer, Head::Target),
@@ -29,6 +30,7 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
             Some(behind) => {
                 inner = behind;
                 verb = inner.next();
+                spelled = verb_of(&verb);
             }
             None => return Statement::unknowable(),
         }
@@ -36,7 +38,7 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
             return Statement::unknowable();
         }
     }
-    let mut statement = by_verb(&verb, inner, &facts);
+    let mut statement = by_verb(&verb, spelled.as_bytes(), inner, &facts);
     statement.varies |= facts.varies || facts.server_variable;
     // EXPLAIN of it takes no lock.
     if facts.locks_rows && !statement.only_reads {
@@ -51,7 +53,7 @@ pub(super) fn one(lexer: &mut Lexer) -> Statement {
     if verb.is_word("SET") {
         return statement;
     }
-    if facts.stored_function && may_call(&verb) {
+    if facts.stored_function && may_call(spelled.as_bytes()) {
         statement.leave(SessionEffect::Pin(Pin::Call));
     }
     match named::lock(&verb, inner) {
@@ -87,18 +89,18 @@ fn verb_of(token: &Token) -> Verb {
 }
 
 /// Where a name before a parenthesis can be a function that is called; elsewhere it is mostly a table's.
-fn may_call(verb: &Token) -> bool {
+fn may_call(verb: &[u8]) -> bool {
     matches!(
-        verb_of(verb).as_bytes(),
+        verb,
         b"SELECT" | b"(" | b"TABLE" | b"VALUES" | b"WITH" | b"INSERT" | b"REPLACE" | b"UPDATE" | b"DELETE" | b"DO"
     )
 }
 
-/// `rest` stands behind the verb.
-fn by_verb(verb: &Token, mut rest: Lexer, facts: &Facts) -> Statement {
+/// `spelled`: the verb in upper case. `rest` stands behind it.
+fn by_verb(verb: &Token, spelled: &[u8], mut rest: Lexer, facts: &Facts) -> Statement {
     use TransactionEffect::{Begin, ImplicitCommit, Opaque};
     let first = rest.peek();
-    match verb_of(verb).as_bytes() {
+    match spelled {
         b"SELECT" if !facts.into => {
             let mut statement = query(facts);
             (statement.queries, statement.names_table) = (true, facts.from);

@@ -276,6 +276,19 @@ fn transactions_begin_and_end_where_they_say_so() {
 }
 
 #[test]
+fn a_word_that_begins_or_ends_a_transaction_is_plain_if_nothing_follows() {
+    for word in ["BEGIN", "begin", "COMMIT", "Commit", "ROLLBACK", "rollback"] {
+        for text in [word.to_owned(), format!(" {word}\n")] {
+            let traits = plain::classify(text.as_bytes()).expect(&text).traits;
+            assert_eq!(Statement::from(traits), classify_closely(text.as_bytes(), Dialect::default()), "{text}");
+        }
+        for behind in [" WORK", ";", "1", "$", "é", "`", " AND CHAIN", " -- ", "()", "\0"] {
+            assert!(plain::classify(format!("{word}{behind}").as_bytes()).is_none(), "{word}{behind}");
+        }
+    }
+}
+
+#[test]
 fn ddl_and_its_kin_commit_implicitly() {
     each(
         &[

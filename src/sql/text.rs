@@ -61,19 +61,8 @@ fn followed_by(mut text: Statement, next: Statement) -> Statement {
             && statement.session.iter().all(|it| matches!(it, Journal | Autocommit(_) | Use(_)))
     };
     let unclear = (journals(&text) || journals(&next)) && !(only_sets(&text) && only_sets(&next));
-    text.only_reads &= next.only_reads;
+    text.traits = text.traits.and(next.traits);
     text.atomic = false;
-    text.uses_previous |= next.uses_previous;
-    text.uses_outcome |= next.uses_outcome;
-    text.uses_found_rows |= next.uses_found_rows;
-    text.uses_diagnostics |= next.uses_diagnostics;
-    text.uses_insert_id |= next.uses_insert_id;
-    text.user_variables |= next.user_variables;
-    text.queries &= next.queries;
-    text.names_table &= next.names_table;
-    text.varies |= next.varies;
-    text.only_here = text.only_here.or(next.only_here);
-    text.streams |= next.streams;
     if text.transaction != TransactionEffect::None || next.transaction != TransactionEffect::None {
         text.transaction = TransactionEffect::Opaque;
     }

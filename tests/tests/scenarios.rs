@@ -171,7 +171,7 @@ fn with_deployment(flavor: Flavor, workload: Workload, scenario: Scenario, then:
     // Green's own name is asked for from now on.
     running.wait_for_writes(PATIENCE, 300).unwrap();
     let timeline = scenario.run(&lab, &mut |_| {}).unwrap();
-    running.wait_for_every_worker(PATIENCE, WORKERS).unwrap();
+    running.wait_for_every_worker(PATIENCE, WORKERS).unwrap_or_else(|e| panic!("{e:?} {}", running.stderr()));
     println!("{timeline}\nstderr of the program:\n{}", running.stderr());
     then(&running);
     let writer = if running.stderr().contains("moved to") { Side::Green } else { Side::Blue };
@@ -186,6 +186,25 @@ fn resumes_before_dns_moves(flavor: Flavor, workload: Workload) {
     let mut story = Scenario::blue_green(OUTAGE, late);
     story.steps.retain(|step| step.at < late);
     with_deployment(flavor, workload, story, |running| {
+        assert!(running.stderr().contains("moved to"), "{}", running.stderr());
+        assert_eq!(running.stats().failed, 0, "{}", running.stderr());
+    });
+}
+
+/// The table is empty for a moment in the middle of the switchover, and names the targets alone after that.
+#[test]
+fn a_deployment_resumes_although_its_table_is_empty_for_a_moment() {
+    let late = Duration::from_secs(600);
+    let mut story = Scenario::blue_green(OUTAGE, late);
+    story.steps.retain(|step| step.at < late);
+    let targets_alone = [Side::Blue, Side::Green].map(|side| Action::Sql {
+        side,
+        statements: "DELETE FROM mysql.rds_topology WHERE role = 'BLUE_GREEN_DEPLOYMENT_SOURCE'".into(),
+    });
+    story = targets_alone.into_iter().fold(story, |story, action| story.step(OUTAGE, action));
+    story = story.step(OUTAGE / 2, Action::Topology(TopologyStatus::Gone));
+    story.steps.sort_by_key(|step| step.at);
+    with_deployment(Flavor::MariaDb, Workload::Mysql2, story, |running| {
         assert!(running.stderr().contains("moved to"), "{}", running.stderr());
         assert_eq!(running.stats().failed, 0, "{}", running.stderr());
     });

@@ -1,7 +1,7 @@
 //! `mysql.rds_topology`, the table in which a managed Blue/Green deployment says how far its switchover is.
 
 use crate::error::Result;
-use crate::lab::{ENDPOINT, Lab, Side, USER};
+use crate::lab::{ENDPOINT, Lab, READERS, Side, USER};
 use crate::server::Server;
 use std::fmt;
 
@@ -9,6 +9,8 @@ use std::fmt;
 const GREEN_NAME: &str = "db-green-1a2b3c.lab.test";
 /// The blue server's name after the switchover.
 const OLD_NAME: &str = "db-old1.lab.test";
+/// The target of the deployment's readers, which no server of the lab serves.
+const GREEN_READERS: &str = "db-ro-green-1a2b3c.lab.test";
 
 /// How far the switchover is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,10 +48,13 @@ impl TopologyStatus {
         }
         let done = matches!(self, Self::Completed);
         let (source, target) = if done { (OLD_NAME, ENDPOINT) } else { (ENDPOINT, GREEN_NAME) };
+        // A deployment has a pair of rows for each of its endpoints, in no order. The readers' pair lags behind.
         format!(
             "{table}; INSERT INTO mysql.rds_topology VALUES \
-             ('1', '{source}', {port}, 'BLUE_GREEN_DEPLOYMENT_SOURCE', '{status}', '1.0'), \
-             ('2', '{target}', {port}, 'BLUE_GREEN_DEPLOYMENT_TARGET', '{status}', '1.0')"
+             ('1', '{GREEN_READERS}', {port}, 'BLUE_GREEN_DEPLOYMENT_TARGET', 'AVAILABLE', '1.0'), \
+             ('2', '{target}', {port}, 'BLUE_GREEN_DEPLOYMENT_TARGET', '{status}', '1.0'), \
+             ('3', '{READERS}', {port}, 'BLUE_GREEN_DEPLOYMENT_SOURCE', 'AVAILABLE', '1.0'), \
+             ('4', '{source}', {port}, 'BLUE_GREEN_DEPLOYMENT_SOURCE', '{status}', '1.0')"
         )
     }
 }

@@ -21,6 +21,8 @@ impl Life {
         let blind = !self.names.watcher_knows() || waited && answered.is_none_or(|at| at < began);
         let unfit = self.phase == Phase::Switching;
         match caller {
+            // An open connection need not ask what another thread is just asking.
+            Caller::Stays if self.names.resolver_is_being_asked(now) => false,
             Caller::Stays => blind && unfit || self.name_has_moved(now, settle),
             Caller::Dials if blind => true,
             Caller::Dials => {
@@ -32,10 +34,10 @@ impl Life {
         }
     }
 
-    /// Did the watcher have its last answer before `began`? Not if a name server has just failed it: getaddrinfo would keep this
-    /// thread waiting as well.
+    /// Was the last answer of the watcher and of getaddrinfo before `began`? Not if a name server has just failed the watcher:
+    /// getaddrinfo would keep this thread waiting as well.
     pub fn answer_is_older_than(&self, began: Instant) -> bool {
-        self.names.watched_at().is_none_or(|at| at < began) && self.asked_at <= self.answered_at
+        self.names.answered_at().is_none_or(|at| at < began) && self.asked_at <= self.answered_at
     }
 
     /// May getaddrinfo be asked again?
@@ -46,5 +48,10 @@ impl Life {
     /// getaddrinfo is asked now, whatever it will answer.
     pub fn on_resolver_asked(&mut self, now: Instant) {
         self.names.on_resolver_asked(now);
+    }
+
+    /// getaddrinfo has come back, with or without an answer.
+    pub fn on_resolver_through(&mut self, now: Instant) {
+        self.names.on_resolver_through(now);
     }
 }

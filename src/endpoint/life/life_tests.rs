@@ -414,3 +414,19 @@ fn a_watcher_that_knows_another_name_moves_no_connection() {
     life.on_incumbent_unfit(later(now, 60));
     assert!(!life.may_adopt(address(9), false, Caller::Dials, later(now, 60), SETTLE), "another environment's server");
 }
+
+#[test]
+fn an_open_connection_does_not_ask_what_another_thread_is_just_asking_getaddrinfo() {
+    let now = Instant::now();
+    let mut life = Life::new();
+    life.adopt(address(1), now);
+    life.on_resolved(vec![address(1).ip()], now);
+    life.on_incumbent_unfit(later(now, 1));
+    let asks = |life: &Life, caller, second| life.asks_resolver(caller, now, later(now, second), SETTLE);
+    life.on_resolver_asked(later(now, 2));
+    assert!(!asks(&life, Caller::Stays, 5), "another thread has been inside getaddrinfo for three seconds");
+    assert!(asks(&life, Caller::Dials, 5), "without this library a lost connection would ask, too");
+    assert!(asks(&life, Caller::Stays, 32), "that thread does not come back");
+    life.on_resolver_through(later(now, 6));
+    assert!(!asks(&life, Caller::Stays, 6) && asks(&life, Caller::Stays, 7), "once a second");
+}

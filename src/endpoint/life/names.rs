@@ -13,6 +13,9 @@ use std::{
 /// For how long an answer of getaddrinfo stands beside newer ones of the watcher, and how often the library asks getaddrinfo by
 /// itself at most.
 pub const RESOLVER_EVERY: Duration = Duration::from_secs(1);
+/// A call of getaddrinfo that takes longer does not come back: its thread may have been cancelled, or left by longjmp. With three
+/// name servers and two attempts of 5 s each, getaddrinfo gives up after 30 s (resolv.conf(5)).
+const LONGEST_CALL: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Default)]
 pub struct Names {
@@ -23,6 +26,8 @@ pub struct Names {
     resolved_at: Option<Instant>,
     /// When the library asked getaddrinfo last by itself, whatever came of it.
     asked_at: Option<Instant>,
+    /// A thread of the library is inside getaddrinfo since then.
+    asking_since: Option<Instant>,
     /// The watcher and getaddrinfo have named the same address once: the watcher knows the name that the application means.
     agreed: bool,
     /// Everything that either of them names, sorted.
@@ -37,6 +42,7 @@ impl Names {
             resolver: Vec::new(),
             resolved_at: None,
             asked_at: None,
+            asking_since: None,
             agreed: false,
             all: Vec::new(),
         }
@@ -87,6 +93,18 @@ impl Names {
     /// The library asks getaddrinfo now.
     pub fn on_resolver_asked(&mut self, now: Instant) {
         self.asked_at = Some(now);
+        self.asking_since = Some(now);
+    }
+
+    /// getaddrinfo has come back, with or without an answer. What took long is not asked again at once.
+    pub fn on_resolver_through(&mut self, now: Instant) {
+        self.asked_at = Some(now);
+        self.asking_since = None;
+    }
+
+    /// Is a thread of the library inside getaddrinfo?
+    pub fn resolver_is_being_asked(&self, now: Instant) -> bool {
+        self.asking_since.is_some_and(|since| now.duration_since(since) < LONGEST_CALL)
     }
 
     /// What the watcher said is too old to count.
@@ -121,6 +139,11 @@ impl Names {
 
     pub fn watched_at(&self) -> Option<Instant> {
         self.watched_at
+    }
+
+    /// When the watcher or getaddrinfo answered last.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.watched_at.max(self.resolved_at)
     }
 
     fn compare(&mut self) {

@@ -40,6 +40,26 @@ impl Configured {
 }
 
 impl Endpoint {
+    /// The application has named these hosts, this endpoint's among them, in one list: a connect of its goes to any of them. The
+    /// others are candidates, as if the operator had named them.
+    pub fn may_be_one_of<'a>(&self, hosts: impl Iterator<Item = &'a [u8]>) {
+        for host in hosts {
+            let host = host.split(|c| *c == b':').next().unwrap_or_default().trim_ascii();
+            let literal = std::str::from_utf8(host).ok().and_then(|host| host.parse().ok());
+            let mut state = self.lock();
+            if let Some(address) = literal.filter(|address| !state.configured.literal.contains(address)) {
+                state.configured.literal.push(address);
+            }
+            let Some(Name { host, .. }) = Name::of(host, self.name.port).filter(|name| *name != self.name) else {
+                continue;
+            };
+            if state.configured.hosts.iter().all(|(known, _)| *known != host) {
+                self.seek_host(&host);
+                state.configured.hosts.push((host, Vec::new()));
+            }
+        }
+    }
+
     /// DNS answered for some name, perhaps that of a configured candidate.
     pub fn on_candidate_answer(&self, host: &str, addresses: &[IpAddr]) {
         let mut state = self.lock();

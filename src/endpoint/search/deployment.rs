@@ -31,13 +31,26 @@ impl Endpoint {
 
     /// What the table said; `None`: it is empty, missing, or not ours to read.
     pub fn on_topology(&self, topology: Option<Topology>) {
+        let mut state = self.lock();
+        let now = self.now();
+        match &topology {
+            Some(topology) if topology.moving => state.deployment.moving_at = Some(now),
+            // The switchover was cancelled.
+            Some(topology) if !topology.irrevocable => state.deployment.moving_at = None,
+            Some(_) | None => {}
+        }
+        // While names are swapped the table may be empty: what was known before stays true.
+        let is_gap = topology.is_none() && state.deployment.was_moving_within(topology::MOVED_WITHIN, now);
         let every = match &topology {
+            None if is_gap => topology::AVAILABLE_EVERY,
             None => topology::UNKNOWN_EVERY,
             Some(topology) if topology.moving => topology::MOVING_EVERY,
             Some(_) => topology::AVAILABLE_EVERY,
         };
         self.topology_at.store(self.around.about_now() + every.as_millis() as u64, Relaxed);
-        let mut state = self.lock();
+        if is_gap {
+            return;
+        }
         // Once the names are swapped, the table's green is our own name; where green is was learnt before.
         if let Some(topology) = &topology
             && topology.target.0 != self.name.host

@@ -95,7 +95,7 @@ impl Endpoint {
         let mut search = Search { began, ask_incumbent_at: None, home: None, led_away: false };
         let mut unable_since: Option<(Instant, NoProof, u32)> = None;
         let mut recall = self.around.recall();
-        let (mut held, mut probed, mut looked) = (false, false, false);
+        let (mut held, mut probed, mut looked, mut asked) = (false, false, false, false);
         let epoch = self.around.epoch();
         if let Some(found) = self.own_connection_vouches(prober) {
             return Some(found);
@@ -110,13 +110,24 @@ impl Endpoint {
             let now = self.now();
             // What an open connection heard from an incumbent that the name leaves out lets that connection stay there. A
             // connection that has to be dialled asks the named servers first.
-            let stays =
-                !state.life.leaves_out_incumbent() || Self::caller_at(&state, prober.address()) == Caller::Stays;
+            let left_out = state.life.leaves_out_incumbent() || state.life.leads_elsewhere();
+            let stays = !left_out || Self::caller_at(&state, prober.address()) == Caller::Stays;
             if let Some(found) = self.leads_past_own(&state, prober) {
                 break Some(found);
             }
-            let past_own = state.behind.leads_past(prober.server());
+            // Only of the incumbent's own address: a server elsewhere is not the one that was verified.
+            let is_there = prober.address() == state.life.incumbent();
+            let past_own = is_there && state.behind.leads_past(prober.server());
             if stays && !past_own && state.life.verified_since(began) {
+                if !asked && prober.address().is_none() && state.life.answer_is_older_than(began) {
+                    // Another thread, whose connection is open, may stay with a writer that the name means no more. A lost
+                    // connection goes where the name leads now.
+                    asked = true;
+                    drop(state);
+                    self.ask_resolver_anew(prober, began);
+                    state = self.lock();
+                    continue;
+                }
                 // The next hold is another one, however soon it comes.
                 state.held = None;
                 let generation = state.life.generation();
@@ -327,5 +338,7 @@ impl Endpoint {
 #[path = "search_tests.rs"]
 mod tests;
 
+#[cfg(test)]
+mod follow_tests;
 #[cfg(test)]
 mod simulated_tests;
