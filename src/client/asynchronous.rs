@@ -96,7 +96,7 @@ impl Guest {
             if statement.streams {
                 self.native.expect_a_stream();
             }
-            Some(Sent { text: text.to_vec(), statement, alone: false, wait: Waited::default() })
+            Some(Sent { text: text.to_vec(), statement, only_command_in_flight: false, wait: Waited::default() })
         };
         let under_way = match work {
             Work::Query(text) => sent(text).map(UnderWay::Query),

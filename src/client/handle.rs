@@ -335,7 +335,7 @@ impl Guest {
         state.session.forget();
         // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
         for live in state.statements.values_mut() {
-            if let Some(kept) = live.kept.take() {
+            if let Some(kept) = live.state_before_move.take() {
                 self.native.seem_prepared(live.statement, kept, state.executing == Some(live.statement));
             }
         }

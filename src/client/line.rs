@@ -234,7 +234,8 @@ impl Guest {
         };
         for live in state.statements.values_mut() {
             // Rows that were still to come from the old connection do not come from the new one.
-            live.kept = self.native.statement_state(live.statement).filter(|_| reading != Some(live.statement.key()));
+            live.state_before_move =
+                self.native.statement_state(live.statement).filter(|_| reading != Some(live.statement.key()));
         }
     }
 }

@@ -152,7 +152,7 @@ impl Endpoint {
     }
 
     /// True for exactly one caller per endpoint and process: the one who asks whether it is writable.
-    pub fn takes_the_first_look(&self) -> bool {
+    pub fn learns_role(&self) -> bool {
         self.role() == Role::Unknown && self.learning.swap(1, AcqRel) == 0
     }
 

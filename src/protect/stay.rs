@@ -2,7 +2,7 @@
 
 use super::{
     line::Protected,
-    probe::{self, Lent},
+    probe::{self, BorrowedConnection},
 };
 use crate::endpoint::{
     kept::Stay,
@@ -38,7 +38,7 @@ impl dyn Protected + '_ {
             },
             // The last word is with the application's own resolver: it may still name this server.
             Some(Stay::Leaves) => {
-                endpoint.ask_resolver_before_leaving(&mut Lent::new(self, Need::Reads));
+                endpoint.ask_resolver_before_leaving(&mut BorrowedConnection::new(self, Need::Reads));
                 matches!(endpoint.stay(peer), Some(Stay::Sends | Stay::Asks))
             }
         };
