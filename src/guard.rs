@@ -2,7 +2,8 @@
 //! makes pass through our own doors.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
@@ -101,11 +102,11 @@ fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> Optio
             return;
         }
         depth.set(depth.get() + 1);
-        let panicked = catch_unwind(AssertUnwindSafe(|| outcome = decision())).is_err();
+        let ended = catch_unwind(AssertUnwindSafe(|| outcome = decision()));
         // It may be 0 already: in a child that was forked meanwhile, in a signal handler that returned.
         depth.set(depth.get().saturating_sub(1));
-        if panicked {
-            report_panic();
+        if let Err(panic) = ended {
+            report(panic);
         }
     });
     errno.set(kept);
@@ -113,11 +114,26 @@ fn guarded<T>(wanted: impl FnOnce(u32) -> bool, decision: impl FnOnce() -> Optio
 }
 
 #[cold]
-fn report_panic() {
+fn report(panic: Box<dyn Any + Send>) {
+    if cfg!(test) {
+        // A unit test drives this decision, and has to fail with these words.
+        resume_unwind(panic);
+    }
     let _ = catch_unwind(|| say!(Error, "internal error: passing this call through"));
 }
 
 /// Switched off by the configuration.
 pub fn off() -> bool {
     config().off
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "what a story says")]
+    fn a_panic_in_a_decision_fails_the_test_that_drives_it() {
+        decide(|| panic!("what a story says"));
+    }
 }

@@ -23,16 +23,14 @@
 //! | `process::child` | processes that die with us; the only place that ends a process |
 //! | `process::sandbox` | programs that see only our resolver; the only `unsafe` |
 //! | `process::{interrupt, wait}` | Ctrl-C; waiting for a condition |
-//! | `server::{flavor, replication}` | MariaDB and MySQL as running servers |
+//! | `server::{administration, flavor, replication}` | MariaDB and MySQL as running servers |
 //! | `server::front` | one address in front of the servers, as a balancer's; late greetings |
 //! | `server::galera` | three servers as one cluster |
 //! | `server::cut` | a server behind a black hole: dropped packets |
 //! | `dns` | the authoritative server for `lab.test` |
 //! | `scenario`, `scenario::timeline` | what happens when, and what happened when |
 //! | `workload`, `history` | naive applications, and whether they lost anything |
-//! | `dice` | random numbers that a seed repeats |
 
-mod dice;
 mod dns;
 mod error;
 mod ground;
@@ -43,12 +41,12 @@ mod scenario;
 mod server;
 mod workload;
 
-pub use dice::Dice;
 pub use dns::{Dns, DnsMood};
 pub use error::{Error, Result};
 pub use ground::roots::{System, sid_root};
 pub use history::{Audit, ErrorCount, History, Outcome, Statement, StatementKind, Transaction};
 pub use lab::{DATABASE, DOMAIN, ENDPOINT, Lab, LabBuilder, PASSWORD, READERS, Side, USER};
+pub use pointsman_dice::Dice;
 pub use process::child::{Kept, spawn};
 pub use process::interrupt;
 pub use process::sandbox::SandboxKind;

@@ -17,7 +17,7 @@ use crate::{
     protect::{
         attempts::Attempts,
         connection::{Pending, Sent, Waited},
-        line::{Downstream, Protected},
+        line::Protected,
         statement::{Returned, Rules, evidence_of},
     },
 };
@@ -96,7 +96,7 @@ impl Guest {
             if statement.streams {
                 self.native.expect_a_stream();
             }
-            Some(Sent { text: text.to_vec(), statement, alone: false, wait: Waited::default() })
+            Some(Sent { text: text.to_vec(), statement, only_command_in_flight: false, wait: Waited::default() })
         };
         let under_way = match work {
             Work::Query(text) => sent(text).map(UnderWay::Query),

@@ -204,7 +204,7 @@ impl Handle {
         if guest.handle.thread() != guest.native.thread_id() {
             guest.meet_another_connection();
         }
-        let looked_after = !guest.was_reported_lost();
+        let looked_after = !guest.is_condemned();
         if guest.handle.unseen.load(Acquire) && guest.handle.unseen.swap(false, AcqRel) {
             guest.take_over();
         }
@@ -262,7 +262,7 @@ impl Guest {
     }
 
     /// It was reported lost in this call, or before it: it is not looked after any more.
-    pub fn was_reported_lost(&self) -> bool {
+    pub fn is_condemned(&self) -> bool {
         self.handle.condemned.load(Relaxed)
     }
 
@@ -286,7 +286,7 @@ impl Guest {
 
     /// The statement is sent next, or its answer read.
     #[inline]
-    pub fn exchange_begins(&self) -> Option<Exchange> {
+    pub fn begin_exchange(&self) -> Option<Exchange> {
         let waits = if self.handle.waits_in_recv.load(Relaxed) { Waits::InRecv } else { Waits::Itself };
         let plaintext = self.handle.plaintext.load(Relaxed) && self.native.connected();
         plaintext.then(|| exchange::begin(self.native.fd(), waits))
@@ -327,7 +327,7 @@ impl Guest {
     }
 
     /// From now on the connection is lost for the application too.
-    pub fn is_lost_from_now_on(&self) {
+    pub fn condemn(&self) {
         let mut guard = self.state();
         let state = &mut *guard;
         self.native.cut(state.peer);
@@ -335,7 +335,7 @@ impl Guest {
         state.session.forget();
         // The connection was replaced on the way, and what was prepared is to fail for its loss and not for another reason.
         for live in state.statements.values_mut() {
-            if let Some(kept) = live.kept.take() {
+            if let Some(kept) = live.state_before_move.take() {
                 self.native.seem_prepared(live.statement, kept, state.executing == Some(live.statement));
             }
         }

@@ -122,7 +122,7 @@ impl Upstream for Guest {
 
     #[inline]
     fn begin_exchange(&self) -> Option<Exchange> {
-        self.exchange_begins()
+        Guest::begin_exchange(self)
     }
 }
 
@@ -175,11 +175,11 @@ impl Downstream for Guest {
     }
 
     fn condemn(&self) {
-        self.is_lost_from_now_on();
+        Guest::condemn(self);
     }
 
     fn is_condemned(&self) -> bool {
-        self.was_reported_lost()
+        Guest::is_condemned(self)
     }
 
     fn settle_rows(&self) {
@@ -234,7 +234,8 @@ impl Guest {
         };
         for live in state.statements.values_mut() {
             // Rows that were still to come from the old connection do not come from the new one.
-            live.kept = self.native.statement_state(live.statement).filter(|_| reading != Some(live.statement.key()));
+            live.state_before_move =
+                self.native.statement_state(live.statement).filter(|_| reading != Some(live.statement.key()));
         }
     }
 }

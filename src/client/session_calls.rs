@@ -8,7 +8,7 @@ use super::{
     inherited,
     layout::native::{Active, ActiveStatement},
     registry::Handles,
-    text::{harmless, harmless_to, query},
+    text::{query, retried, retried_on},
 };
 use crate::{
     control::{config, option::Mode},
@@ -17,7 +17,7 @@ use crate::{
     process::{Process, current},
     protect::{
         connection::Pending,
-        line::{Downstream, Protected},
+        line::Protected,
         statement::{Rules, evidence_of},
     },
     verdict::{evidence, failure::Failure},
@@ -40,7 +40,7 @@ pub fn strike_off(call: Call, mysql: Active) {
 
 /// `mysql_change_user`: the server forgets the session, and so do we.
 pub fn change_user(call: Call, mysql: Active, login: [Option<&[u8]>; 2], real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| {
+    retried(call, mysql, real, |guest| {
         guest.handle.logs_in_as(login);
         guest.line().transaction_gone();
         guest.state().session.on_change_user();
@@ -52,7 +52,7 @@ pub fn change_user(call: Call, mysql: Active, login: [Option<&[u8]>; 2], real: i
 pub fn reset_connection(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
     if decide(|| guest.idle()) != Some(false) {
-        return harmless_to(&guest, real, Guest::was_reset);
+        return retried_on(&guest, real, Guest::was_reset);
     }
     let code = real();
     decide(|| {
@@ -113,12 +113,12 @@ pub fn set_character_set(call: Call, mysql: Active, name: &[u8], real: impl Fn()
     if call.nested() && steer::reconnecting() {
         return 0;
     }
-    harmless(call, mysql, real, |guest| guest.state().session.on_character_set(name))
+    retried(call, mysql, real, |guest| guest.state().session.on_character_set(name))
 }
 
 /// `mysql_set_server_option`.
 pub fn server_option(call: Call, mysql: Active, option: c_int, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_server_option(option))
+    retried(call, mysql, real, |guest| guest.state().session.on_server_option(option))
 }
 
 /// `mysql_stmt_init`: from now on we know whose statement it is.

@@ -25,13 +25,13 @@ pub struct State {
     /// What the last execution sent, if that was to be kept.
     pub values: Vec<Value>,
     /// What belongs to the application's statements, by their address.
-    pub statements: BTreeMap<usize, Live>,
+    pub statements: BTreeMap<usize, LiveStatement>,
     /// An asynchronous call that is not over.
     pub under_way: Option<UnderWay>,
 }
 
 /// A statement of the application, as long as it is not closed.
-pub struct Live {
+pub struct LiveStatement {
     pub statement: ActiveStatement,
     /// What is bound to it: addresses of the application, read during an execution only.
     pub binds: Option<Vec<MYSQL_BIND>>,
@@ -42,21 +42,21 @@ pub struct Live {
     /// It cannot be prepared elsewhere by our means.
     pub hindrance: Option<PinReason>,
     /// How far it had got when its connection was replaced.
-    pub kept: Option<u32>,
+    pub state_before_move: Option<u32>,
     /// Why the new server would not prepare it.
     pub refused: Option<Failure>,
 }
 
-impl Live {
+impl LiveStatement {
     /// The one of that address, made now if need be.
-    pub fn of(all: &mut BTreeMap<usize, Live>, statement: ActiveStatement) -> &mut Live {
-        all.entry(statement.key()).or_insert_with(|| Live {
+    pub fn of(all: &mut BTreeMap<usize, LiveStatement>, statement: ActiveStatement) -> &mut LiveStatement {
+        all.entry(statement.key()).or_insert_with(|| LiveStatement {
             statement,
             binds: None,
             named: false,
             bulk: false,
             hindrance: None,
-            kept: None,
+            state_before_move: None,
             refused: None,
         })
     }
@@ -74,8 +74,8 @@ impl State {
         }
     }
 
-    pub fn of(&mut self, statement: ActiveStatement) -> &mut Live {
-        Live::of(&mut self.statements, statement)
+    pub fn of(&mut self, statement: ActiveStatement) -> &mut LiveStatement {
+        LiveStatement::of(&mut self.statements, statement)
     }
 
     /// Does the statement keep its session where it is?

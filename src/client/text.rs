@@ -8,7 +8,7 @@ use crate::{
     protect::{
         attempts::Attempts,
         connection::{Sent, Waited},
-        line::{Protected, Upstream},
+        line::Protected,
         look::{Look, Start},
         rescue::Next,
         statement::{Returned, Rules, evidence_of},
@@ -32,6 +32,12 @@ pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -
     guest.attend_from(start, look, real, |returned, attempts| guest.after(text, &statement, returned, attempts))
 }
 
+/// `mysql_autocommit`: the statement that the client library makes of it.
+pub fn set_autocommit(call: Call, mysql: Active, on: bool, real: impl Fn() -> c_int) -> c_int {
+    let text: &[u8] = if on { b"SET autocommit=1" } else { b"SET autocommit=0" };
+    query(call, mysql, text, real)
+}
+
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
@@ -42,8 +48,9 @@ pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_i
         }
         let mut state = guest.state();
         let wait = Waited { time: attempts.time(guest.now()), recalled: guest.recalled.get() };
-        let alone = state.sent.is_none() && state.session.prepared.is_empty() && state.session.pinned().is_none();
-        state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), alone, wait });
+        let only_command_in_flight =
+            state.sent.is_none() && state.session.prepared.is_empty() && state.session.pinned().is_none();
+        state.sent = Some(Sent { text: text.to_vec(), statement: statement.clone(), only_command_in_flight, wait });
         Next::Deliver(0)
     })
 }
@@ -54,7 +61,7 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     let Some(sent) = decide(|| guest.state().sent.take()).flatten() else { return real() };
     let mut attempts = Attempts::after(sent.wait.time, guest.now());
     guest.recalled.set(sent.wait.recalled);
-    let exchange = decide(|| sent.alone.then(|| guest.begin_exchange()).flatten()).flatten();
+    let exchange = decide(|| sent.only_command_in_flight.then(|| guest.begin_exchange()).flatten()).flatten();
     let mut returned = Returned::from(real(), exchange);
     loop {
         match decide(|| guest.after(&sent.text, &sent.statement, returned, &mut attempts)) {
@@ -73,23 +80,23 @@ pub fn read_query_result(call: Call, mysql: Active, real: impl Fn() -> c_int) ->
     }
 }
 
-/// A command without text that leaves nothing behind: ping and the like.
-pub fn command(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |_| ())
+/// `mysql_ping`, which leaves nothing behind.
+pub fn ping(call: Call, mysql: Active, real: impl Fn() -> c_int) -> c_int {
+    retried(call, mysql, real, |_| ())
 }
 
 /// `mysql_select_db`.
 pub fn select_db(call: Call, mysql: Active, name: &[u8], real: impl Fn() -> c_int) -> c_int {
-    harmless(call, mysql, real, |guest| guest.state().session.on_database(name))
+    retried(call, mysql, real, |guest| guest.state().session.on_database(name))
 }
 
 /// A command that may be run twice and touches no transaction; `succeeded` says what it did to the session.
-pub(super) fn harmless(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+pub(super) fn retried(call: Call, mysql: Active, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let Some(guest) = call.enter(mysql) else { return real() };
-    harmless_to(&guest, real, succeeded)
+    retried_on(&guest, real, succeeded)
 }
 
-pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+pub(super) fn retried_on(guest: &Guest, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     guest.attend(&COMMAND, real, |Returned { code, .. }, attempts| {
         if code == 0 {
             succeeded(guest);
@@ -107,14 +114,14 @@ pub(super) fn harmless_to(guest: &Guest, real: impl Fn() -> c_int, succeeded: im
 pub(super) static COMMAND: Statement = Statement::command();
 
 /// A call that is never made twice (KILL, list functions): only looked after beforehand.
-pub fn once<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
+pub fn never_retried<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     let Some(guest) = call.enter(mysql) else { return real() };
     let _ = decide(|| guest.line().before(&COMMAND, &mut Attempts::default()));
     real()
 }
 
 /// A call that speaks of this very server (KILL, shutdown): made where the handle is.
-pub fn untouched<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
+pub fn left_in_place<T>(call: Call, mysql: Active, real: impl Fn() -> T) -> T {
     // Entered all the same: what the library calls meanwhile is nested.
     let _guest = call.enter(mysql);
     real()

@@ -142,12 +142,7 @@ impl Config {
 
     /// Whether an endpoint is to be protected, as far as the configuration says.
     pub fn protects(&self, host: &str, port: u16) -> bool {
-        self.endpoints.is_empty() || self.names(host, port)
-    }
-
-    /// Whether an endpoint was listed by the operator: only then may it be a literal address.
-    pub fn names(&self, host: &str, port: u16) -> bool {
-        self.endpoints.iter().any(|endpoint| endpoint.matches(host, port))
+        self.endpoints.is_empty() || self.endpoints.iter().any(|endpoint| endpoint.matches(host, port))
     }
 
     /// Whether the operator says that an endpoint is a reader.

@@ -60,7 +60,7 @@ mysql_doors! {
     }
 
     fn mysql_ping(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        text::command(call, active(mysql), real)
+        text::ping(call, active(mysql), real)
     }
 
     fn mysql_select_db(mysql: *mut MYSQL, name: *const c_char) -> c_int, FAILED, |call, real| {
@@ -70,8 +70,7 @@ mysql_doors! {
     }
 
     fn mysql_autocommit(mysql: *mut MYSQL, mode: c_char) -> c_char, 1, |call, real| {
-        let text: &[u8] = if mode == 0 { b"SET autocommit=0" } else { b"SET autocommit=1" };
-        byte(text::query(call, active(mysql), text, || c_int::from(real())))
+        byte(text::set_autocommit(call, active(mysql), mode != 0, || c_int::from(real())))
     }
 
     fn mysql_commit(mysql: *mut MYSQL) -> c_char, 1, |call, real| {
@@ -110,15 +109,15 @@ mysql_doors! {
     }
 
     fn mysql_stat(mysql: *mut MYSQL) -> *const c_char, std::ptr::null(), |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_dump_debug_info(mysql: *mut MYSQL) -> c_int, FAILED, |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_refresh(mysql: *mut MYSQL, options: c_uint) -> c_int, FAILED, |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_kill(mysql: *mut MYSQL, id: c_ulong) -> c_int, FAILED, |call, real| {
@@ -126,25 +125,25 @@ mysql_doors! {
     }
 
     fn mysql_shutdown(mysql: *mut MYSQL, level: c_int) -> c_int, FAILED, |call, real| {
-        text::untouched(call, active(mysql), real)
+        text::left_in_place(call, active(mysql), real)
     }
 
     fn mysql_list_dbs(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_list_tables(mysql: *mut MYSQL, wild: *const c_char) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_list_fields(mysql: *mut MYSQL, table: *const c_char, wild: *const c_char)
         -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real|
     {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_list_processes(mysql: *mut MYSQL) -> *mut MYSQL_RES, std::ptr::null_mut(), |call, real| {
-        text::once(call, active(mysql), real)
+        text::never_retried(call, active(mysql), real)
     }
 
     fn mysql_stmt_init(mysql: *mut MYSQL) -> *mut MYSQL_STMT, std::ptr::null_mut(), |call, real| {

@@ -100,7 +100,7 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn new(name: Name, position: u16, around: &'static dyn Surroundings) -> Self {
-        let configured_reader = config().readers.iter().any(|reader| reader.matches(&name.host, name.port));
+        let configured_reader = config().is_reader(&name.host, name.port);
         let role = if configured_reader || name.looks_like_reader() { Role::Reader } else { Role::Unknown };
         let state = State::of(&name, around);
         Endpoint {
@@ -152,7 +152,7 @@ impl Endpoint {
     }
 
     /// True for exactly one caller per endpoint and process: the one who asks whether it is writable.
-    pub fn takes_the_first_look(&self) -> bool {
+    pub fn learns_role(&self) -> bool {
         self.role() == Role::Unknown && self.learning.swap(1, AcqRel) == 0
     }
 

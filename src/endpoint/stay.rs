@@ -55,18 +55,22 @@ impl Endpoint {
         self.lock().life.stay(peer, self.now(), config().settle)
     }
 
-    /// `peer` said on an open connection whether it accepts writes.
-    pub fn on_asked(&self, peer: SocketAddr, writable: bool) {
+    /// A connection has asked the server `peer`, which it is open to: it accepts writes.
+    pub fn on_said_writable(&self, peer: SocketAddr) {
+        let mut state = self.lock();
+        if state.life.incumbent() == Some(peer) && state.life.phase() == Phase::Suspect {
+            self.stay_with_incumbent(&mut state);
+        }
+    }
+
+    /// A connection has asked the server `peer`, which it is open to: it accepts no writes, or the connection is lost.
+    pub fn on_said_unfit(&self, peer: SocketAddr) {
         let mut state = self.lock();
         if state.life.incumbent() == Some(peer) {
-            if !writable {
-                // The search looks into it.
-                let generation = state.life.generation();
-                state.life.on_failure(generation);
-            } else if state.life.phase() == Phase::Suspect {
-                self.stay_with_incumbent(&mut state);
-            }
-        } else if !writable {
+            // The search looks into it.
+            let generation = state.life.generation();
+            state.life.on_failure(generation);
+        } else {
             state.life.on_kept_unfit(peer);
             self.publish(&state);
         }

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use super::{errno, socket};
+use super::{descriptor::Descriptor, errno, socket};
 
 /// Ends the connection `fd` if it leads to `peer`, without closing the descriptor, which belongs to the application.
 ///
@@ -12,7 +12,7 @@ use super::{errno, socket};
 /// Without a free descriptor nothing is done. (A child that is forked in this very moment inherits a connection that has
 /// ended, until it closes what it does not know, or becomes another program.)
 pub fn end_connection(fd: i32, peer: SocketAddr, still: impl FnOnce() -> bool) -> bool {
-    let Some(duplicate) = Own::duplicate_of(fd) else { return false };
+    let Ok(duplicate) = Descriptor::duplicate_of(fd) else { return false };
     // A connection that the other end has not accepted yet has no peer.
     let meant = (socket::peer(duplicate.0) == Some(peer) || !socket::is_accepted(duplicate.0)) && still();
     if meant {
@@ -57,29 +57,7 @@ pub fn lead_nowhere(fd: i32) {
 pub fn has_free_descriptor() -> bool {
     // SAFETY: integers only.
     let fresh = unsafe { libc::syscall(libc::SYS_eventfd2, 0, libc::EFD_CLOEXEC) };
-    Own::taken(fresh).is_some()
-}
-
-/// A descriptor of ours for a moment, closed by system call: it never had a tag.
-struct Own(i32);
-
-impl Own {
-    /// Above the standard three, which a host that closed them may be about to open.
-    fn duplicate_of(fd: i32) -> Option<Self> {
-        // SAFETY: integers only.
-        Self::taken(unsafe { libc::syscall(libc::SYS_fcntl, fd, libc::F_DUPFD_CLOEXEC, 3) })
-    }
-
-    fn taken(fresh: libc::c_long) -> Option<Self> {
-        (fresh >= 0).then(|| Own(fresh as i32))
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        // SAFETY: the number is ours alone, and not used again.
-        unsafe { libc::syscall(libc::SYS_close, self.0) };
-    }
+    Descriptor::as_it_is(fresh).is_ok()
 }
 
 #[cfg(test)]

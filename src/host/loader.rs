@@ -45,13 +45,13 @@ fn pause() {
 
 /// Asks the loader something.
 pub fn ask<T>(question: impl FnOnce() -> T) -> T {
-    let _asked = Asked::new();
+    let _asking = Asking::new();
     question()
 }
 
-struct Asked;
+struct Asking;
 
-impl Asked {
+impl Asking {
     fn new() -> Self {
         wait_before_forks();
         let depth = depth();
@@ -59,11 +59,11 @@ impl Asked {
         if depth == 0 {
             enter();
         }
-        Asked
+        Asking
     }
 }
 
-impl Drop for Asked {
+impl Drop for Asking {
     fn drop(&mut self) {
         let depth = depth() - 1;
         set_depth(depth);

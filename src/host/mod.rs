@@ -2,6 +2,7 @@
 //! and no configuration.
 
 pub mod cancellation;
+mod descriptor;
 pub mod ending;
 pub mod errno;
 pub mod event;

@@ -9,7 +9,7 @@ use std::{ffi::c_int, net::SocketAddr};
 use super::{socket, thread};
 
 /// For data that is under way: what has not been acknowledged for so long never will be. It also ends a wait for a
-/// server that acknowledges, but does not read (see [`lift`]).
+/// server that acknowledges, but does not read (see [`clear_user_timeout`]).
 const PATIENCE_MS: c_int = 30_000;
 /// For a connection that waits: asked after a silence of this, again and again. With a user timeout set, the kernel goes
 /// by that instead of the count (tcp(7)); both end after about 30 s.
@@ -28,7 +28,7 @@ pub fn connect_begins(fd: c_int, peer: SocketAddr) -> Option<c_int> {
 pub fn connect_is_over() -> Option<c_int> {
     let (fd, peer) = thread::with(|thread| thread.connect.take()).flatten()?;
     if socket::peer(fd) == Some(peer) {
-        bound(fd);
+        set_user_timeout(fd);
     }
     Some(fd)
 }
@@ -48,7 +48,7 @@ fn keep_alive(fd: c_int) {
 }
 
 /// On a socket that is connected. Not before: it would cut short a connect whose patience is the application's.
-fn bound(fd: c_int) {
+fn set_user_timeout(fd: c_int) {
     if socket::is_tcp(fd) && socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(0) {
         socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, PATIENCE_MS);
     }
@@ -57,7 +57,7 @@ fn bound(fd: c_int) {
 /// For a connection over which a file is streamed: a healthy server that waits for a lock in the middle of LOAD DATA
 /// LOCAL reads nothing meanwhile, and a window that is closed for too long looks like a black hole to the user timeout.
 /// Keepalive stays, which takes the answers to its probes for what they are.
-pub fn lift(fd: c_int) {
+pub fn clear_user_timeout(fd: c_int) {
     if socket::option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT) == Some(PATIENCE_MS) {
         socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 0);
     }
@@ -94,7 +94,7 @@ mod tests {
 
     fn lay(fd: c_int) {
         keep_alive(fd);
-        bound(fd);
+        set_user_timeout(fd);
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         socket::set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 120_000);
         let before = values(fd);
         lay(fd);
-        lift(fd);
+        clear_user_timeout(fd);
         assert_eq!(values(fd), before);
     }
 
@@ -131,7 +131,7 @@ mod tests {
     fn where_a_file_is_streamed_only_keepalive_stays() {
         let (socket, _listener) = connected();
         lay(socket.as_raw_fd());
-        lift(socket.as_raw_fd());
+        clear_user_timeout(socket.as_raw_fd());
         assert_eq!(values(socket.as_raw_fd()), [0, 1, 10, 5, 4]);
     }
 

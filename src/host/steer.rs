@@ -2,7 +2,11 @@
 //!
 //! The name stays the application's, so TLS still checks what the application asked for.
 
-use std::{ffi::CStr, net::SocketAddr};
+use std::{
+    ffi::{CStr, CString, c_char, c_int},
+    mem,
+    net::SocketAddr,
+};
 
 use super::{stack, thread};
 
@@ -100,6 +104,36 @@ pub fn is_the_endpoint(name: &CStr) -> bool {
     let name = name.to_bytes();
     let name = name.strip_suffix(b".").unwrap_or(name);
     connects_to().is_some_and(|endpoint| endpoint.host.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// getaddrinfo's.
+pub type LookUp =
+    unsafe extern "C" fn(*const c_char, *const c_char, *const libc::addrinfo, *mut *mut libc::addrinfo) -> c_int;
+
+/// The answer of `real` for the address of `target` instead of a name. `None`: it was not asked.
+///
+/// # Safety
+/// `real` is getaddrinfo, and the others are arguments of a call of it.
+pub unsafe fn look_up(
+    target: SocketAddr,
+    service: *const c_char,
+    hints: *const libc::addrinfo,
+    result: *mut *mut libc::addrinfo,
+    real: LookUp,
+) -> Option<c_int> {
+    // Scope ids are of no use here: endpoints' addresses come from DNS.
+    let address = CString::new(target.ip().to_string()).ok()?;
+    // SAFETY: addrinfo is plain data; zero is its documented default.
+    let mut numeric: libc::addrinfo = unsafe { mem::zeroed() };
+    if !hints.is_null() {
+        // SAFETY: the caller's hints are valid by getaddrinfo's contract; only scalars are taken.
+        let theirs = unsafe { &*hints };
+        numeric.ai_socktype = theirs.ai_socktype;
+        numeric.ai_protocol = theirs.ai_protocol;
+    }
+    numeric.ai_flags = libc::AI_NUMERICHOST;
+    // SAFETY: all pointers are valid or null as getaddrinfo's contract allows.
+    Some(unsafe { real(address.as_ptr(), service, &numeric, result) })
 }
 
 /// Does this thread connect a handle anew, and not for the first time?

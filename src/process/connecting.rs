@@ -39,8 +39,7 @@ pub fn learns(library: &dyn ClientLibrary, node: &CStr, service: &CStr) {
 /// The endpoint of this name, unless that is none, or is not to be protected.
 pub fn endpoint(host: &[u8], port: u16) -> Option<&'static Endpoint> {
     let name = Name::of(host, port)?;
-    let chosen = &config().endpoints;
-    if !chosen.is_empty() && !chosen.iter().any(|endpoint| endpoint.matches(&name.host, name.port)) {
+    if !config().protects(&name.host, name.port) {
         COUNTERS.passed_through.count();
         return None;
     }

@@ -5,6 +5,7 @@
 
 pub mod connecting;
 pub mod current;
+pub mod descriptors;
 pub mod front_end;
 pub mod resolver;
 mod rounds;

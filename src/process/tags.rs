@@ -50,7 +50,7 @@ impl Tags {
 
     /// Tags `fd`, overwriting what an unseen close left behind. `None`: no room for it; else the old tag, if any.
     pub fn set(&self, fd: i32, endpoint: u16, peer: SocketAddr) -> Option<Option<Removed>> {
-        let cell = self.cell(fd, true)?;
+        let cell = self.cell_or_new(fd)?;
         let peer = self.intern(peer)?;
         let since = self.epoch.elapsed().as_secs() as u32;
         let word = (u64::from(endpoint) + 1) << 48 | u64::from(peer) << 32 | u64::from(since);
@@ -59,20 +59,20 @@ impl Tags {
 
     /// Takes the tag away, before the descriptor is really closed.
     pub fn clear(&self, fd: i32) -> Option<Removed> {
-        let cell = self.cell(fd, false)?;
+        let cell = self.cell(fd)?;
         // Most closes are of something else: a load is cheaper than a swap.
         if cell.load(Relaxed) == 0 { None } else { Removed::of(cell.swap(0, AcqRel)) }
     }
 
     /// The descriptor was not closed after all. False: it has a tag again already.
     pub fn put_back(&self, fd: i32, removed: Removed) -> bool {
-        self.cell(fd, false).is_some_and(|cell| cell.compare_exchange(0, removed.0, AcqRel, Relaxed).is_ok())
+        self.cell(fd).is_some_and(|cell| cell.compare_exchange(0, removed.0, AcqRel, Relaxed).is_ok())
     }
 
     /// Takes away the tag of every descriptor that was closed unseen. Calls `gone` with the endpoint of each.
     pub fn clear_if(&self, closed: impl Fn(i32, Tag) -> bool, mut gone: impl FnMut(u16)) {
         self.any(|fd, tag| {
-            if let Some(cell) = self.cell(fd, false)
+            if let Some(cell) = self.cell(fd)
                 && let word = cell.load(Acquire)
                 && self.read(word) == Some(tag)
                 && closed(fd, tag)
@@ -114,18 +114,19 @@ impl Tags {
     /// `new` is a duplicate of `old`, fresh: a tag that it has is of a connection whose close was not seen. Returns the
     /// endpoint of the tag that it carries now, and that old tag.
     pub fn copy(&self, old: i32, new: i32) -> (Option<u16>, Option<Removed>) {
-        let word = self.cell(old, false).map_or(0, |cell| cell.load(Acquire));
-        let Some(cell) = self.cell(new, word != 0) else { return (None, None) };
+        let word = self.cell(old).map_or(0, |cell| cell.load(Acquire));
+        let cell = if word == 0 { self.cell(new) } else { self.cell_or_new(new) };
+        let Some(cell) = cell else { return (None, None) };
         (Removed::of(word).map(|tag| tag.endpoint()), Removed::of(cell.swap(word, AcqRel)))
     }
 
     /// Without a lock: for the doors that look at every descriptor.
     pub fn is_tagged(&self, fd: i32) -> bool {
-        self.cell(fd, false).is_some_and(|cell| cell.load(Relaxed) != 0)
+        self.cell(fd).is_some_and(|cell| cell.load(Relaxed) != 0)
     }
 
     pub fn get(&self, fd: i32) -> Option<Tag> {
-        self.read(self.cell(fd, false)?.load(Acquire))
+        self.read(self.cell(fd)?.load(Acquire))
     }
 
     fn read(&self, word: u64) -> Option<Tag> {
@@ -135,14 +136,16 @@ impl Tags {
         Some(Tag { endpoint, peer, since: self.epoch + Duration::from_secs(word & 0xffff_ffff) })
     }
 
-    fn cell(&self, fd: i32, make: bool) -> Option<&AtomicU64> {
+    /// `None`: no descriptor of its chunk was ever tagged.
+    fn cell(&self, fd: i32) -> Option<&AtomicU64> {
         let fd = usize::try_from(fd).ok()?;
-        let chunk = self.chunks.get(fd / CHUNK)?;
-        let chunk = match chunk.get() {
-            Some(chunk) => chunk,
-            None if make => chunk.get_or_try_init(|| pages::words().ok_or(())).ok()?,
-            None => return None,
-        };
+        Some(&self.chunks.get(fd / CHUNK)?.get()?[fd % CHUNK])
+    }
+
+    /// `None`: no room for it.
+    fn cell_or_new(&self, fd: i32) -> Option<&AtomicU64> {
+        let fd = usize::try_from(fd).ok()?;
+        let chunk = self.chunks.get(fd / CHUNK)?.get_or_try_init(|| pages::words().ok_or(())).ok()?;
         Some(&chunk[fd % CHUNK])
     }
 

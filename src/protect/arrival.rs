@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{line::Protected, probe::Lent, restore::restore, statement::Rules};
+use super::{line::Protected, probe::BorrowedConnection, restore::restore, statement::Rules};
 use crate::{
     control::{
         config,
@@ -22,7 +22,7 @@ const FULL: Duration = Duration::from_secs(1);
 
 impl dyn Protected + '_ {
     /// Finds the writer and sees to it that this handle is connected to it.
-    pub fn writer(&self, lent: &mut Lent<'_>, deadline: Option<Instant>) -> Option<Found> {
+    pub fn writer(&self, lent: &mut BorrowedConnection<'_>, deadline: Option<Instant>) -> Option<Found> {
         let endpoint = self.endpoint();
         if self.recalled().get() {
             return None;
@@ -81,7 +81,7 @@ impl dyn Protected + '_ {
 
     /// Has the writer, or the server that may become it, refused this login, or is there no room for it? Then the connection
     /// is of no more use, since the server that it is connected to is not the writer: the application has to log in anew.
-    pub(super) fn is_turned_away(&self, lent: &Lent<'_>) -> bool {
+    pub(super) fn is_turned_away(&self, lent: &BorrowedConnection<'_>) -> bool {
         let Some((server, why)) = lent.refusal() else { return false };
         say!(Info, "{}: {server} {why}; the connection is reported lost", self.endpoint().name);
         true
@@ -95,11 +95,11 @@ impl dyn Protected + '_ {
         if self.in_transaction() || self.state().session.pinned().is_some() {
             return;
         }
-        let mut lent = Lent::new(self, Need::Writer);
+        let mut lent = BorrowedConnection::new(self, Need::Writer);
         // What getaddrinfo said at the connect may be out of date, and the watcher may not know the name.
         endpoint.ask_resolver_before_leaving(&mut lent);
         let elsewhere = endpoint.named_other_than(peer);
-        let Some(elsewhere) = elsewhere.filter(|server| self.state().looked_at.replace(*server) != Some(*server))
+        let Some(elsewhere) = elsewhere.filter(|server| self.state().dns_checked.replace(*server) != Some(*server))
         else {
             return self.set_failure(original);
         };

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     line::{Level, Protected},
-    probe::{self, Lent},
+    probe::{self, BorrowedConnection},
 };
 use crate::{
     control::{
@@ -83,7 +83,7 @@ impl dyn Protected + '_ {
         let endpoint = self.endpoint();
         let defended = || endpoint.has_a_writer() && self.level() != Level::Observe;
         let Some(peer) = ({ self.state().peer }) else { return };
-        if endpoint.takes_the_first_look() {
+        if endpoint.learns_role() {
             match probe::ask(self) {
                 Writability::Writable => {
                     endpoint.seen_writable(peer);
@@ -100,12 +100,12 @@ impl dyn Protected + '_ {
             self.redirect();
         } else {
             // What it is opened for may be a statement that would take an id that another transaction claims.
-            let gives_way = writer && endpoint.expects_replays();
+            let waits_for_replays = writer && endpoint.expects_replays();
             if writer && defended() {
                 self.learn_spacing();
             }
             let mut state = self.state();
-            (state.pulse, state.gives_way) = (pulse, gives_way);
+            (state.pulse, state.waits_for_replays) = (pulse, waits_for_replays);
         }
     }
 
@@ -127,7 +127,7 @@ impl dyn Protected + '_ {
             return;
         }
         if pulse.circuit_open() || !here || endpoint.asks_before_sending() {
-            let mut lent = Lent::new(self, Need::Reads);
+            let mut lent = BorrowedConnection::new(self, Need::Reads);
             let deadline = deadline([self.connect_patience(), self.read_timeout()], self.now());
             if self.writer(&mut lent, deadline).is_none() {
                 say!(Info, "{}: connected without a verified writer", endpoint.name);

@@ -23,7 +23,7 @@ pub struct State {
     /// It changed rows on an endpoint never seen writable.
     pub ask_next: bool,
     /// What comes next lets the replays of others go first: its own transaction is through, or it was just opened.
-    pub gives_way: bool,
+    pub waits_for_replays: bool,
     /// A write was refused as read-only inside an asynchronous call.
     pub refused: bool,
     /// The last plain text, for those like it.
@@ -44,14 +44,14 @@ pub struct State {
     /// The statement that is being rescued was in flight already when another server ended its connection.
     pub cut_off: bool,
     /// Where DNS led when a write was refused on an endpoint never seen writable.
-    pub looked_at: Option<SocketAddr>,
+    pub dns_checked: Option<SocketAddr>,
 }
 
 pub struct Sent {
     pub text: Vec<u8>,
     pub statement: Statement,
     /// Nothing else can be written before its answer is read: neither another statement nor the closing of a prepared one.
-    pub alone: bool,
+    pub only_command_in_flight: bool,
     pub wait: Waited,
 }
 
@@ -114,9 +114,9 @@ impl State {
             familiar: Familiar::default(),
             answered: 0,
             ask_next: false,
-            gives_way: false,
+            waits_for_replays: false,
             cut_off: false,
-            looked_at: None,
+            dns_checked: None,
             refused: false,
         }
     }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, ffi::c_int};
 use super::{
     connection::Pending,
     line::Protected,
-    rescue::{Fallen, Next},
+    rescue::{FailedStatement, Next},
 };
 use crate::{
     control::{
@@ -55,9 +55,9 @@ fn told(failure: &Failure) -> Cow<'_, Failure> {
 
 impl dyn Protected + '_ {
     /// The loss reaches the application.
-    pub(super) fn surface(&self, fallen: &Fallen, healthy: bool, afterwards: Afterwards) -> Next {
+    pub(super) fn surface(&self, failed: &FailedStatement, healthy: bool, afterwards: Afterwards) -> Next {
         COUNTERS.surfaced.count();
-        let loss = loss(&fallen.original);
+        let loss = loss(&failed.original);
         let why = if healthy {
             "its server is healthy, so the connection was ended on purpose"
         } else {
@@ -65,22 +65,22 @@ impl dyn Protected + '_ {
         };
         say!(Warn, "{}: error {} reaches the application: {why}", self.endpoint().name, loss.number);
         self.state().session.transaction_gone();
-        self.deliver(&loss, fallen.code, afterwards)
+        self.deliver(&loss, failed.code, afterwards)
     }
 
     /// The connection is reported lost, and with it the transaction if there was one.
-    pub(super) fn lose(&self, fallen: &Fallen) -> Next {
-        let told = match fallen.in_transaction && !evidence::is_loss(fallen.original.number) {
+    pub(super) fn lose(&self, failed: &FailedStatement) -> Next {
+        let told = match failed.in_transaction && !evidence::is_loss(failed.original.number) {
             true => server_lost(),
-            false => fallen.original.clone(),
+            false => failed.original.clone(),
         };
-        self.deliver(&told, fallen.code, Afterwards::Lost)
+        self.deliver(&told, failed.code, Afterwards::Lost)
     }
 
     /// A pinned session has lost its server. `action`: what the verdict says of it.
-    pub(super) fn lose_pinned(&self, fallen: &Fallen, action: Action, pin: PinReason) -> Next {
+    pub(super) fn lose_pinned(&self, failed: &FailedStatement, action: Action, pin: PinReason) -> Next {
         COUNTERS.pinned.count();
-        let told = if action == Action::PassOnThenLost { fallen.original.clone() } else { loss(&fallen.original) };
+        let told = if action == Action::PassOnThenLost { failed.original.clone() } else { loss(&failed.original) };
         say!(
             Warn,
             "{}: error {} reaches the application and its connection is reported lost: the session is pinned by {pin}, \
@@ -88,11 +88,11 @@ impl dyn Protected + '_ {
             self.endpoint().name,
             told.number
         );
-        self.deliver(&told, fallen.code, Afterwards::Lost)
+        self.deliver(&told, failed.code, Afterwards::Lost)
     }
 
     /// The transaction is gone for certain. The connection is good, unless it has ended.
-    pub(super) fn victim(&self, fallen: &Fallen, why: &str) -> Next {
+    pub(super) fn victim(&self, failed: &FailedStatement, why: &str) -> Next {
         COUNTERS.victims.count();
         let ended = self.hung_up();
         let failure = match config().victim_error {
@@ -101,7 +101,7 @@ impl dyn Protected + '_ {
                 b"40001",
                 "Deadlock found when trying to get lock; try restarting transaction (the server changed)",
             ),
-            VictimError::Original if !ended => fallen.original.clone(),
+            VictimError::Original if !ended => failed.original.clone(),
             VictimError::Deadlock | VictimError::ServerLost | VictimError::Original => server_lost(),
         };
         say!(
@@ -113,7 +113,7 @@ impl dyn Protected + '_ {
         self.transaction_gone();
         // No other error says that the transaction is gone and the connection is not.
         let lost = failure.number != evidence::LOCK_DEADLOCK;
-        self.deliver(&failure, fallen.code, Afterwards::lost_if(lost))
+        self.deliver(&failure, failed.code, Afterwards::lost_if(lost))
     }
 
     /// No transaction is open any more, whatever the stale flag says.

@@ -7,7 +7,7 @@ use super::{
     connection::State,
     ending::Afterwards,
     line::{Level, Protected},
-    probe::{self, Lent},
+    probe::{self, BorrowedConnection},
     rescue::Next,
     restore::restore,
     statement::{Returned, Rules},
@@ -88,7 +88,7 @@ impl Usual {
     #[inline]
     pub fn of<P: Protected>(guest: &P, state: &State, statement: &Statement) -> Self {
         let pulse = guest.endpoint().pulse();
-        let as_before = state.idle() && !state.ask_next && !state.gives_way && state.pulse == pulse;
+        let as_before = state.idle() && !state.ask_next && !state.waits_for_replays && state.pulse == pulse;
         let in_transaction = guest.status_in_transaction() || state.session.transaction().is_some();
         Usual { pulse, as_before, no_look: needs_no_look(statement, in_transaction, state.answered) }
     }
@@ -216,11 +216,14 @@ impl dyn Protected + '_ {
     /// Lets the replays of others go first, where the statement might take an id that one of them has been told. A commit takes
     /// none, and what comes behind it still may.
     pub fn give_way(&self, statement: &Statement) {
-        if !self.state().gives_way || statement.commits() || statement.only_reads && self.endpoint().expects_replays() {
+        if !self.state().waits_for_replays
+            || statement.commits()
+            || statement.only_reads && self.endpoint().expects_replays()
+        {
             return;
         }
         self.endpoint().after_replays();
-        self.state().gives_way = false;
+        self.state().waits_for_replays = false;
     }
 
     /// The statement asks for what was left on another connection.
@@ -237,7 +240,7 @@ impl dyn Protected + '_ {
     /// Moves an idle connection to where the endpoint's writer is now, if there is one.
     pub(super) fn follow(&self, ask: bool, need: Need, attempts: &mut Attempts) -> Next {
         let endpoint = self.endpoint();
-        let mut lent = Lent::new(self, need);
+        let mut lent = BorrowedConnection::new(self, need);
         let target = endpoint.incumbent_to_dial().filter(|_| !ask);
         let there = match target {
             Some(target) if lent.dial_in_turn(target, self.deadline(attempts)).is_ok() => true,

@@ -6,7 +6,7 @@ use super::{
     attempts::Attempts,
     ending::Afterwards,
     line::Protected,
-    rescue::{Fallen, Next},
+    rescue::{FailedStatement, Next},
 };
 use crate::{
     control::{
@@ -26,13 +26,13 @@ impl dyn Protected + '_ {
     /// `pin`: what the session holds that no other server has.
     pub(super) fn stay_pinned(
         &self,
-        fallen: &Fallen,
+        failed: &FailedStatement,
         statement: &Statement,
         attempts: &Attempts,
         pin: PinReason,
     ) -> Next {
         let class = Class::of(statement);
-        if let Some(server) = self.server_to_wait_for(fallen, statement, class, attempts) {
+        if let Some(server) = self.server_to_wait_for(failed, statement, class, attempts) {
             if attempts.made() == 1 {
                 let name = &self.endpoint().name;
                 say!(
@@ -46,26 +46,26 @@ impl dyn Protected + '_ {
             }
         }
         let session =
-            Session { in_transaction: fallen.in_transaction, replayable: false, pinned: true, still_open: false };
-        match verdict(fallen.evidence, class, session, Incumbent::Replaced) {
-            Action::PassOn => self.deliver(&fallen.original, fallen.code, Afterwards::Good),
-            action => self.lose_pinned(fallen, action, pin),
+            Session { in_transaction: failed.in_transaction, replayable: false, pinned: true, still_open: false };
+        match verdict(failed.evidence, class, session, Incumbent::Replaced) {
+            Action::PassOn => self.deliver(&failed.original, failed.code, Afterwards::Good),
+            action => self.lose_pinned(failed, action, pin),
         }
     }
 
     /// The session's own server, if that may be read-only for a moment only, and the refused statement may be run again there.
     fn server_to_wait_for(
         &self,
-        fallen: &Fallen,
+        failed: &FailedStatement,
         statement: &Statement,
         class: Class,
         attempts: &Attempts,
     ) -> Option<SocketAddr> {
-        let refused = [fallen.evidence, fallen.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
+        let refused = [failed.evidence, failed.latest].iter().all(|evidence| *evidence == Evidence::ReadOnly);
         // A server may refuse at the end what it has executed: what that left in the session (a user variable, a lock) would be
         // left twice. And an error takes away what the statement before it left.
         let leaves_nothing = statement.session.is_empty() && !statement.uses_previous;
-        let may_run_again = refused && class.atomic && !class.commits && leaves_nothing && !fallen.gone;
+        let may_run_again = refused && class.atomic && !class.commits && leaves_nothing && !failed.gone;
         if !may_run_again || self.recalled().get() || self.endpoint().circuit_open() {
             return None;
         }
@@ -73,7 +73,7 @@ impl dyn Protected + '_ {
             let state = self.state();
             state.peer.filter(|_| state.session.pins_last())
         };
-        server.filter(|_| attempts.made() > 1 || !fallen.in_transaction || self.transaction_is_open())
+        server.filter(|_| attempts.made() > 1 || !failed.in_transaction || self.transaction_is_open())
     }
 
     /// Waits as long as no other server is the writer. True: it is time to run the statement again.

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Remembers whether the connection was replaced while it was lent, so that its session is restored afterwards.
-pub struct Lent<'a> {
+pub struct BorrowedConnection<'a> {
     guest: &'a dyn Protected,
     /// The connection was replaced: the session on it is a fresh one.
     pub fresh: bool,
@@ -51,13 +51,13 @@ struct Origin {
     since: Instant,
 }
 
-impl<'a> Lent<'a> {
+impl<'a> BorrowedConnection<'a> {
     pub fn new(guest: &'a dyn Protected, need: Need) -> Self {
         let origin = {
             let state = guest.state();
             Origin { address: state.peer, server: state.server, thread: guest.thread_id(), since: state.since }
         };
-        Lent { guest, fresh: false, restarted: false, need, refused: None, origin }
+        BorrowedConnection { guest, fresh: false, restarted: false, need, refused: None, origin }
     }
 
     /// Which server refused its login, or has no room for it, and how.
@@ -89,7 +89,7 @@ impl<'a> Lent<'a> {
     }
 }
 
-impl Prober for Lent<'_> {
+impl Prober for BorrowedConnection<'_> {
     fn address(&self) -> Option<SocketAddr> {
         if self.guest.hung_up() { None } else { self.guest.state().peer }
     }
@@ -174,7 +174,7 @@ impl Prober for Lent<'_> {
     }
 }
 
-impl Lent<'_> {
+impl BorrowedConnection<'_> {
     fn log_in(&mut self, to: SocketAddr, until: Instant, attempt: &mut Attempt) -> Result<(), Undialled> {
         let guest = self.guest;
         let thread = guest.thread_id();

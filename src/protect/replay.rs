@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     line::{Answer, Executed, Protected},
-    probe::Lent,
+    probe::BorrowedConnection,
     restore::restore,
 };
 use crate::{
@@ -35,7 +35,7 @@ pub enum Unreplayed {
 
 /// Runs the log again and compares every reply. On `Err` nothing of it is left on the server: it was rolled back, or its
 /// connection has ended.
-pub fn replay(guest: &dyn Protected, lent: &mut Lent<'_>, entries: &[Entry]) -> Result<(), Unreplayed> {
+pub fn replay(guest: &dyn Protected, lent: &mut BorrowedConnection<'_>, entries: &[Entry]) -> Result<(), Unreplayed> {
     let mut explicit = BTreeSet::new();
     loop {
         let mut run = Run { guest, entries, chosen: Vec::new(), sets_timestamp: false };
@@ -67,7 +67,7 @@ pub fn replay(guest: &dyn Protected, lent: &mut Lent<'_>, entries: &[Entry]) -> 
 }
 
 /// Replaces the connection by another one to the same server. False: the connection has ended.
-fn has_a_fresh_session(guest: &dyn Protected, lent: &mut Lent<'_>) -> bool {
+fn has_a_fresh_session(guest: &dyn Protected, lent: &mut BorrowedConnection<'_>) -> bool {
     let Some(server) = ({ guest.state().peer }) else { return false };
     // The session was restored in between, and its statements have got further.
     lent.fresh = false;

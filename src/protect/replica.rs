@@ -7,8 +7,8 @@ use super::{
     attempts::Attempts,
     ending::Afterwards,
     line::Protected,
-    probe::Lent,
-    rescue::{Attempt, Fallen, Next},
+    probe::BorrowedConnection,
+    rescue::{Attempt, FailedStatement, Next},
     restore::restore,
 };
 use crate::{
@@ -27,15 +27,15 @@ impl dyn Protected + '_ {
     /// saw on one replica need not be on another.
     pub(super) fn another_replica(
         &self,
-        fallen: &mut Fallen,
+        failed: &mut FailedStatement,
         statement: &Statement,
         attempts: &mut Attempts,
     ) -> Attempt {
         let endpoint = self.endpoint();
         let pinned = statement.uses_previous || self.state().session.pinned().is_some();
-        let lost = fallen.takes_its_transaction_along();
-        if pinned || !evidence::ends_connection(fallen.evidence) {
-            return Attempt::Over(self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost)));
+        let lost = failed.takes_its_transaction_along();
+        if pinned || !evidence::ends_connection(failed.evidence) {
+            return Attempt::Over(self.deliver(&failed.original, failed.code, Afterwards::lost_if(lost)));
         }
         let replayable =
             !statement.varies && self.state().session.transaction().is_some_and(|log| log.spoilt().is_none());
@@ -43,9 +43,9 @@ impl dyn Protected + '_ {
             let state = self.state();
             (state.peer, state.since)
         };
-        let mut lent = Lent::new(self, Need::Reads);
+        let mut lent = BorrowedConnection::new(self, Need::Reads);
         endpoint.ask_resolver(&mut lent, Caller::Dials, self.now());
-        let servers = in_order(endpoint.replicas(), own, fallen.evidence);
+        let servers = in_order(endpoint.replicas(), own, failed.evidence);
         let deadline = self.deadline(attempts);
         let mut dials = |servers: &[SocketAddr]| {
             servers.iter().copied().find(|server| lent.dial_in_turn(*server, deadline).is_ok())
@@ -55,9 +55,9 @@ impl dyn Protected + '_ {
             // A login may have succeeded before its connection broke: the session on it is empty.
             let lost = lost || lent.fresh && restore(self).is_err();
             return Attempt::Over(if lost {
-                self.lose(fallen)
+                self.lose(failed)
             } else {
-                self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
+                self.deliver(&failed.original, failed.code, Afterwards::lost_if(lost))
             });
         };
         let healthy = own == Some(found) && !lent.restarted && !endpoint.was_unreachable_after(found, since);
@@ -65,33 +65,33 @@ impl dyn Protected + '_ {
         let nothing_to_commit =
             Class::of(statement).is_commit && self.state().session.transaction().is_some_and(Log::has_only_read);
         let class = if nothing_to_commit { Class::of(&Statement::reading()) } else { Class::of(statement) };
-        let in_transaction = fallen.in_transaction && !nothing_to_commit;
+        let in_transaction = failed.in_transaction && !nothing_to_commit;
         let session = Session { in_transaction, replayable, pinned: false, still_open: false };
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = fallen.decided.unwrap_or_else(|| {
-            let action = verdict(fallen.evidence, class, session, incumbent);
-            self.once_per_death(fallen.evidence, action, attempts.made())
+        let action = failed.decided.unwrap_or_else(|| {
+            let action = verdict(failed.evidence, class, session, incumbent);
+            self.once_per_death(failed.evidence, action, attempts.made())
         });
-        fallen.decided = Some(action);
-        fallen.gone = in_transaction;
+        failed.decided = Some(action);
+        failed.gone = in_transaction;
         if action != Action::SurfaceLossStayLost && restore(self).is_err() {
-            return Attempt::Over(self.lose(fallen));
+            return Attempt::Over(self.lose(failed));
         }
         if !healthy {
             say!(Info, "{}: a connection moved to {found}, another replica", endpoint.name);
         }
         Attempt::Over(match action {
-            Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
-                self.surface(fallen, healthy, Afterwards::Good)
+            Action::RunAgain if self.may_write_by_a_view(failed.evidence, statement) => {
+                self.surface(failed, healthy, Afterwards::Good)
             }
             Action::RunAgain => {
                 COUNTERS.reruns.count();
                 Next::Send
             }
-            Action::Replay => return self.replay_transaction(fallen, statement, attempts, (&mut lent, None)),
-            Action::Victim => self.victim(fallen, "it cannot be replayed"),
-            Action::SurfaceLossStayLost => self.surface(fallen, healthy, Afterwards::Lost),
-            _ => self.surface(fallen, healthy, Afterwards::Good),
+            Action::Replay => return self.replay_transaction(failed, statement, attempts, (&mut lent, None)),
+            Action::Victim => self.victim(failed, "it cannot be replayed"),
+            Action::SurfaceLossStayLost => self.surface(failed, healthy, Afterwards::Lost),
+            _ => self.surface(failed, healthy, Afterwards::Good),
         })
     }
 }

@@ -7,7 +7,7 @@ use super::{
     ending::Afterwards,
     line::{Level, Protected},
     look::server_gone,
-    probe::Lent,
+    probe::BorrowedConnection,
     replay::{self, Unreplayed},
     restore::restore,
     statement::Rules,
@@ -40,7 +40,7 @@ const JUST_REFUSED: Duration = Duration::from_millis(20);
 
 /// A failure that is being rescued: what the application gets if it has to get it. It stays what is judged, however often
 /// an attempt to mend it fails in its turn.
-pub struct Fallen {
+pub struct FailedStatement {
     pub evidence: Evidence,
     pub original: Failure,
     pub in_transaction: bool,
@@ -64,7 +64,7 @@ pub(super) enum Attempt {
     Again(Evidence),
 }
 
-impl Fallen {
+impl FailedStatement {
     /// A transaction goes down with its connection; it must not come back by a later rescue.
     pub(super) fn takes_its_transaction_along(&self) -> bool {
         self.in_transaction && (self.gone || evidence::ends_connection(self.evidence))
@@ -107,7 +107,7 @@ impl dyn Protected + '_ {
             self.state().session.to_be_rolled_back();
         }
         let peer = self.state().peer;
-        let mut fallen = Fallen {
+        let mut failed = FailedStatement {
             evidence,
             original,
             in_transaction,
@@ -119,39 +119,39 @@ impl dyn Protected + '_ {
             spacing: self.spacing_before(peer, evidence.is_refusal()),
         };
         loop {
-            let late = !attempts.begin(self.now()) || fallen.decided.is_some() && self.time_left(attempts).is_zero();
+            let late = !attempts.begin(self.now()) || failed.decided.is_some() && self.time_left(attempts).is_zero();
             if late || endpoint.role() == Role::Unknown {
-                return self.end_in_vain(&fallen);
+                return self.end_in_vain(&failed);
             }
             let attempt = match endpoint.role() {
-                Role::Reader => self.another_replica(&mut fallen, statement, attempts),
-                _ => self.find_and_mend(&mut fallen, statement, attempts),
+                Role::Reader => self.another_replica(&mut failed, statement, attempts),
+                _ => self.find_and_mend(&mut failed, statement, attempts),
             };
             match attempt {
                 Attempt::Over(next) => return next,
-                Attempt::Again(evidence) => fallen.latest = evidence,
+                Attempt::Again(evidence) => failed.latest = evidence,
             }
         }
     }
 
     /// Everything was tried that may be, or nothing is to be tried.
-    fn end_in_vain(&self, fallen: &Fallen) -> Next {
-        if fallen.gone {
-            return self.victim(fallen, "its replay was refused again and again");
+    fn end_in_vain(&self, failed: &FailedStatement) -> Next {
+        if failed.gone {
+            return self.victim(failed, "its replay was refused again and again");
         }
-        if fallen.is_refused_commit() {
+        if failed.is_refused_commit() {
             self.transaction_gone();
-            return self.deliver(&fallen.original, fallen.code, Afterwards::Good);
+            return self.deliver(&failed.original, failed.code, Afterwards::Good);
         }
-        let lost = fallen.takes_its_transaction_along();
-        self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
+        let lost = failed.takes_its_transaction_along();
+        self.deliver(&failed.original, failed.code, Afterwards::lost_if(lost))
     }
 
     /// One attempt on a writer's endpoint.
-    fn find_and_mend(&self, fallen: &mut Fallen, statement: &Statement, attempts: &mut Attempts) -> Attempt {
+    fn find_and_mend(&self, failed: &mut FailedStatement, statement: &Statement, attempts: &mut Attempts) -> Attempt {
         let endpoint = self.endpoint();
         let class = Class::of(statement);
-        let (pinned, replayable, generation, peer) = {
+        let (pinned, replayable, generation, (peer, since)) = {
             let state = self.state();
             let log = state.session.transaction();
             let replayable = log.is_some_and(|log| log.spoilt().is_none());
@@ -162,66 +162,65 @@ impl dyn Protected + '_ {
             let pinned = state.session.pinned().or(alone.then_some(PinReason::PreviousOutcome));
             (pinned, replayable, state.pulse.generation(), (state.peer, state.since))
         };
-        if fallen.latest == Evidence::ReadOnly {
+        if failed.latest == Evidence::ReadOnly {
             endpoint.on_refused_write(generation);
         }
-        if fallen.latest.is_refusal()
-            && let Some(server) = peer.0
+        if failed.latest.is_refusal()
+            && let Some(server) = peer
         {
-            endpoint.on_asked(server, false);
+            endpoint.on_said_unfit(server);
         }
         endpoint.suspect(generation);
 
         if let Some(pin) = pinned {
-            return Attempt::Over(self.stay_pinned(fallen, statement, attempts, pin));
+            return Attempt::Over(self.stay_pinned(failed, statement, attempts, pin));
         }
 
         // Before the search: the thread that finds the writer first must already know who has ids to claim on it.
         let claims_ids = self.state().session.claims_ids();
         let turn = claims_ids.then(|| endpoint.replay_begins());
         let need = match () {
-            () if fallen.in_transaction || fallen.evidence.is_refusal() => Need::Writer,
+            () if failed.in_transaction || failed.evidence.is_refusal() => Need::Writer,
             () if class.only_reads => Need::Reads,
             () if class.atomic => Need::Attempt,
             () => Need::Writer,
         };
-        let mut lent = Lent::new(self, need);
-        let deadline = match fallen.decided {
+        let mut lent = BorrowedConnection::new(self, need);
+        let deadline = match failed.decided {
             None if !attempts.have_waited(self.now()) => self.deadline(attempts),
             _ => Some(self.end(attempts)),
         };
         let Some(found) = self.writer(&mut lent, deadline) else {
-            return Attempt::Over(self.give_up(&lent, fallen));
+            return Attempt::Over(self.give_up(&lent, failed));
         };
-        let (peer, since) = peer;
         let gone = endpoint.was_unreachable_after(found.address, since);
         let same = peer == Some(found.address) && !lent.restarted && !lent.is_on_another_server();
         let healthy = same && !gone && found.writable;
-        if healthy && fallen.latest.is_refusal() {
+        if healthy && failed.latest.is_refusal() {
             // A server that is just being made read-only refuses writes a moment before it says so.
             endpoint.wait_for_news(JUST_REFUSED * attempts.made());
         }
         let incumbent = if healthy { Incumbent::Healthy } else { Incumbent::Replaced };
-        let action = match fallen.decided {
+        let action = match failed.decided {
             // A replay that was cut off on a healthy server: a KILL of a replay is a KILL.
-            Some(Action::Replay) if healthy && evidence::ends_connection(fallen.latest) => Action::Victim,
+            Some(Action::Replay) if healthy && evidence::ends_connection(failed.latest) => Action::Victim,
             Some(action) => action,
             None => {
-                let refused = fallen.evidence.is_refusal() && fallen.in_transaction && !lent.fresh;
+                let refused = failed.evidence.is_refusal() && failed.in_transaction && !lent.fresh;
                 let still_open = refused && self.transaction_is_open();
-                let session = Session { in_transaction: fallen.in_transaction, replayable, pinned: false, still_open };
-                let action = verdict(fallen.evidence, class, session, incumbent);
-                self.once_per_death(fallen.evidence, action, attempts.made())
+                let session = Session { in_transaction: failed.in_transaction, replayable, pinned: false, still_open };
+                let action = verdict(failed.evidence, class, session, incumbent);
+                self.once_per_death(failed.evidence, action, attempts.made())
             }
         };
-        fallen.decided = Some(action);
-        if fallen.in_transaction && matches!(action, Action::Replay | Action::Victim) {
+        failed.decided = Some(action);
+        if failed.in_transaction && matches!(action, Action::Replay | Action::Victim) {
             // Still open on the server, which refused one statement only. If it cannot be rolled back, it goes with
             // its connection.
-            if !lent.fresh && !fallen.gone && self.query(b"ROLLBACK").is_err() {
+            if !lent.fresh && !failed.gone && self.query(b"ROLLBACK").is_err() {
                 self.end_connection();
             }
-            fallen.gone = true;
+            failed.gone = true;
         }
         if lent.fresh
             && action != Action::SurfaceLossStayLost
@@ -238,17 +237,17 @@ impl dyn Protected + '_ {
                 found.address,
                 failure.number
             );
-            return Attempt::Over(self.lose(fallen));
+            return Attempt::Over(self.lose(failed));
         }
         self.has_come();
         if lent.fresh && action != Action::SurfaceLossStayLost {
             self.learn_spacing();
         }
         Attempt::Over(match action {
-            Action::RunAgain if self.may_write_by_a_view(fallen.evidence, statement) => {
+            Action::RunAgain if self.may_write_by_a_view(failed.evidence, statement) => {
                 drop(turn);
                 endpoint.after_replays();
-                self.surface(fallen, healthy, Afterwards::Good)
+                self.surface(failed, healthy, Afterwards::Good)
             }
             Action::RunAgain => {
                 drop(turn);
@@ -257,21 +256,21 @@ impl dyn Protected + '_ {
                 say!(Debug, "{}: runs again on {}: a statement that was not executed", endpoint.name, found.address);
                 Next::Send
             }
-            Action::Replay => return self.replay_transaction(fallen, statement, attempts, (&mut lent, turn)),
+            Action::Replay => return self.replay_transaction(failed, statement, attempts, (&mut lent, turn)),
             // What the application does next would take the ids that others are about to claim.
             Action::Victim => {
                 drop(turn);
                 endpoint.after_replays();
-                self.victim(fallen, "it cannot be replayed")
+                self.victim(failed, "it cannot be replayed")
             }
             Action::SurfaceLoss => {
                 drop(turn);
                 endpoint.after_replays();
-                self.surface(fallen, healthy, Afterwards::Good)
+                self.surface(failed, healthy, Afterwards::Good)
             }
-            Action::SurfaceLossStayLost => self.surface(fallen, healthy, Afterwards::Lost),
+            Action::SurfaceLossStayLost => self.surface(failed, healthy, Afterwards::Lost),
             // The verdict on a pinned session alone, which is not here.
-            Action::PassOn | Action::PassOnThenLost => self.deliver(&fallen.original, fallen.code, Afterwards::Good),
+            Action::PassOn | Action::PassOnThenLost => self.deliver(&failed.original, failed.code, Afterwards::Good),
         })
     }
 
@@ -295,59 +294,59 @@ impl dyn Protected + '_ {
     }
 
     /// No writer in time: the application gets its original error.
-    fn give_up(&self, lent: &Lent<'_>, fallen: &Fallen) -> Next {
+    fn give_up(&self, lent: &BorrowedConnection<'_>, failed: &FailedStatement) -> Next {
         COUNTERS.surfaced.count();
-        if fallen.is_refused_commit() {
+        if failed.is_refused_commit() {
             self.transaction_gone();
         }
         // The search may have left the handle on another server: a transaction that was open is gone then.
-        let open = fallen.in_transaction && !fallen.is_refused_commit();
+        let open = failed.in_transaction && !failed.is_refused_commit();
         if self.is_turned_away(lent) {
-            let told = if evidence::is_loss(fallen.original.number) { fallen.original.clone() } else { server_gone() };
-            return self.deliver(&told, fallen.code, Afterwards::Lost);
+            let told = if evidence::is_loss(failed.original.number) { failed.original.clone() } else { server_gone() };
+            return self.deliver(&told, failed.code, Afterwards::Lost);
         }
-        if fallen.gone || open && lent.fresh {
+        if failed.gone || open && lent.fresh {
             return match lent.fresh && restore(self).is_err() {
-                true => self.lose(fallen),
-                false => self.victim(fallen, "there was no writer in time"),
+                true => self.lose(failed),
+                false => self.victim(failed, "there was no writer in time"),
             };
         }
-        let lost = fallen.takes_its_transaction_along() || lent.fresh && restore(self).is_err();
-        self.deliver(&fallen.original, fallen.code, Afterwards::lost_if(lost))
+        let lost = failed.takes_its_transaction_along() || lent.fresh && restore(self).is_err();
+        self.deliver(&failed.original, failed.code, Afterwards::lost_if(lost))
     }
 
     /// `turn`: others wait for it.
     pub(super) fn replay_transaction(
         &self,
-        fallen: &mut Fallen,
+        failed: &mut FailedStatement,
         statement: &Statement,
         attempts: &mut Attempts,
-        (lent, turn): (&mut Lent<'_>, Option<Replaying<'_>>),
+        (lent, turn): (&mut BorrowedConnection<'_>, Option<Replaying<'_>>),
     ) -> Attempt {
         let entries = self.state().session.transaction().map(|log| log.entries().to_vec()).unwrap_or_default();
         if !self.state().session.claims_ids() {
             self.endpoint().after_replays();
         }
-        fallen.gone = true;
+        failed.gone = true;
         // It may wait for another transaction's lock, for longer than the application does.
         let (peer, fd) = ({ self.state().peer }, self.fd());
         let left = self.time_left(attempts);
         let work = peer.map(|server| self.endpoint().working(server, fd, left));
-        let replayed = match self.spacing_differs(fallen) {
+        let replayed = match self.spacing_differs(failed) {
             true => Err(Unreplayed::Different("ids of several rows would be otherwise apart".to_owned())),
             false => replay::replay(self, lent, &entries),
         };
         drop(work);
         drop(turn);
         // What comes next is a transaction of its own, unless this one goes on.
-        self.state().gives_way = true;
+        self.state().waits_for_replays = true;
         Attempt::Over(match replayed {
             // Its ids were explicit ones, and LAST_INSERT_ID() is of before the transaction.
             Ok(()) if self.misses(statement) => {
                 if self.query(b"ROLLBACK").is_err() {
                     self.end_connection();
                 }
-                self.victim(fallen, "it asks for an id that was generated before it")
+                self.victim(failed, "it asks for an id that was generated before it")
             }
             Ok(()) => {
                 COUNTERS.replays.count();
@@ -357,14 +356,14 @@ impl dyn Protected + '_ {
             }
             // Nothing of it is left, and it is still ours to replay elsewhere.
             Err(Unreplayed::Refused(evidence)) => return Attempt::Again(evidence),
-            Err(Unreplayed::Different(why)) => self.victim(fallen, &why),
+            Err(Unreplayed::Different(why)) => self.victim(failed, &why),
         })
     }
 
     /// Several rows of one statement would have other ids than the application reckons, or may have.
-    fn spacing_differs(&self, fallen: &Fallen) -> bool {
+    fn spacing_differs(&self, failed: &FailedStatement) -> bool {
         let concerned = self.state().session.transaction().is_some_and(|log| log.has_several_ids_at_once());
         let same = |before: Spacing| self.spacing().is_some_and(|now| now.is_as(before));
-        concerned && !fallen.spacing.is_some_and(same)
+        concerned && !failed.spacing.is_some_and(same)
     }
 }

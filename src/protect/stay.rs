@@ -2,7 +2,7 @@
 
 use super::{
     line::Protected,
-    probe::{self, Lent},
+    probe::{self, BorrowedConnection},
 };
 use crate::endpoint::{
     kept::Stay,
@@ -25,12 +25,12 @@ impl dyn Protected + '_ {
                     if endpoint.adopt_where_led(peer) {
                         self.learn_spacing();
                     } else {
-                        endpoint.on_asked(peer, true);
+                        endpoint.on_said_writable(peer);
                     }
                     true
                 }
                 Writability::ReadOnly | Writability::Unfit | Writability::Lost => {
-                    endpoint.on_asked(peer, false);
+                    endpoint.on_said_unfit(peer);
                     false
                 }
                 // No proof of anything: it is asked again a second later.
@@ -38,7 +38,7 @@ impl dyn Protected + '_ {
             },
             // The last word is with the application's own resolver: it may still name this server.
             Some(Stay::Leaves) => {
-                endpoint.ask_resolver_before_leaving(&mut Lent::new(self, Need::Reads));
+                endpoint.ask_resolver_before_leaving(&mut BorrowedConnection::new(self, Need::Reads));
                 matches!(endpoint.stay(peer), Some(Stay::Sends | Stay::Asks))
             }
         };

@@ -18,7 +18,7 @@ use super::sources::Sources;
 use super::watcher::Shared;
 
 /// How often a round with questions on their way looks for new ones and for a changed pace.
-const LOOK: Duration = Duration::from_millis(25);
+const POLL: Duration = Duration::from_millis(25);
 
 /// Asks whatever is due. The runtime lives for this round only: between rounds the watcher owns no descriptor that a
 /// fork could inherit or a host could close behind its back.
@@ -65,7 +65,7 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
                 None => shared.deliver(&question, Err(Failure::NoNameServer)),
             }
         }
-        let (id, result) = match timeout(LOOK, lookups.join_next_with_id()).await {
+        let (id, result) = match timeout(POLL, lookups.join_next_with_id()).await {
             Err(_) => {
                 shared.make_rounds();
                 continue;
@@ -85,7 +85,7 @@ async fn ask_until_quiet(shared: &Shared, sources: &mut Sources) {
 }
 
 /// The servers as the sources name them now; lookups on their way keep those that they began with.
-fn renewed(servers: Option<Asked>, sources: &Sources) -> Option<Asked> {
+fn renewed(servers: Option<ServersToAsk>, sources: &Sources) -> Option<ServersToAsk> {
     let resolution = sources.resolution()?;
     match servers {
         Some(Ok(servers)) if servers.made_for(resolution) => Some(Ok(servers)),
@@ -93,4 +93,4 @@ fn renewed(servers: Option<Asked>, sources: &Sources) -> Option<Asked> {
     }
 }
 
-type Asked = Result<Arc<Servers>, Failure>;
+type ServersToAsk = Result<Arc<Servers>, Failure>;

@@ -9,9 +9,12 @@ use std::{
 
 use rustix_futex_sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::world::{resolved, server_at, world};
+use super::{
+    server::{Link, lost},
+    world::{resolved, server_at, world},
+};
 use crate::{
-    endpoint::{Endpoint, logins::Login, topology},
+    endpoint::{Endpoint, logins::Login},
     host::exchange::Exchange,
     protect::{
         connection::State,
@@ -36,19 +39,6 @@ pub enum Loss {
     Unanswered,
 }
 
-/// What a server has of a connection.
-#[derive(Clone, Debug)]
-struct Link {
-    server: usize,
-    start: u32,
-    thread: u64,
-    /// The name meant another server when it was opened, and DNS said so, not only since a moment.
-    astray: bool,
-    /// The application has set up its session here (`SET SESSION sql_mode = …`).
-    mode: bool,
-    transaction: Option<Vec<u32>>,
-}
-
 pub struct Connection {
     /// Its number among those of this story.
     number: u64,
@@ -64,14 +54,6 @@ pub struct Connection {
     pub loses: Cell<Option<Loss>>,
     /// What the application's last statement came to is known to no client.
     pub unknown: Cell<bool>,
-}
-
-fn lost(number: u32) -> Failure {
-    Failure::new(number, b"HY000", "Lost connection to server during query")
-}
-
-fn value(text: impl ToString) -> Option<Vec<u8>> {
-    Some(text.to_string().into_bytes())
 }
 
 impl Connection {
@@ -215,7 +197,8 @@ impl Connection {
             }
             return Err(self.fails(lost(2013)));
         }
-        let answer = self.executes(text, server);
+        let now = self.endpoint.now();
+        let answer = self.link.borrow_mut().as_mut().map_or_else(|| Err(lost(2006)), |link| link.executes(text, now));
         match &answer {
             Ok(_) => {
                 let open = self.link.borrow().as_ref().is_some_and(|link| link.transaction.is_some());
@@ -227,105 +210,11 @@ impl Connection {
         }
         answer
     }
-
-    fn executes(&self, text: &[u8], server: usize) -> Result<Answer, Failure> {
-        let text = std::str::from_utf8(text).unwrap_or_default();
-        let done = |affected| Ok(Answer::Done { affected, insert_id: 0 });
-        let rows = |values: Vec<Option<Vec<u8>>>| Ok(Answer::Rows(vec![values]));
-        let now = self.endpoint.now();
-        let read_only = { world().look().servers[server].read_only };
-        let refused = || Failure::new(1290, b"HY000", "The server is running with the --read-only option");
-        let mut link = self.link.borrow_mut();
-        let Some(link) = link.as_mut() else { return Err(lost(2006)) };
-        if text.contains("@@global.read_only") {
-            let on = u8::from(read_only);
-            return rows([value(on), value(0), value(0), value(0), value(server), value(server), value(3306)].to_vec());
-        }
-        if text.starts_with("SHOW GLOBAL STATUS LIKE 'Uptime'") {
-            let up = now.saturating_duration_since(world().look().servers[server].started);
-            return rows(vec![value("Uptime"), value(up.as_secs())]);
-        }
-        if text.as_bytes() == topology::QUESTION {
-            return Err(Failure::new(1146, b"42S02", "Table 'mysql.rds_topology' doesn't exist"));
-        }
-        if text.starts_with("SELECT @@timestamp") {
-            let time = { world().look().time };
-            return rows(vec![value(format!("{}.{:06}", time.as_secs(), time.subsec_micros()))]);
-        }
-        if text.contains("auto_increment_increment") && text.starts_with("SELECT") {
-            return rows(vec![value(1), value(1)]);
-        }
-        if text.contains("information_schema.VIEWS") {
-            return Ok(Answer::Rows(Vec::new()));
-        }
-        if text.starts_with("SET SESSION sql_mode") {
-            link.mode = true;
-            return done(0);
-        }
-        if text.starts_with("SET ") || text == "DO 0" || text.starts_with("SELECT 1 FROM") {
-            return done(0);
-        }
-        if !link.mode {
-            world().look().violated(format!("{text} ran in a session that the application has not set up"));
-        }
-        match text.split(' ').next() {
-            Some("BEGIN") => {
-                let open = link.transaction.replace(Vec::new());
-                commit(server, link.astray, open.unwrap_or_default());
-                done(0)
-            }
-            Some("COMMIT") => {
-                let open = link.transaction.take().unwrap_or_default();
-                if read_only && !open.is_empty() {
-                    return Err(refused());
-                }
-                commit(server, link.astray, open);
-                done(0)
-            }
-            Some("ROLLBACK") => {
-                link.transaction = None;
-                done(0)
-            }
-            Some("INSERT") => {
-                if read_only {
-                    return Err(refused());
-                }
-                let row = text.trim_matches(|c: char| !c.is_ascii_digit()).parse().expect("a row's number");
-                match &mut link.transaction {
-                    Some(open) => open.push(row),
-                    None => commit(server, link.astray, vec![row]),
-                }
-                done(1)
-            }
-            _ => rows(vec![value(1)]),
-        }
-    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.ends();
-    }
-}
-
-/// The server commits rows of a connection. `astray`: the name meant another server when it was opened.
-fn commit(server: usize, astray: bool, rows: Vec<u32>) {
-    if rows.is_empty() {
-        return;
-    }
-    let mut world = world().look();
-    let named = world.named;
-    if !world.ever_named[server] {
-        world.violated(format!("rows {rows:?} were written to {server}, which the name has never meant"));
-    } else if astray && server != named && server != world.leader {
-        let why = format!("opened to {server} when the name meant {named}");
-        world.violated(format!("rows {rows:?} were written by a connection that was {why}"));
-    }
-    world.say(format!("{server} commits {rows:?}"));
-    if server == world.leader {
-        world.rows.extend(rows);
-    } else {
-        world.misplaced.extend(rows);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What goes wrong, drawn from a seed; and the proof that the application sees what it may see and nothing else.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, panic::catch_unwind, rc::Rc, time::Duration};
 
-use crate::endpoint::simulation::Dice;
+use pointsman_dice::Dice;
 
 use super::{
     program::Program,
@@ -163,6 +163,16 @@ fn live(seed: u64) -> (Vec<String>, Vec<String>) {
     (std::mem::take(said), std::mem::take(violations))
 }
 
+/// Lives through it; a panic is something that must not have happened, too.
+fn live_or_panic(seed: u64) -> (Vec<String>, Vec<String>) {
+    catch_unwind(|| live(seed)).unwrap_or_else(|panic| {
+        let words = panic.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+        is_visited_no_more();
+        (std::mem::take(&mut world().look().said), vec![format!("a panic: {words}")])
+    })
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
@@ -170,7 +180,7 @@ fn number(variable: &str) -> Option<u64> {
 #[test]
 fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_verdict_does_not_know() {
     if let Some(seed) = number("SIMULATED_SEED") {
-        let (said, violations) = live(seed);
+        let (said, violations) = live_or_panic(seed);
         panic!("seed {seed}: {violations:#?}\n{}", said.join("\n"));
     }
     let stories = number("SIMULATED").unwrap_or(STORIES);
@@ -179,13 +189,17 @@ fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_ve
     let threads = 2;
     let bad: Vec<_> = std::thread::scope(|scope| {
         let lives = |part: u64| {
-            move || (0..stories / threads).map(|at| first + at * threads + part).find(|seed| !live(*seed).1.is_empty())
+            move || {
+                (0..stories / threads)
+                    .map(|at| first + at * threads + part)
+                    .find(|seed| !live_or_panic(*seed).1.is_empty())
+            }
         };
         let parts: Vec<_> = (0..threads).map(|part| scope.spawn(lives(part))).collect();
         parts.into_iter().filter_map(|part| part.join().expect("a story without a panic")).collect()
     });
     if let Some(seed) = bad.first() {
-        let (said, violations) = live(*seed);
+        let (said, violations) = live_or_panic(*seed);
         panic!("SIMULATED_SEED={seed}: {violations:#?}\n{}", said.join("\n"));
     }
 }

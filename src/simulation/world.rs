@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use pointsman_dice::Dice;
 use rustix_futex_sync::{Mutex, MutexGuard};
 
 use crate::{
@@ -19,7 +20,6 @@ use crate::{
         prober::Undialled,
         search::greetings::{FirstBytes, GreetingConnection},
         silence::Traffic,
-        simulation::Dice,
         surroundings::Surroundings,
         turn::Claim,
     },

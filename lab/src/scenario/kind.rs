@@ -2,11 +2,11 @@
 
 use super::stories::Blip;
 use super::{Action, Scenario};
-use crate::dice::Dice;
 use crate::dns::DnsMood;
 use crate::lab::Side::{self, Blue, Green};
 use crate::lab::{ENDPOINT, READERS};
 use crate::server::front::Delays;
+use pointsman_dice::Dice;
 use std::time::Duration;
 
 /// Which story.

@@ -272,7 +272,7 @@ impl Native {
     /// The next statement may ask for a file's content.
     pub fn expect_a_stream(&self) {
         if self.connected() {
-            patience::lift(self.fd());
+            patience::clear_user_timeout(self.fd());
         }
     }
 

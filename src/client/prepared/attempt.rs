@@ -3,7 +3,7 @@
 
 use std::{ffi::c_int, sync::Arc};
 
-use super::values::{Begun, any_cursors};
+use super::values::{Execution, any_cursors};
 use crate::{
     client::{handle::Guest, layout::native::ActiveStatement},
     protect::{
@@ -115,14 +115,14 @@ impl Guest {
     pub(super) fn executed(
         &self,
         statement: ActiveStatement,
-        begun: &Begun,
+        execution: &Execution,
         returned: Returned,
         attempts: &mut Attempts,
     ) -> Next {
         if returned.code != 0 {
-            return self.execution_failed((statement, begun), returned, attempts);
+            return self.execution_failed((statement, execution), returned, attempts);
         }
-        let Begun { known, kept, .. } = begun;
+        let Execution { known, kept, .. } = execution;
         let class = &known.statement;
         let mut guard = self.state();
         let state = &mut *guard;
@@ -155,7 +155,7 @@ impl Guest {
 
     fn execution_failed(
         &self,
-        (statement, Begun { known, kept, .. }): (ActiveStatement, &Begun),
+        (statement, Execution { known, kept, .. }): (ActiveStatement, &Execution),
         returned: Returned,
         attempts: &mut Attempts,
     ) -> Next {
@@ -210,7 +210,7 @@ impl Guest {
         let state = {
             let mut state = self.state();
             let executing = state.executing == Some(statement);
-            state.of(statement).kept.take().filter(|_| !executing).unwrap_or(0)
+            state.of(statement).state_before_move.take().filter(|_| !executing).unwrap_or(0)
         };
         let open = self.status_in_transaction();
         let outcome = self.native.prepare_again(statement, &known.text, (known.parameters, known.fields), state);

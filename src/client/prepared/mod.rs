@@ -28,7 +28,7 @@ use crate::{
     sql::{Pin, Traits, classify},
 };
 pub use rows::{free_result, next_result, store_result};
-use values::Begun;
+use values::Execution;
 pub use values::{attribute_set, bound, send_long_data};
 
 /// An execution of an unknown statement.
@@ -76,18 +76,18 @@ pub fn prepare(call: Call, statement: ActiveStatement, text: &[u8], real: impl F
 /// `mysql_stmt_execute`.
 pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
     // Written in place: this is on the way of every execution.
-    let (mut begun, mut start) = (None, Start::Closely);
+    let (mut execution, mut start) = (None, Start::Closely);
     let begin = |guest: &Guest| {
         let mut state = guest.state();
-        begun = guest.execution_begins(&mut state, statement);
-        if let Some(Begun { known, plain: true, .. }) = &begun
+        execution = guest.execution_begins(&mut state, statement);
+        if let Some(Execution { known, plain: true, .. }) = &execution
             && guest.in_order(state, &known.statement)
         {
             start = Start::AtOnce(guest.exchange(&known.statement));
         }
     };
     let Some((guest, ())) = entered_and(call, statement, begin) else { return real() };
-    let Some(begun) = begun else {
+    let Some(execution) = execution else {
         let code = real();
         if code == 0 {
             // Prepared by a way that we do not see.
@@ -100,18 +100,18 @@ pub fn execute(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int)
         }
         return code;
     };
-    let look = |attempts| guest.look_at_execution(statement, &begun.known, attempts);
-    let judge = |returned, attempts: &mut Attempts| guest.executed(statement, &begun, returned, attempts);
+    let look = |attempts| guest.look_at_execution(statement, &execution.known, attempts);
+    let judge = |returned, attempts: &mut Attempts| guest.executed(statement, &execution, returned, attempts);
     guest.attend_from(start, look, real, judge)
 }
 
 /// `mysql_stmt_reset`, on the server too.
 pub fn reset(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int) -> c_int {
-    harmless(call, statement, real, |guest| guest.finished(statement))
+    retried(call, statement, real, |guest| guest.finished(statement))
 }
 
 /// A command on a statement that may be run twice and touches no transaction.
-fn harmless(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
+fn retried(call: Call, statement: ActiveStatement, real: impl Fn() -> c_int, succeeded: impl Fn(&Guest)) -> c_int {
     let known = |guest: &Guest| guest.known(statement).is_some();
     let Some((guest, known)) = entered_and(call, statement, known) else { return real() };
     if !known {

@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     super::registry::{Handles, any_statements},
-    harmless,
+    retried,
 };
 use crate::{
     client::{
@@ -23,7 +23,7 @@ use crate::{
                 STMT_ATTR_CURSOR_TYPE, STMT_ATTR_PREBIND_PARAMS, STMT_ATTR_ROW_SIZE,
             },
         },
-        state::{Live, State},
+        state::{LiveStatement, State},
     },
     guard::{self, decide},
     process::current,
@@ -102,13 +102,13 @@ pub fn send_long_data(
     real: impl Fn() -> c_int,
 ) -> c_int {
     SENT_IN_PIECES.store(true, Relaxed);
-    harmless(call, statement, real, |guest| {
+    retried(call, statement, real, |guest| {
         guest.state().session.prepared.on_long_data(statement.key(), parameter, data);
     })
 }
 
 /// An execution that is about to be sent.
-pub(super) struct Begun {
+pub(super) struct Execution {
     pub known: Arc<Preparation>,
     /// `State::values` are what it sends.
     pub kept: bool,
@@ -118,7 +118,7 @@ pub(super) struct Begun {
 
 impl Guest {
     /// An execution of the statement begins, if we know what it is.
-    pub(super) fn execution_begins(&self, state: &mut State, statement: ActiveStatement) -> Option<Begun> {
+    pub(super) fn execution_begins(&self, state: &mut State, statement: ActiveStatement) -> Option<Execution> {
         let State { shared, statements, executing, values, .. } = state;
         let session = &shared.session;
         if let Pending::Prepared { read, .. } = &mut shared.result {
@@ -129,12 +129,12 @@ impl Guest {
         let known = Arc::clone(&prepared.preparation);
         let live = match statements.get(&statement.key()) {
             Some(live) => live,
-            None => Live::of(statements, statement),
+            None => LiveStatement::of(statements, statement),
         };
         *executing = Some(statement);
         let plain = live.refused.is_none() && !prepared.has_long_data();
         let kept = self.keep_values(statement, (prepared, live), session.transaction().is_some(), values);
-        Some(Begun { known, kept, plain })
+        Some(Execution { known, kept, plain })
     }
 
     /// Keeps what this execution sends, if it may have to be sent once more: by a replay, or because its rows are cut off.
@@ -143,7 +143,7 @@ impl Guest {
     fn keep_values(
         &self,
         statement: ActiveStatement,
-        (prepared, live): (&Prepared, &Live),
+        (prepared, live): (&Prepared, &LiveStatement),
         logged: bool,
         values: &mut Vec<Value>,
     ) -> bool {

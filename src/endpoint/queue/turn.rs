@@ -16,7 +16,7 @@ const THINKS: Duration = Duration::from_millis(200);
 /// One whose application is in a call, and only has to wake up, is waited for longer: the machine may be busy.
 const WAKES: Duration = Duration::from_millis(500);
 /// Nothing announces what such an application does.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(10);
 
 /// A transaction that will be replayed; from the moment that it was refused until it is through.
 pub struct Replaying<'a>(&'a Endpoint);
@@ -42,7 +42,7 @@ impl Endpoint {
             if left.is_zero() || state.replaying == 0 && !to_come {
                 return;
             }
-            let pause = if to_come { left.min(LOOK) } else { left };
+            let pause = if to_come { left.min(POLL) } else { left };
             let recall = recall.get_or_insert_with(|| self.around.recall());
             state = self.wait(state, &self.changed, pause, recall);
             if recall.wanted() {
@@ -60,7 +60,7 @@ impl Endpoint {
     /// What transactions that were told an id are still where the writer was? One look for all who wait.
     fn claims(&self, state: &mut State, now: Instant) -> Option<Claim> {
         if let Some((at, claim)) = state.claims
-            && now.saturating_duration_since(at) < LOOK
+            && now.saturating_duration_since(at) < POLL
         {
             return claim;
         }

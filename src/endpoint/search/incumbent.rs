@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use rustix_futex_sync::MutexGuard;
 
 use super::{
-    Look, Search,
+    PassOutcome, Search,
     prober::{Prober, Undialled, Writability},
 };
 use crate::{
@@ -53,13 +53,13 @@ impl Endpoint {
         incumbent: SocketAddr,
         generation: u64,
         search: &mut Search,
-    ) -> (MutexGuard<'a, State>, Look) {
+    ) -> (MutexGuard<'a, State>, PassOutcome) {
         let named = self.lock().life.still_names_incumbent(search.began);
         let vouched = named || search.home == Some(incumbent) || prober.others_are_alive_at(incumbent);
         let due = search.ask_incumbent_at.is_none_or(|at| self.now() >= at);
         if vouched && due {
             return match self.ask_incumbent(prober, incumbent, generation, false, search) {
-                Ok(_) => (self.lock(), Look::Done),
+                Ok(_) => (self.lock(), PassOutcome::Done),
                 Err(end) => end,
             };
         }
@@ -67,7 +67,7 @@ impl Endpoint {
         if !vouched && state.life.generation() == generation && state.life.leaves_out_incumbent() {
             self.unfit(&mut state, incumbent, "is left out by DNS, and no connection to it is left");
         }
-        (state, Look::Done)
+        (state, PassOutcome::Done)
     }
 
     /// Asks the incumbent: whether it is writable, and whether it could not be reached. `Err`: the look ends with that.
@@ -78,7 +78,7 @@ impl Endpoint {
         generation: u64,
         moved_away: bool,
         search: &mut Search,
-    ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, Look)> {
+    ) -> Result<(bool, Option<SocketAddr>), (MutexGuard<'a, State>, PassOutcome)> {
         let began = self.now();
         let open_since = (prober.address() == Some(incumbent)).then(|| prober.opened());
         // A lost connection goes where the name leads now: the incumbent may have come back after the name has moved.
@@ -96,7 +96,7 @@ impl Endpoint {
         {
             match self.redial(prober, incumbent, said) {
                 Some(said) => answer = Ok(said),
-                None => return Err((self.lock(), Look::Done)),
+                None => return Err((self.lock(), PassOutcome::Done)),
             }
         }
         if answer == Ok(Writability::Writable) && (may_have_moved || was_lost) {
@@ -121,10 +121,10 @@ impl Endpoint {
         let mut state = self.lock();
         if state.life.generation() != generation {
             // This look took long, and another thread has found a writer meanwhile.
-            return Err((state, Look::Done));
+            return Err((state, PassOutcome::Done));
         }
         if let Some(why) = no_proof {
-            return Err((state, Look::NoAnswer(why)));
+            return Err((state, PassOutcome::NoAnswer(why)));
         }
         if matches!(answer, Err(Undialled::Unreachable(_))) {
             search.home = None;
@@ -139,14 +139,14 @@ impl Endpoint {
         if writable && (may_have_moved || was_lost) && state.life.leads_elsewhere() {
             // The next look asks the servers that the name means first.
             search.led_away = true;
-            return Err((state, Look::Done));
+            return Err((state, PassOutcome::Done));
         }
         if writable && !moved_away {
             if state.life.phase() == Phase::Switching {
                 say!(Warn, "{}: {incumbent} accepts writes again", self.name);
             }
             self.stay_with_incumbent(&mut state);
-            return Err((state, Look::Done));
+            return Err((state, PassOutcome::Done));
         }
         let unreached = answer.is_err().then_some(incumbent);
         if !writable {

@@ -15,7 +15,7 @@ const GONE: Duration = Duration::from_secs(5);
 /// A server that has said that it is read-only may take writes after this.
 const STILL: Duration = Duration::from_millis(150);
 /// A look at several servers may take so long, when some of them do not answer.
-const LOOK: Duration = Duration::from_secs(5);
+const LONGEST_PASS: Duration = Duration::from_secs(5);
 /// A server that the name means may be promoted within this time, with what the lost writer has acknowledged: a read waits for
 /// that.
 const FOR_PROMOTION: Duration = Duration::from_secs(2);
@@ -39,7 +39,7 @@ impl Meanwhile {
 
     /// Another server than the incumbent has said that it is read-only.
     pub fn said_read_only(&mut self, server: SocketAddr, now: Instant) {
-        self.others.retain(|(other, at)| *other != server && now.saturating_duration_since(*at) < LOOK);
+        self.others.retain(|(other, at)| *other != server && now.saturating_duration_since(*at) < LONGEST_PASS);
         self.others.push((server, now));
     }
 
@@ -99,7 +99,7 @@ impl Endpoint {
         // Where the application's own connect would go now: what another server has may be old.
         let led = |server: &SocketAddr| state.life.where_led().any(|ip| ip == server.ip());
         let elsewhere = long && need == Need::Reads && state.life.leads_elsewhere();
-        let there = |server: &SocketAddr| led(server) && state.meanwhile.is_read_only(*server, LOOK, now);
+        let there = |server: &SocketAddr| led(server) && state.meanwhile.is_read_only(*server, LONGEST_PASS, now);
         named.into_iter().find(there).filter(|_| elsewhere).map(found)
     }
 }

@@ -81,7 +81,7 @@ struct Search {
 
 /// What one look brought.
 #[derive(Clone, Copy, PartialEq)]
-enum Look {
+enum PassOutcome {
     Done,
     /// This connection cannot judge, for that reason: another one of the process has to.
     NoAnswer(NoProof),
@@ -195,11 +195,11 @@ impl Endpoint {
             let slot = Slot(self, now);
             let look;
             (state, look) = self.pass(state, prober, &mut search);
-            let unable = if let Look::NoAnswer(why) = look { Some(why) } else { None };
+            let unable = if let PassOutcome::NoAnswer(why) = look { Some(why) } else { None };
             let every = if unable.is_some() { 3 * PROBE_EVERY } else { PROBE_EVERY };
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
             looked = true;
-            probed = look == Look::Done;
+            probed = look == PassOutcome::Done;
             unable_since =
                 unable.map(|why| unable_since.map_or((now, why, 1), |(since, why, looks)| (since, why, looks + 1)));
             state.next_pass = self.now() + if probed { pause } else { Duration::ZERO };
@@ -225,7 +225,7 @@ impl Endpoint {
         state: MutexGuard<'a, State>,
         prober: &mut dyn Prober,
         search: &mut Search,
-    ) -> (MutexGuard<'a, State>, Look) {
+    ) -> (MutexGuard<'a, State>, PassOutcome) {
         drop(state);
         let standing = prober.address();
         let caller = if search.led_away { Caller::Dials } else { Self::caller_at(&self.lock(), standing) };
@@ -272,14 +272,14 @@ impl Endpoint {
                     let now = self.now();
                     let mut state = self.lock();
                     if state.life.generation() != generation {
-                        return (state, Look::Done);
+                        return (state, PassOutcome::Done);
                     }
                     let vouched = vouched && !self.may_be_a_gap(&state);
                     if state.life.may_adopt(candidate, incumbent_writable, caller, now, settle)
                         || vouched && state.life.may_adopt_configured(incumbent_writable)
                     {
                         self.adopt(&mut state, candidate, incumbent_unreached);
-                        return (state, Look::Done);
+                        return (state, PassOutcome::Done);
                     }
                 }
                 Ok(answer) => {
@@ -307,7 +307,7 @@ impl Endpoint {
             let same = state.life.generation() == generation;
             if same && state.life.may_adopt_green(irrevocable, incumbent_writable) {
                 self.adopt(&mut state, candidate, incumbent_unreached);
-                return (state, Look::Done);
+                return (state, PassOutcome::Done);
             }
         }
         if let Some(incumbent) = incumbent.filter(|_| left_out) {
@@ -317,7 +317,7 @@ impl Endpoint {
         if incumbent_writable && state.life.generation() == generation {
             self.stay_with_incumbent(&mut state);
         }
-        (state, Look::Done)
+        (state, PassOutcome::Done)
     }
 
     /// The incumbent is silent, and not for long: a gap in the network would look the same.

@@ -20,7 +20,7 @@ const LOGIN_WITHIN: Duration = Duration::from_secs(20);
 
 /// A question or a login of ours that is under way.
 #[derive(Debug)]
-struct Asked {
+struct PendingQuestion {
     id: u64,
     server: SocketAddr,
     /// The socket, once there is one.
@@ -32,7 +32,7 @@ struct Asked {
     short: bool,
 }
 
-impl Asked {
+impl PendingQuestion {
     /// Has this login taken so long that a connection elsewhere is better, if there is a server that greets?
     fn is_slow(&self, state: &State, now: Instant) -> bool {
         let patience = ELSEWHERE_AFTER * (1 << state.silence.misses(self.server).min(3));
@@ -42,7 +42,7 @@ impl Asked {
 
 #[derive(Debug, Default)]
 pub(in crate::endpoint) struct Questions {
-    standing: Vec<Asked>,
+    standing: Vec<PendingQuestion>,
     /// Counts them.
     asked: u64,
 }
@@ -56,27 +56,34 @@ pub struct Question<'a> {
 impl Endpoint {
     /// Something is asked of `server`; without an answer its connection is cut after `patience`.
     pub fn asking(&self, server: SocketAddr, fd: Option<i32>, patience: Duration) -> Question<'_> {
-        self.stands(Asked { id: 0, server, fd, until: self.now() + patience, login: None, short: true })
+        self.stands(PendingQuestion { id: 0, server, fd, until: self.now() + patience, login: None, short: true })
     }
 
     /// A login at `server` begins, for which the application itself would wait so long.
     pub fn logging_in(&self, server: SocketAddr, patience: Option<Duration>) -> Question<'_> {
         let now = self.now();
         let until = now + patience.unwrap_or(LOGIN_WITHIN);
-        self.stands(Asked { id: 0, server, fd: None, until, login: Some(now), short: true })
+        self.stands(PendingQuestion { id: 0, server, fd: None, until, login: Some(now), short: true })
     }
 
     /// Work is done on `server` that has to end after `time`; then its connection is cut. That it took so long says
     /// nothing of the server: it may wait for a lock.
     pub fn working(&self, server: SocketAddr, fd: i32, time: Duration) -> Question<'_> {
-        self.stands(Asked { id: 0, server, fd: Some(fd), until: self.now() + time, login: None, short: false })
+        self.stands(PendingQuestion {
+            id: 0,
+            server,
+            fd: Some(fd),
+            until: self.now() + time,
+            login: None,
+            short: false,
+        })
     }
 
-    fn stands(&self, asked: Asked) -> Question<'_> {
+    fn stands(&self, asked: PendingQuestion) -> Question<'_> {
         let mut state = self.lock();
         state.questions.asked += 1;
         let id = state.questions.asked;
-        state.questions.standing.push(Asked { id, ..asked });
+        state.questions.standing.push(PendingQuestion { id, ..asked });
         Question { endpoint: self, id }
     }
 
@@ -96,11 +103,11 @@ impl Endpoint {
         // Under the lock: while a question stands, its socket is the asking handle's.
         let mut state = self.lock();
         let state = &mut *state;
-        let unaccepted = |asked: &Asked| {
+        let unaccepted = |asked: &PendingQuestion| {
             let late = asked.login.is_some_and(|began| now.duration_since(began) >= ACCEPTED_WITHIN);
             late && asked.fd.is_some_and(|fd| !accepted(fd))
         };
-        let over = |asked: &Asked| now >= asked.until || unaccepted(asked) || left.contains(&asked.id);
+        let over = |asked: &PendingQuestion| now >= asked.until || unaccepted(asked) || left.contains(&asked.id);
         for asked in state.questions.standing.iter_mut().filter(|asked| over(asked)) {
             if asked.fd.is_some_and(|fd| cut(fd, asked.server)) {
                 if asked.short {

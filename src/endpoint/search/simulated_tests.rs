@@ -5,13 +5,15 @@
 
 use std::{env, sync::Arc, thread};
 
+use pointsman_dice::Dice;
+
 use super::{Found, candidates::Configured, prober::Prober, topology::Topology, *};
 use crate::{
     control::{log, option::Candidate},
     endpoint::{
         Endpoint,
         logins::Login,
-        simulation::{Admission, Adoption, Connection, Dice, Health, Server, Word, World},
+        simulation::{Admission, Adoption, Connection, Health, Server, Word, World},
     },
 };
 

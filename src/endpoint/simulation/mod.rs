@@ -8,7 +8,6 @@
 //! waits goes on when that is over, as on a busy machine.
 
 mod connection;
-mod dice;
 mod server;
 mod surroundings;
 mod watcher;
@@ -24,7 +23,6 @@ use std::{
 };
 
 pub use connection::Connection;
-pub use dice::Dice;
 pub use server::{Admission, Health, Server};
 
 use super::{

@@ -3,7 +3,7 @@
 //! Descriptors are handled by system call and not through libc's functions: those are interposed by this very
 //! library. Does not know what is written, or why.
 
-use std::ffi::{CStr, CString, c_int, c_long};
+use std::ffi::{CStr, CString, c_int};
 use std::io::{self, Error};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
@@ -12,26 +12,12 @@ use std::ptr;
 
 mod locked;
 
+use super::descriptor::{Descriptor, checked};
 use super::signals::without_its_signal;
 
 pub(crate) use locked::{Locked, effective_user};
 
-/// A descriptor of ours: above 2, close-on-exec, closed by system call.
-struct Descriptor(c_int);
-
 impl Descriptor {
-    /// Takes over a fresh descriptor. In a host that closed its standard ones ours could have become one of them,
-    /// and the next `printf` of the host would land in it: such a number is exchanged for a higher one.
-    fn new(number: c_long) -> io::Result<Self> {
-        let fresh = Descriptor(checked(number)? as c_int);
-        if fresh.0 > 2 {
-            return Ok(fresh);
-        }
-        // SAFETY: F_DUPFD_CLOEXEC with plain integers touches no memory.
-        let higher = unsafe { libc::syscall(libc::SYS_fcntl, fresh.0, libc::F_DUPFD_CLOEXEC, 3) };
-        Ok(Descriptor(checked(higher)? as c_int))
-    }
-
     fn open(path: &Path, flags: c_int, mode: libc::mode_t) -> io::Result<Self> {
         let path = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
         Self::open_at(libc::AT_FDCWD, &path, flags, mode)
@@ -42,17 +28,6 @@ impl Descriptor {
         // SAFETY: `path` ends with NUL and outlives the call, the rest are plain integers.
         Self::new(unsafe { libc::syscall(libc::SYS_openat, directory, path.as_ptr(), flags, mode) })
     }
-}
-
-impl Drop for Descriptor {
-    fn drop(&mut self) {
-        // SAFETY: the number is ours alone, and not used again.
-        unsafe { libc::syscall(libc::SYS_close, self.0) };
-    }
-}
-
-fn checked(result: c_long) -> io::Result<c_long> {
-    if result < 0 { Err(Error::last_os_error()) } else { Ok(result) }
 }
 
 /// Does this process run with more rights than its caller's (setuid, setgid, file capabilities)? Its

@@ -1,4 +1,6 @@
 //! Random numbers that a seed repeats, on every machine and in every version: what a campaign found can be run again.
+//!
+//! A crate of its own, since the library's unit tests and the lab draw from it, and neither knows the other.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -24,7 +26,22 @@ impl Dice {
         range.start() + self.roll() % (range.end() - range.start() + 1)
     }
 
-    /// One of `list`.
+    /// From 0 up to and without `end`.
+    pub fn below(&mut self, end: u64) -> u64 {
+        self.roll() % end
+    }
+
+    /// True once in so many times.
+    pub fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+
+    /// True so often in a hundred times.
+    pub fn percent(&mut self, often: u64) -> bool {
+        self.number(1..=100) <= often
+    }
+
+    /// One of `list`, which is not empty.
     pub fn pick<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.number(0..=list.len() as u64 - 1) as usize]
     }
