@@ -127,7 +127,8 @@ fn the_application_can_read_the_topology_after_a_blue_green_switchover() {
         Scenario::blue_green(moment(0), moment(0)).run(&lab, &mut |_| ()).unwrap();
         for server in [lab.blue(), lab.green()] {
             let rows = server.sql("SELECT endpoint, status FROM mysql.rds_topology ORDER BY id").unwrap();
-            assert_eq!(rows, "db-old1.lab.test\tSWITCHOVER_COMPLETED\ndb.lab.test\tSWITCHOVER_COMPLETED");
+            let pair = ["db.lab.test\tSWITCHOVER_COMPLETED", "db-old1.lab.test\tSWITCHOVER_COMPLETED"];
+            assert!(pair.iter().all(|row| rows.lines().any(|line| line == *row)), "{rows}");
             let grants = server.sql("SHOW GRANTS FOR app@'%'").unwrap();
             assert!(grants.contains("`rds_topology`"), "{grants}");
         }
