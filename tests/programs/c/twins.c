@@ -295,7 +295,10 @@ static void obey(char *line)
     int executes = strcmp(command, "execute") == 0;
     int unprepares = strcmp(command, "unprepare") == 0;
     MYSQL_STMT **statement = NULL;
-    told = !prepares && !unprepares && strcmp(command, "reset") != 0;
+    /* Neither client library reads the status in the reply to select_db, ping and reset. In that to prepare it does, but
+     * the protected twin's flag is put out again: libmysqlclient believes that preparing a query opens a transaction. */
+    int silent = strcmp(command, "select_db") == 0 || strcmp(command, "ping") == 0 || strcmp(command, "reset") == 0;
+    told = !prepares && !unprepares && !silent;
     if (prepares || executes || unprepares) {
         const char *slot = strsep(&rest, " ");
         statement = &statements[mysql - handles][slot ? atoi(slot) % STATEMENTS : 0];

@@ -118,9 +118,12 @@ impl Session {
             self.place_and_read(step, &text);
         }
         self.prepare(step, failed);
-        // These tell nothing of a transaction.
-        if !matches!(step.verb, "prepare" | "unprepare") && !answer.starts_with("[none]") {
-            self.transaction(step, &text, answer, failed);
+        match step.verb {
+            // These tell nothing of a transaction.
+            "prepare" | "unprepare" => {}
+            "select_db" | "ping" => self.spoilt |= self.open && spoils(step),
+            _ if answer.starts_with("[none]") => {}
+            _ => self.transaction(step, &text, answer, failed),
         }
         if step.mark == Mark::Resets && !failed {
             *self = Session { place: self.place + 1, reading: self.reading + 1, ..Session::default() };
@@ -254,6 +257,16 @@ mod tests {
         let failed = ("SELEC 1", Mark::Plain, "[error 1064 42000 …] utf8mb4 autocommit");
         let commit = ("COMMIT", Mark::Plain, "[ok 0 0 0 -] utf8mb4 autocommit");
         assert!(after(&[begin, failed]).open() && !after(&[begin, failed, commit]).open());
+    }
+
+    #[test]
+    fn a_call_that_tells_nothing_of_a_transaction_leaves_it_open() {
+        let begin = Step::query("BEGIN", Mark::Plain);
+        let told = ["[ok 0 0 0 -] utf8mb4 autocommit in-transaction", "[ok] utf8mb4 autocommit"].map(str::to_owned);
+        for (verb, mark, spoils) in [("ping", Mark::Plain, false), ("select_db", Mark::Fragile, true)] {
+            let session = Session::after(&[begin.clone(), Step::call(verb, "", mark)], &told);
+            assert_eq!((session.open(), session.spoilt_with(&begin)), (true, spoils), "{verb}");
+        }
     }
 
     #[test]
