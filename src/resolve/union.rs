@@ -1,6 +1,6 @@
 //! What several name servers, asked at once about one full name, say together: every address that any of them knows.
-//! A server that lags must not hide what another one has already, and an address is only a candidate: whoever it
-//! belongs to is verified before it is adopted. Knows neither servers nor questions, only their outcomes.
+//! A server that lags must not hide what another one has already, and an address is only a candidate: the server
+//! that it belongs to is verified before it is adopted. Knows neither servers nor questions, only their outcomes.
 
 use std::future::Future;
 use std::time::{Duration, Instant};

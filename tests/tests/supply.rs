@@ -75,7 +75,8 @@ fn whatever_is_not_ours_comes_from_the_registry_and_is_known_by_its_checksum() {
             }
         }
     }
-    let expected = ["pointsman", "pointsman-bench", "pointsman-cli", "pointsman-lab", "pointsman-tests"];
+    let expected =
+        ["pointsman", "pointsman-bench", "pointsman-cli", "pointsman-dice", "pointsman-lab", "pointsman-tests"];
     assert_eq!(ours, BTreeSet::from(expected));
 }
 
