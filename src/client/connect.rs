@@ -25,6 +25,9 @@ use crate::{
     },
 };
 
+/// libmariadb takes a list of hosts, and a connection string (`host=db.example;port=3306`).
+const LISTED: &[u8] = b",;=";
+
 /// A connect to an endpoint, by a library that we know.
 #[derive(Clone, Copy)]
 struct Plan {
@@ -132,10 +135,10 @@ impl Plan {
         Some(Plan { process, own: Handles::of(process)?, endpoint, managed })
     }
 
-    /// Does the client library find the host by itself? An option file names it where the application gives none, and libmariadb
-    /// takes the first host of a list that lets it in.
+    /// Does the client library find the host by itself? An option file names it where the application gives none, libmariadb
+    /// takes the first host of a list that lets it in, and reads it in a connection string.
     fn is_to_be_learnt(call: Call, host: &[u8]) -> bool {
-        let is_open = host.is_empty() || host.contains(&b',');
+        let is_open = host.is_empty() || host.iter().any(|c| LISTED.contains(c));
         is_open && !call.nested() && !config().off
     }
 
@@ -144,7 +147,9 @@ impl Plan {
         let managed = call.library()?.managed()?;
         let endpoint = current::started()?.endpoint_at(steer::connecting()?)?;
         // Without this library a connection that was lost would be opened to another host of the list.
-        endpoint.may_be_one_of(host.split(|c| *c == b','));
+        if !host.contains(&b'=') {
+            endpoint.may_be_one_of(host.split(|c| *c == b','));
+        }
         Plan::for_endpoint(endpoint, managed)
     }
 

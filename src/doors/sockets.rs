@@ -40,8 +40,11 @@ libc_doors! {
             let (node, service) = unsafe { (CStr::from_ptr(node), CStr::from_ptr(service)) };
             decide(|| connecting::learns(library, node, service));
         }
-        // SAFETY: a C string by getaddrinfo's contract, if it is not null.
-        if steer::connecting().is_none() || node.is_null() || !steer::is_the_endpoint(unsafe { CStr::from_ptr(node) }) {
+        let text = |string: *const c_char| {
+            // SAFETY: a C string by getaddrinfo's contract, if it is not null.
+            (!string.is_null()).then(|| unsafe { CStr::from_ptr(string) })
+        };
+        if steer::connecting().is_none() || !text(node).is_some_and(|node| steer::is_the_endpoint(node, text(service))) {
             return real();
         }
         let Some(target) = steer::target() else {

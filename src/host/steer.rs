@@ -99,11 +99,17 @@ pub fn undisturbed<T>(work: impl FnOnce() -> T) -> T {
     done
 }
 
-/// Is this the name that this thread connects to? Its other lookups (an address to bind to, a plugin's) are not ours.
-pub fn is_the_endpoint(name: &CStr) -> bool {
+/// Does this thread connect to this name and port? Its other lookups (an address to bind to, a plugin's) are not ours.
+/// libmariadb 3.4 (`mariadb_reconnect`) looks up the option file's host where it connects anew, although the application named
+/// another one: of a reconnect the port tells.
+pub fn is_the_endpoint(name: &CStr, port: Option<&CStr>) -> bool {
     let name = name.to_bytes();
     let name = name.strip_suffix(b".").unwrap_or(name);
+    let is_port = |target: &SocketAddr| {
+        port.and_then(|port| port.to_str().ok()).and_then(|port| port.parse().ok()) == Some(target.port())
+    };
     connects_to().is_some_and(|endpoint| endpoint.host.as_bytes().eq_ignore_ascii_case(name))
+        || reconnecting() && target().is_some_and(|target| is_port(&target))
 }
 
 /// getaddrinfo's.

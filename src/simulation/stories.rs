@@ -190,7 +190,7 @@ fn in_random_stories_nothing_is_lost_or_doubled_and_no_error_is_told_that_the_ve
     let bad: Vec<_> = std::thread::scope(|scope| {
         let lives = |part: u64| {
             move || {
-                log::mute_this_thread();
+                crate::control::log::mute_this_thread();
                 (0..stories / threads)
                     .map(|at| first + at * threads + part)
                     .find(|seed| !live_or_panic(*seed).1.is_empty())
