@@ -268,13 +268,17 @@ fn of_a_process_is_said_whether_it_has_the_library_and_what_goes_past_it() {
         command.args(words).env("LD_PRELOAD", preload);
         Running::start(command).doctor()
     };
+    let other = shop.compile("libother.so.2", "int other;", &["-shared", "-fPIC"]);
+    let (others, gone) = (other.display().to_string(), format!("{}:libgone.so.2", ours.display()));
     let plugin = plugin.to_str().unwrap();
     let (none, nothing) = (Path::new(""), "no MySQL client library is loaded now");
     for (preload, words, code, says) in [
         (&*ours, &["0"][..], 0, nothing),
         (&ours, &["0", plugin], 0, "/libmariadb.so.3 is loaded"),
         (&ours, &["1", plugin], 1, "libplugin.so calls libmariadb.so.3 past the library"),
-        (none, &["0", plugin], 1, "libpointsman.so is not loaded"),
+        (none, &["0", plugin], 1, "libpointsman.so is not loaded: LD_PRELOAD did not name it"),
+        (Path::new(&others), &["0"], 1, "libpointsman.so is not loaded: LD_PRELOAD was "),
+        (Path::new(&gone), &["0"], 0, "LD_PRELOAD names libgone.so.2, which is not loaded"),
     ] {
         let said = start(preload, words);
         assert!(said.0 == Some(code) && said.1.contains(says), "{words:?}: {said:?}");

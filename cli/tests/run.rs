@@ -47,6 +47,36 @@ fn the_library_is_preloaded() {
     assert!(maps.contains(library.to_str().unwrap()), "{maps}");
 }
 
+/// What the entrypoints of Rails' images do that preload jemalloc, in their generations, and one that is made at home.
+const ENTRYPOINTS: [&str; 4] = [
+    // Only where nothing is preloaded, of the place that is known.
+    "if [ -z \"${LD_PRELOAD+x}\" ] && [ -f $OTHER ]; then export LD_PRELOAD=\"$(echo $OTHER)\"; fi; exec \"$@\"",
+    // The same, of the place that is found.
+    "if [ -z \"${LD_PRELOAD+x}\" ]; then LD_PRELOAD=$(find $PLACE -name libother.so -print -quit); export LD_PRELOAD; fi; \
+     exec \"$@\"",
+    // The image's own ENV, and an entrypoint that leaves it alone.
+    "export LD_PRELOAD=$OTHER; exec \"$@\"",
+    // Whatever was preloaded before.
+    "unset LD_PRELOAD; export LD_PRELOAD=$OTHER; exec \"$@\"",
+];
+
+#[test]
+fn behind_an_entrypoint_that_preloads_both_are_loaded() {
+    let place = tempfile::tempdir().unwrap();
+    let (library, other) = (library(place.path()), place.path().join("libother.so"));
+    std::fs::copy(&library, &other).unwrap();
+    let pointsman = env!("CARGO_BIN_EXE_pointsman");
+    for entrypoint in ENTRYPOINTS {
+        let mut command = Command::new("sh");
+        command.args(["-c", entrypoint, "entrypoint", pointsman, "run", "--library", library.to_str().unwrap(), "--"]);
+        command.args(["cat", "/proc/self/maps"]).env_remove("LD_PRELOAD");
+        command.env("OTHER", &other).env("PLACE", place.path());
+        let (code, maps, errors) = done(command);
+        let both = [&library, &other].iter().all(|wanted| maps.contains(wanted.to_str().unwrap()));
+        assert!(code == Some(0) && both, "{entrypoint}: {errors}\n{maps}");
+    }
+}
+
 #[test]
 fn another_preload_stays_behind_the_library() {
     let place = tempfile::tempdir().unwrap();

@@ -37,7 +37,7 @@ enum Obstacle {
     LoaderIsMissing(PathBuf),
     LinkedIn,
     NoProgram(&'static str),
-    NotLoaded,
+    NotLoaded { preload: String },
     DeepBound { caller: String, library: String },
 }
 
@@ -62,9 +62,17 @@ impl fmt::Display for Obstacle {
             }
             Self::LoaderIsMissing(loader) => write!(f, "its loader {} is not there", loader.display()),
             Self::LinkedIn => write!(f, "a MySQL client library is linked into it: its calls go past the loader"),
-            Self::NotLoaded => {
+            Self::NotLoaded { preload } if preload.is_empty() => {
                 write!(f, "libpointsman.so is not loaded: LD_PRELOAD did not name it when the process started")
             }
+            Self::NotLoaded { preload } if preload.contains("libpointsman.so") => {
+                write!(f, "libpointsman.so is not loaded: the loader could not load it (LD_PRELOAD was {preload})")
+            }
+            Self::NotLoaded { preload } => write!(
+                f,
+                "libpointsman.so is not loaded: LD_PRELOAD was {preload} when the process started; an entrypoint or an image \
+                 may have set it anew"
+            ),
             Self::DeepBound { caller, library } => write!(
                 f,
                 "{caller} calls {library} past the library: it was loaded with RTLD_DEEPBIND; its connections are protected \

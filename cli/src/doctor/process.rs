@@ -25,14 +25,18 @@ pub fn examine(pid: u32) -> Result<Findings, BadInput> {
     let objects = Mapped::all(&maps);
     let mut findings =
         Findings { subject: format!("process {pid} ({})", program.display()), remarks: vec![], obstacles: vec![] };
+    let preload = preload(&proc);
+    let is_missing = |name: &&str| !objects.iter().any(|object| object.is_called(name));
+    let missing = preload.split([':', ' ']).filter(|name| !name.is_empty() && !name.contains(OURS)).filter(is_missing);
+    findings.remarks = missing.map(|name| format!("LD_PRELOAD names {name}, which is not loaded")).collect();
     if !objects.iter().any(|object| object.name().starts_with(OURS)) {
         // What keeps it out of the program, if anything does.
         findings.obstacles = of_file(&proc.join("exe"))?;
-        findings.obstacles.push(Obstacle::NotLoaded);
+        findings.obstacles.push(Obstacle::NotLoaded { preload });
         return Ok(findings);
     }
     let clients: Vec<_> = objects.iter().filter(|object| needs::is_client_library(object.name())).collect();
-    findings.remarks = clients.iter().map(|client| format!("{} is loaded", client.path.display())).collect();
+    findings.remarks.extend(clients.iter().map(|client| format!("{} is loaded", client.path.display())));
     if clients.is_empty() {
         findings.remarks.push("no MySQL client library is loaded now".to_owned());
     }
@@ -46,6 +50,13 @@ pub fn examine(pid: u32) -> Result<Findings, BadInput> {
         }
     }
     Ok(findings)
+}
+
+/// LD_PRELOAD as the process was started with it. Nothing else of its environment is looked at.
+fn preload(proc: &Path) -> String {
+    let environment = fs::read(proc.join("environ")).unwrap_or_default();
+    let value = environment.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"LD_PRELOAD="));
+    String::from_utf8_lossy(value.unwrap_or_default()).into_owned()
 }
 
 /// A file that is mapped, with all its places in memory.
@@ -75,6 +86,13 @@ impl Mapped {
     /// Of a file that was removed or replaced since, too.
     fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
+    /// Is it what LD_PRELOAD names so? A link has another name than its file, and a version may follow.
+    fn is_called(&self, name: &str) -> bool {
+        let file = Path::new(name).file_name().and_then(|name| name.to_str()).unwrap_or(name);
+        let linked = fs::canonicalize(name).is_ok_and(|path| path == self.path);
+        linked || self.name().starts_with(file.split(".so").next().unwrap_or(file))
     }
 
     fn holds(&self, address: u64) -> bool {
