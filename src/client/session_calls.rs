@@ -81,14 +81,40 @@ impl Guest {
 /// `mysql_kill`: as the text that it sends. The id that a handle of this process was opened with belongs to no connection once the handle
 /// has moved; on another server it may be a stranger's.
 pub fn kill(call: Call, mysql: Active, id: u64, real: impl Fn() -> c_int) -> c_int {
-    let killer = call.find(mysql).zip(call.native(mysql)).zip(current::existing());
-    if let Some(((killer, native), process)) = killer
-        && decide(|| is_of_the_past(process, &killer, id)) == Some(true)
-    {
-        decide(|| native.set_failure(&Failure::new(NO_SUCH_THREAD, b"HY000", &format!("Unknown thread id: {id}"))));
-        return 1;
-    }
     query(call, mysql, format!("KILL {id}").as_bytes(), real)
+}
+
+/// The text may be a KILL.
+#[inline]
+pub fn may_kill(text: &[u8]) -> bool {
+    text.first().is_some_and(|first| first.eq_ignore_ascii_case(&b'k'))
+}
+
+/// Is it a KILL of a connection that is no more, by an id that the application remembers from before a move? Then the handle has
+/// the server's error for that, and nothing is sent.
+#[cold]
+#[inline(never)]
+pub fn kills_in_vain(call: Call, mysql: Active, text: &[u8]) -> bool {
+    let killer = call.find(mysql).zip(call.native(mysql)).zip(current::existing());
+    let Some((((killer, native), process), id)) = killer.zip(killed(text)) else { return false };
+    let in_vain = decide(|| is_of_the_past(process, &killer, id)) == Some(true);
+    if in_vain {
+        decide(|| native.set_failure(&Failure::new(NO_SUCH_THREAD, b"HY000", &format!("Unknown thread id: {id}"))));
+    }
+    in_vain
+}
+
+/// The id in `KILL [HARD | SOFT] [CONNECTION | QUERY] id` (both servers' manuals, "KILL Statement"). `None` for all else that KILL
+/// takes: expressions, users, and MariaDB's ids of queries.
+fn killed(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok()?.trim_end_matches([';', ' ', '\t', '\r', '\n', '\0']);
+    let mut words = text.split_ascii_whitespace().peekable();
+    let is = |word: &&str, one_of: &[&str]| one_of.iter().any(|it| word.eq_ignore_ascii_case(it));
+    words.next().filter(|word| is(word, &["KILL"]))?;
+    words.next_if(|word| is(word, &["HARD", "SOFT"]));
+    words.next_if(|word| is(word, &["CONNECTION", "QUERY"]));
+    let id = words.next()?.parse().ok()?;
+    words.next().is_none().then_some(id)
 }
 
 /// `ER_NO_SUCH_THREAD`.
@@ -132,5 +158,22 @@ pub fn statement_made(call: Call, mysql: Active, statement: ActiveStatement) {
                 own.statements.insert(statement.key(), mysql);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_kill_is_read_in_each_of_its_forms_and_no_other_number_is() {
+        for text in ["KILL 7", "kill query 7;", "KILL CONNECTION 7", "Kill Hard Query 7", "KILL\n SOFT  CONNECTION 7 ;"]
+        {
+            assert_eq!(killed(text.as_bytes()), Some(7), "{text}");
+        }
+        for text in ["KILL", "KILL USER 7", "KILL QUERY ID 7", "KILL 3 + 4", "KILL 7 8", "KILLER 7", "KILL -7", "k"] {
+            assert_eq!(killed(text.as_bytes()), None, "{text}");
+        }
+        assert!(may_kill(b"KILL 7") && may_kill(b"kill 7") && !may_kill(b"SELECT 7") && !may_kill(b""));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::c_int;
 
-use super::{Call, handle::Guest, layout::native::Active};
+use super::{Call, handle::Guest, layout::native::Active, session_calls};
 use crate::{
     guard::decide,
     protect::{
@@ -18,6 +18,9 @@ use crate::{
 
 /// `mysql_real_query`, `mysql_query` and whatever is made of them.
 pub fn query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+    if session_calls::may_kill(text) && session_calls::kills_in_vain(call, mysql, text) {
+        return 1;
+    }
     // Written in place: this is on the way of every statement.
     let (mut statement, mut start) = (Statement::reading(), Start::Closely);
     let first_look = |guest: &Guest| {
@@ -40,6 +43,9 @@ pub fn set_autocommit(call: Call, mysql: Active, on: bool, real: impl Fn() -> c_
 
 /// `mysql_send_query`: sent now, read later.
 pub fn send_query(call: Call, mysql: Active, text: &[u8], real: impl Fn() -> c_int) -> c_int {
+    if session_calls::may_kill(text) && session_calls::kills_in_vain(call, mysql, text) {
+        return 1;
+    }
     let Some(guest) = call.enter(mysql) else { return real() };
     let Some(statement) = decide(|| guest.classify(&mut guest.state(), text)) else { return real() };
     guest.attend(&statement, real, |returned, attempts| {

@@ -54,7 +54,10 @@ mod proofs {
         stage.expect("query 1 SELECT 1", "rows 1");
         let now = stage.client.ask("id 1");
         assert_ne!(first, now);
-        stage.fails(&format!("kill 0 {first}"), &[1094]);
+        for way in ["kill 0", "query 0 KILL", "query 0 kill query", "query 0 KILL HARD CONNECTION"] {
+            stage.fails(&format!("{way} {first}"), &[1094]);
+        }
+        stage.expect("query 1 SELECT 1", "rows 1");
         stage.expect(&format!("kill 0 {now}"), "ok");
         stage.expect("gone 1", "gone");
         stage.expect("query 1 SELECT 1", "rows 1");
@@ -62,6 +65,7 @@ mod proofs {
         switch(stage.lab);
         stage.expect("query 1 INSERT INTO t (v) VALUES ('one')", "ok 1");
         stage.fails(&format!("kill 2 {first}"), &[1094]);
+        stage.fails(&format!("query 2 KILL QUERY {first};"), &[1094]);
         let there = stage.client.ask("id 1");
         stage.expect("query 2 SELECT 1", "rows 1");
         stage.is_on("query 2", Side::Green);
