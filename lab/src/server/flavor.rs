@@ -72,7 +72,8 @@ impl Flavor {
         Ok(match self {
             Self::MariaDb => {
                 let mut command = Command::new("/usr/bin/mariadb-install-db");
-                command.args(["--no-defaults", "--skip-test-db", "--innodb-log-file-size=8M"]);
+                // Also on a machine whose own name nothing knows, as in a container without /etc/hosts.
+                command.args(["--no-defaults", "--skip-test-db", "--innodb-log-file-size=8M", "--force"]);
                 command.args(as_root());
                 command.args([
                     // No password, but the socket lies in a directory that only its owner can enter.
