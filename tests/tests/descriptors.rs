@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
+    ops::RangeInclusive,
     path::Path,
     process::{Command, Stdio},
     sync::Mutex,
@@ -27,16 +28,16 @@ const LOST: u32 = 2;
 
 /// Blue gives no answer any more, while DNS leads to green: so many descriptors are cut off, by the watcher and by the
 /// thread that found green.
-fn blue_is_given_up(lab: &Lab, client: &mut Dialogue, descriptors: u32) {
+fn blue_is_given_up(lab: &Lab, client: &mut Dialogue, descriptors: RangeInclusive<u32>) {
     client.tell(&format!("query {WAITING} SELECT SLEEP(0.7)"));
     let asked = "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'User sleep'";
     wait_for("the statement to arrive", || lab.blue().sql(asked).unwrap() == "1");
     lab.blue().freeze();
     lab.green().set_read_only(false).unwrap();
     lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
-    wait_for("the end of blue's connections", || cut_off(client) >= descriptors);
+    wait_for("the end of blue's connections", || cut_off(client) >= *descriptors.start());
     assert_eq!(client.answer(), "rows 0", "{}", client.stderr());
-    assert_eq!(cut_off(client), descriptors, "{}", client.stderr());
+    assert!(descriptors.contains(&cut_off(client)), "{}", client.stderr());
     lab.blue().thaw();
 }
 
@@ -77,8 +78,8 @@ fn what_leads_to_a_server_is_known_through_every_copy_and_every_close_and_every_
         assert_eq!(client.ask("duplicate 0 fcntl 70"), "70");
         assert_eq!(client.ask(&format!("release {lost} raw")), "released");
         assert_ne!(client.ask(&format!("pass {resting}")), "-1");
-        // Two, and five copies.
-        blue_is_given_up(&lab, client, 7);
+        // Two, and five copies. What was passed has the number of the lost one, whose tag the watcher may have swept or not.
+        blue_is_given_up(&lab, client, 7..=8);
         for handle in [WAITING, RESTING] {
             stage.is_on(&format!("query {handle}"), Side::Green);
         }
@@ -97,7 +98,7 @@ fn whatever_took_the_number_of_a_connection_is_left_alone_when_its_server_is_giv
     for (fd, kind) in numbers.iter().zip(kinds) {
         assert_eq!(client.ask(&format!("replace {fd} {kind}")), "replaced");
     }
-    blue_is_given_up(&lab, &mut client, 1);
+    blue_is_given_up(&lab, &mut client, 1..=1);
     assert_eq!(client.ask("untouched"), "untouched", "{}", client.stderr());
 }
 
