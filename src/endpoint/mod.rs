@@ -235,7 +235,13 @@ impl Endpoint {
     pub fn suspect(&self, generation: u64) {
         let mut state = self.lock();
         state.life.on_failure(generation);
+        state.suspected_at = Some(self.now());
         self.publish(&state);
+    }
+
+    /// Has a connection of this process to the endpoint failed within this time, a refused statement included?
+    pub(super) fn lost_a_connection_within(&self, time: Duration) -> bool {
+        self.lock().suspected_at.is_some_and(|at| self.now().saturating_duration_since(at) < time)
     }
 
     /// Has the endpoint's incumbent to be asked before the next statement is sent?

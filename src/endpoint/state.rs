@@ -45,6 +45,8 @@ pub struct State {
     pub held: Option<(Instant, Instant)>,
     /// When another server was adopted last.
     pub moved_at: Option<Instant>,
+    /// When a connection of this process failed last.
+    pub suspected_at: Option<Instant>,
     /// Spreads the looks of many processes that seek the same writer.
     pub jitter: Jitter,
 }
@@ -74,6 +76,7 @@ impl State {
             pool: Pool::default(),
             held: None,
             moved_at: None,
+            suspected_at: None,
             jitter: around.jitter(),
         }
     }

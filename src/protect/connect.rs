@@ -151,8 +151,10 @@ fn trouble(number: u32, text: &[u8]) -> Option<Trouble> {
         _ if evidence::is_cut_handshake(number, text) => Some(Trouble::Nobody),
         // ER_SERVER_SHUTDOWN, ER_SERVER_OFFLINE_MODE.
         1053 | 3032 => Some(Trouble::GoingAway),
-        // ER_CON_COUNT_ERROR, ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.
-        1040 | 3118 | 4151 => Some(Trouble::Refused),
+        // ER_CON_COUNT_ERROR.
+        1040 => Some(Trouble::Refused),
+        // ER_ACCOUNT_HAS_BEEN_LOCKED of MySQL and of MariaDB.
+        3118 | 4151 => Some(Trouble::Locked),
         _ => None,
     }
 }

@@ -31,7 +31,7 @@ impl Server {
             Flavor::MySql => format!(
                 "CHANGE REPLICATION SOURCE TO SOURCE_HOST='{host}', SOURCE_PORT={port}, SOURCE_USER='{USER}', \
                  SOURCE_PASSWORD='{PASSWORD}', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, \
-                 SOURCE_CONNECT_RETRY=1; START REPLICA"
+                 SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=3600; START REPLICA"
             ),
         })
         .map(drop)
