@@ -1,5 +1,6 @@
 //! `pointsman run`, as a user runs it.
 
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -31,7 +32,14 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn done(mut command: Command) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command.output().unwrap();
+    let output = loop {
+        match command.output() {
+            // A child that another test has just forked still has the copied program open for writing (ETXTBSY).
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            output => break output,
+        }
+    };
+    let Output { status, stdout, stderr } = output.unwrap();
     (status.code(), text(&stdout), text(&stderr))
 }
 

@@ -39,6 +39,8 @@ pub struct Process {
     front_end: OnceBox<Box<dyn FrontEnd>>,
     /// Sockets that the application itself connects just now: how long it waits is its own business.
     opening: Mutex<Vec<i32>>,
+    /// Held by the thread that ends the connections to a silent server.
+    cutting: Mutex<()>,
     /// `Some(None)`: it could not be started.
     watcher: Mutex<Option<Option<&'static Watcher>>>,
 }
@@ -72,6 +74,7 @@ impl Process {
             tags: Tags::new(),
             front_end: OnceBox::new(),
             opening: Mutex::new(Vec::new()),
+            cutting: Mutex::new(()),
             watcher: Mutex::new(None),
         }
     }

@@ -1,7 +1,7 @@
 //! What is looked after from time to time, on the watcher's thread: servers that have fallen silent, connections to them that
 //! are ended, tags of descriptors that were closed unseen.
 
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{cell::Cell, collections::BTreeSet, net::SocketAddr};
 
 use super::{Process, current::current, tags::Tag};
 use crate::{
@@ -79,19 +79,19 @@ impl Process {
     /// Ends the connections of an endpoint to a server that is gone without a word, so that a thread that waits for an answer
     /// on one of them learns that none will come. A connect of the application is left to its own limits. The descriptors stay the application's.
     pub(super) fn cut_connections(&self, endpoint: &Endpoint, server: SocketAddr) {
-        let mut cut = 0;
-        self.tags.any(|fd, tag| {
+        // One thread at a time, so that each connection is counted once.
+        let _alone = self.cutting.lock();
+        let cut = Cell::new(0);
+        let ends = |fd: i32, tag: Tag| {
             let opening = || self.opening.lock().contains(&fd);
-            if tag.endpoint == endpoint.position && tag.peer == server && !opening() && self.end_connection(fd, server)
-            {
-                // Another thread may be at it, too: each connection is one thread's to count.
-                if let Some(tag) = self.tags.clear(fd) {
-                    self.untagged(tag.endpoint());
-                    cut += 1;
-                }
-            }
-            false
-        });
+            let is_theirs = tag.endpoint == endpoint.position && tag.peer == server;
+            let ended = is_theirs && !opening() && self.end_connection(fd, server);
+            cut.set(cut.get() + u32::from(ended));
+            ended
+        };
+        // The application's thread may have opened another connection under that number by now: its tag stays.
+        self.tags.clear_if(ends, |endpoint| self.untagged(endpoint));
+        let cut = cut.get();
         if cut > 0 {
             say!(Warn, "{}: {server} is silent: {cut} connections to it are given up", endpoint.name);
         }

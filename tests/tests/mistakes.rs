@@ -1,7 +1,7 @@
 //! What must not be taken for a switchover, or for the end of one: each test is a mistake that would cost somebody his data,
 //! his session or his patience. Time itself is what some of them wait for.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeSet, thread, time::Duration};
 
 use pointsman_lab::{Action, ENDPOINT, Flavor, Lab, READERS, Scenario, Side, TopologyStatus, USER};
 use pointsman_tests::{pair, puppet::Puppet, server_id, with_table};
@@ -155,4 +155,25 @@ fn a_read_whose_replica_was_silent_for_a_moment_and_given_up_is_run_again() {
     lab.blue().rejoin();
     let answer = puppet.answer("a");
     assert!(answer.starts_with("ok"), "{answer}; {}", puppet.stderr());
+}
+
+/// The name was moved before the promotion, or to a replica by mistake. Without the library an open connection never notices.
+#[test]
+fn a_name_that_leads_to_a_read_only_server_for_long_costs_an_open_connection_one_look_and_no_more() {
+    let Some(lab) = lab() else { return };
+    let mut puppet = Puppet::start(&lab, &[("POINTSMAN_SETTLE", "1s"), ("POINTSMAN_LOG_LEVEL", "info")]);
+    puppet.connect("a");
+    assert!(puppet.query("a", INSERT).starts_with("ok"));
+    puppet.wait_for_log("DNS answers");
+    lab.dns().set(ENDPOINT, &[lab.green().ip()], 1).unwrap();
+    puppet.wait_for_log(&format!("DNS answers [{}]", lab.green().ip()));
+    // Longer than `settle`, after which the connection would leave for a writer. A look ends with another connection.
+    let mut connections = BTreeSet::new();
+    for _ in 0..160 {
+        assert!(puppet.query("a", INSERT).starts_with("ok"), "{}", puppet.stderr());
+        connections.insert(puppet.query("a", "SELECT CONNECTION_ID()"));
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert!(connections.len() <= 2, "{connections:?}: {}", puppet.stderr());
+    assert_eq!(puppet.query("a", WHO), server_id(&lab, Side::Blue));
 }

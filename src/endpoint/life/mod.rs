@@ -17,6 +17,9 @@ use names::Names;
 
 /// While DNS leaves out a writable incumbent, how often the incumbent is asked again before a statement is sent.
 const RECHECK: Duration = Duration::from_secs(1);
+/// How long a look at servers that turned out to be no writers lets the connections of a writable incumbent alone: such a look costs
+/// a login there, and another one to come back.
+const IN_VAIN: Duration = Duration::from_secs(10);
 /// The watcher asks at least every 5 s: answers further apart than this were not steady.
 const DNS_GAP: Duration = Duration::from_secs(12);
 /// While the circuit is open, how often one caller may look for a writer.
@@ -305,6 +308,13 @@ impl Life {
             self.recheck_at = Some(now + RECHECK);
         } else {
             self.phase = Phase::Steady;
+        }
+    }
+
+    /// The incumbent is writable, and the servers that the name means have just been found not to be.
+    pub fn looked_elsewhere_in_vain(&mut self, now: Instant) {
+        if self.recheck_at.is_some() {
+            self.recheck_at = Some(now + IN_VAIN);
         }
     }
 

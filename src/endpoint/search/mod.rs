@@ -83,6 +83,8 @@ struct Search {
 #[derive(Clone, Copy, PartialEq)]
 enum PassOutcome {
     Done,
+    /// The incumbent said that it is writable, and no server that the name means did: the caller goes back to it.
+    Stays,
     /// This connection cannot judge, for that reason: another one of the process has to.
     NoAnswer(NoProof),
 }
@@ -199,11 +201,20 @@ impl Endpoint {
             let every = if unable.is_some() { 3 * PROBE_EVERY } else { PROBE_EVERY };
             let pause = state.jitter.between(every * 3 / 4, every * 5 / 4);
             looked = true;
-            probed = look == PassOutcome::Done;
+            probed = unable.is_none();
             unable_since =
                 unable.map(|why| unable_since.map_or((now, why, 1), |(since, why, looks)| (since, why, looks + 1)));
             state.next_pass = self.now() + if probed { pause } else { Duration::ZERO };
             slot.give_back(&mut state);
+            if look == PassOutcome::Stays {
+                let generation = state.life.generation();
+                break state.life.incumbent().map(|address| Found {
+                    address,
+                    generation,
+                    writable: true,
+                    redial: false,
+                });
+            }
             if open && !state.life.verified_since(began) {
                 break None;
             }
@@ -229,10 +240,19 @@ impl Endpoint {
         drop(state);
         let standing = prober.address();
         let caller = if search.led_away { Caller::Dials } else { Self::caller_at(&self.lock(), standing) };
-        self.ask_resolver(prober, caller, search.began);
+        let settle = config().settle;
+        let leaves = |endpoint: &Self| {
+            let state = endpoint.lock();
+            state.life.phase() != Phase::Switching && state.life.name_has_moved(endpoint.now(), settle)
+        };
+        // An open connection is about to leave a writable server. getaddrinfo has the last word, and is asked once there is another
+        // writer, since it may take long.
+        let asks_last = caller == Caller::Stays && leaves(self);
+        if !asks_last {
+            self.ask_resolver(prober, caller, search.began);
+        }
         let state = self.lock();
         let now = self.now();
-        let settle = config().settle;
         let (incumbent, generation) = (state.life.incumbent(), state.life.generation());
         let switching = state.life.phase() == Phase::Switching;
         let moved_away = state.life.name_has_moved(now, settle);
@@ -269,6 +289,9 @@ impl Endpoint {
         for (candidate, vouched) in others {
             match self.try_server(prober, candidate) {
                 Ok(Writability::Writable) => {
+                    if asks_last {
+                        self.ask_resolver(prober, caller, search.began);
+                    }
                     let now = self.now();
                     let mut state = self.lock();
                     if state.life.generation() != generation {
@@ -316,6 +339,9 @@ impl Endpoint {
         let mut state = self.lock();
         if incumbent_writable && state.life.generation() == generation {
             self.stay_with_incumbent(&mut state);
+            state.life.looked_elsewhere_in_vain(self.now());
+            self.publish(&state);
+            return (state, PassOutcome::Stays);
         }
         (state, PassOutcome::Done)
     }
