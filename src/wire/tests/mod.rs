@@ -1,0 +1,6 @@
+//! Proofs of the tracker that need no server.
+
+mod asides;
+mod kit;
+mod logins;
+mod replies;
