@@ -171,6 +171,7 @@ pub(super) struct Unanswered {
 
 /// Those that wait behind the one that is being answered.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Queue(VecDeque<Unanswered>);
 
 impl Queue {

@@ -33,6 +33,7 @@ pub(super) struct Packet<'a> {
 
 /// One direction of a connection.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Stream {
     header: [u8; HEADER],
     /// How many bytes of the header are there.

@@ -57,6 +57,7 @@ pub(super) struct Context<'a> {
     pub(super) tell: &'a mut dyn FnMut(Event<'_>),
 }
 
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Reply {
     command: Command,
     wants_cursor: bool,
@@ -64,13 +65,16 @@ pub(super) struct Reply {
     /// The sequence number of the next packet.
     next: u8,
     has_begun: bool,
+    /// MySQL says of OUT parameters behind their definitions that another result follows, and behind their row that none
+    /// does (seen with 9.7, without CLIENT_DEPRECATE_EOF). The OK of the CALL follows.
+    has_out_parameters: bool,
 }
 
 impl Reply {
     pub(super) fn to(command: Unanswered) -> Self {
         let Unanswered { command, next, wants_cursor } = command;
         let stage = if command.shape() == Shape::Rows { Stage::Rows } else { Stage::First };
-        Self { command, wants_cursor, stage, next, has_begun: false }
+        Self { command, wants_cursor, stage, next, has_begun: false, has_out_parameters: false }
     }
 
     /// The sequence number of the next packet, from whichever side.
@@ -152,6 +156,7 @@ impl Reply {
                 if self.wants_cursor && done.status.has_cursor() {
                     return Ok(self.result_over(End::Rows(done), done, changes, context));
                 }
+                self.has_out_parameters = done.status.has_out_parameters();
                 self.stage = Stage::Rows;
                 Ok(Turn::Server)
             }
@@ -295,7 +300,8 @@ impl Reply {
             (context.tell)(Event::LoggedIn(done));
             return Turn::Over;
         }
-        if self.command.shape() == Shape::Results && done.status.has_more_results() {
+        let has_more = std::mem::take(&mut self.has_out_parameters) || done.status.has_more_results();
+        if self.command.shape() == Shape::Results && has_more {
             (context.tell)(Event::ResultOver(end));
             self.stage = Stage::First;
             return Turn::Server;

@@ -32,6 +32,11 @@ impl Status {
         self.0 & 1 << 9 != 0
     }
 
+    /// The result holds the values of a procedure's OUT parameters, and the procedure's own OK follows it.
+    pub(super) const fn has_out_parameters(self) -> bool {
+        self.0 & 1 << 12 != 0 && self.has_more_results()
+    }
+
     pub(super) const fn tells_of_the_session(self) -> bool {
         self.0 & 1 << 14 != 0
     }

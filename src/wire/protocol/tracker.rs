@@ -27,6 +27,7 @@ const GREETING: u8 = 10;
 /// what the driver receives before the driver acts on it. Where several threads use one connection, the caller holds a
 /// lock.
 #[derive(Default)]
+#[cfg_attr(test, derive(Clone))]
 pub struct Tracker {
     phase: Phase,
     /// What both sides have; before the login, what the server has.

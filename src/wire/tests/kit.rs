@@ -19,6 +19,7 @@ pub const AUTOCOMMIT: u16 = 2;
 pub const MORE: u16 = 8;
 pub const CURSOR: u16 = 64;
 pub const LAST_ROW: u16 = 128;
+pub const OUT_PARAMETERS: u16 = 1 << 12;
 pub const CHANGED: u16 = 1 << 14;
 
 /// A packet of one frame.

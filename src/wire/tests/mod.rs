@@ -3,4 +3,7 @@
 mod asides;
 mod kit;
 mod logins;
+mod oracle;
+mod random;
+mod recordings;
 mod replies;

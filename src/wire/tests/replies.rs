@@ -82,6 +82,10 @@ fn several_results() {
     reply(MODERN, &query("a;b;c"), &modern, &told);
     let old = [ok(2 | MORE), vec![1], definition(), eof(2), row("a"), eof(2 | MORE), ok(2)];
     reply(OLD, &query("a;b;c"), &old, &told);
+    // OUT parameters, as MySQL sends them.
+    let told = ["first: Columns(1)", "result over: rows 0x2", "over: ok 3 9 0x2 1"];
+    let out = [vec![1], definition(), eof(2 | MORE | OUT_PARAMETERS), row("a"), eof(2), ok(2)];
+    reply(OLD, &command(23, &[5, 0, 0, 0, 0, 1, 0, 0, 0]), &out, &told);
     let failed = ["first: Ok", "result over: ok 3 9 0xa 1", "over: error 1290"];
     reply(MODERN, &query("a;b"), &[ok(2 | MORE), error(1290, "x")], &failed);
 }
