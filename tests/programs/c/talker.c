@@ -102,7 +102,8 @@ static void execute(MYSQL_STMT *statement) {
 
 static MYSQL_STMT *prepared(MYSQL *mysql, const char *text) {
     MYSQL_STMT *statement = mysql_stmt_init(mysql);
-    if (mysql_stmt_prepare(statement, text, strlen(text))) fprintf(stderr, "%s: %s\n", text, mysql_stmt_error(statement));
+    int failed = mysql_stmt_prepare(statement, text, strlen(text));
+    if (failed) fprintf(stderr, "%s: %s\n", text, mysql_stmt_error(statement));
     return statement;
 }
 
@@ -286,12 +287,129 @@ static void progress(void) {
 #endif
 }
 
+// Packets of 16 MiB and more, both ways, and of the lengths about which frames are full or empty.
+static void big(void) {
+    MYSQL *mysql = connected(fresh(), CLIENT_MULTI_STATEMENTS);
+    for (int more = -1; more < 2; more++) {
+        for (unsigned frames = 1; frames < 3; frames++) {
+            char text[100];
+            // In front of a value of 16 MB stands its length, in four bytes; from 16 MiB on, in nine.
+            unsigned long length = frames * 0xFFFFFFUL + more, head = length - 9 < 0x1000000 ? 4 : 9;
+            snprintf(text, sizeof text, "SELECT REPEAT('x', %lu); DO 0", length - head);
+            run(mysql, text);
+            if (mysql_errno(mysql)) fail(mysql, text);
+            char *long_text = malloc(length);
+            memset(long_text, ' ', length);
+            memcpy(long_text, "SELECT 1", 8);
+            // In front of it stands the command.
+            if (mysql_real_query(mysql, long_text, length - 1)) fail(mysql, "a long text");
+            mysql_free_result(mysql_store_result(mysql));
+            free(long_text);
+        }
+    }
+    mysql_close(mysql);
+}
+
+// How the results of a text end: O for an OK, R for rows, E for an error.
+static void results_of(MYSQL *mysql, const char *text, char *kinds) {
+    int failed = mysql_query(mysql, text);
+    while (!failed) {
+        MYSQL_RES *result = mysql_use_result(mysql);
+        if (result) {
+            while (mysql_fetch_row(result)) {
+            }
+            int cut_off = mysql_errno(mysql);
+            mysql_free_result(result);
+            if (cut_off) {
+                failed = 1;
+                break;
+            }
+        }
+        *kinds++ = result ? 'R' : 'O';
+        int next = mysql_next_result(mysql);
+        if (next < 0) break;
+        failed = next > 0;
+    }
+    if (failed) *kinds++ = 'E';
+    *kinds = 0;
+}
+
+static void results_of_statement(MYSQL *mysql, const char *text, unsigned long cursor, char *kinds) {
+    MYSQL_STMT *statement = mysql_stmt_init(mysql);
+    unsigned long prefetch = 3;
+    int failed = mysql_stmt_prepare(statement, text, strlen(text));
+    *kinds++ = failed ? 'E' : 'S';
+    if (!failed) {
+        mysql_stmt_attr_set(statement, STMT_ATTR_CURSOR_TYPE, &cursor);
+        mysql_stmt_attr_set(statement, STMT_ATTR_PREFETCH_ROWS, &prefetch);
+        failed = mysql_stmt_execute(statement);
+        while (!failed) {
+            int has_rows = mysql_stmt_field_count(statement) > 0, fetched = 0;
+            while (has_rows && (fetched = mysql_stmt_fetch(statement)) != MYSQL_NO_DATA && fetched != 1) {
+            }
+            if (fetched == 1) {
+                failed = 1;
+                break;
+            }
+            *kinds++ = has_rows ? 'R' : 'O';
+            if (has_rows) mysql_stmt_free_result(statement);
+            int next = mysql_stmt_next_result(statement);
+            if (next < 0) break;
+            failed = next > 0;
+        }
+        if (failed) *kinds++ = 'E';
+    }
+    *kinds = 0;
+    mysql_stmt_close(statement);
+}
+
+// The only value of a result, or E.
+static void value_of(MYSQL *mysql, const char *text, char *value) {
+    strcpy(value, "E");
+    if (mysql_query(mysql, text)) return;
+    MYSQL_RES *result = mysql_store_result(mysql);
+    MYSQL_ROW row = result ? mysql_fetch_row(result) : NULL;
+    if (row && row[0]) strcpy(value, row[0]);
+    mysql_free_result(result);
+}
+
+// Does what its standard input says, and answers each line: status flags, how results ended.
+static void asked(void) {
+    MYSQL *mysql = fresh();
+    unsigned on = 1;
+    mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &on);
+    connected(mysql, CLIENT_MULTI_STATEMENTS | CLIENT_LOCAL_FILES);
+    static char line[100000], kinds[10000];
+    while (fgets(line, sizeof line, stdin)) {
+        line[strcspn(line, "\n")] = 0;
+        const char *text = line + 2;
+        int failed = 0;
+        *kinds = 0;
+        switch (*line) {
+        case 'q': results_of(mysql, text, kinds); break;
+        case 'v': value_of(mysql, text, kinds); break;
+        case 'p': results_of_statement(mysql, text, CURSOR_TYPE_NO_CURSOR, kinds); break;
+        case 'c': results_of_statement(mysql, text, CURSOR_TYPE_READ_ONLY, kinds); break;
+        case 'P': failed = mysql_ping(mysql); break;
+        case 'S': failed = !mysql_stat(mysql); break;
+        case 'D': failed = mysql_select_db(mysql, text); break;
+        case 'R': failed = mysql_reset_connection(mysql); break;
+        case 'U': failed = mysql_change_user(mysql, user, password, "shop"); break;
+        default: fail(mysql, line);
+        }
+        if (!*kinds) strcpy(kinds, failed ? "E" : *line == 'S' ? "S" : "O");
+        printf("%u %s\n", mysql->server_status, kinds);
+        fflush(stdout);
+    }
+    mysql_close(mysql);
+}
+
 int main(int count, char **values) {
     if (count != 7) return 2;
     host = values[1], port = atoi(values[2]), user = values[3], password = values[4], directory = values[6];
     struct { const char *name; void (*talk)(void); } topics[] = {
         {"queries", queries}, {"statements", statements}, {"upload", upload},
-        {"users", users}, {"extras", extras}, {"progress", progress},
+        {"users", users}, {"extras", extras}, {"progress", progress}, {"asked", asked}, {"big", big},
     };
     for (unsigned at = 0; at < sizeof topics / sizeof *topics; at++) {
         if (!strcmp(topics[at].name, values[5])) {

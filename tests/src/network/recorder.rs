@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::protocol::{Event, Tracker};
+use crate::protocol::{End, Event, Tracker};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +29,8 @@ pub struct Conversation {
     pub counts: Counts,
     /// The events that are not counted.
     pub last: Option<String>,
+    /// How results ended: O for an OK, R for rows, E for an error, S without a word of the status.
+    pub ends: String,
     /// How many pieces there were when the tracker stepped aside.
     pub followed: Option<usize>,
     ended: usize,
@@ -156,8 +158,18 @@ impl Conversation {
         if !forgets {
             self.pieces.push((side, bytes.to_vec()));
         }
-        let (counts, last) = (&mut self.counts, &mut self.last);
-        let tell = &mut |event: Event<'_>| counts.count(&event, last);
+        let (counts, last, ends) = (&mut self.counts, &mut self.last, &mut self.ends);
+        let tell = &mut |event: Event<'_>| {
+            counts.count(&event, last);
+            if let Event::ResultOver(end) | Event::CommandOver(end) = event {
+                ends.push(match end {
+                    End::Ok(_) => 'O',
+                    End::Rows(_) => 'R',
+                    End::Error(_) => 'E',
+                    End::Silent => 'S',
+                });
+            }
+        };
         match side {
             Side::Client => self.tracker.sent(bytes, tell),
             Side::Server => self.tracker.received(bytes, tell),
@@ -189,7 +201,7 @@ impl Counts {
             }
             Event::CommandOver(end) => {
                 self.replies += 1;
-                self.refusals += usize::from(matches!(end, crate::protocol::End::Error(_)));
+                self.refusals += usize::from(matches!(end, End::Error(_)));
             }
             Event::LoggedIn(_) => self.logins += 1,
             Event::Aside(reason) => {
