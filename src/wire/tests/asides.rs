@@ -1,7 +1,7 @@
 //! What the tracker does not follow, it leaves for good, and says so once.
 
 use super::kit::*;
-use crate::wire::protocol::{Aside, Capabilities, Tracker};
+use crate::wire::protocol::{Aside, Capabilities, MEMORY, Tracker};
 
 #[track_caller]
 fn leaves(tracker: &mut Tracker, told: &[String], reason: Aside) {
@@ -134,6 +134,7 @@ fn replies_that_cannot_be() {
 #[test]
 fn commands_without_end() {
     let mut tracker = logged_in(MODERN);
+    const { assert!(MEMORY < 132 * 1024) };
     for _ in 0..=16 * 1024 {
         assert_eq!(sent(&mut tracker, &command(14, b"")), ["Ping"]);
     }
