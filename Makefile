@@ -29,8 +29,9 @@ test: build
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test --workspace --locked
 
-# The long ones: coverage-guided fuzzing of the classifier, random stories on real servers, a bank, random histories of
-# sessions, fork storms, one handle that moves ten thousand times, and the looks for faults of memory; see docs/soak.md.
+# The long ones: coverage-guided fuzzing of the classifier and of the protocol's tracker, random stories on real
+# servers, a bank, random histories of sessions, fork storms, one handle that moves ten thousand times, and the looks
+# for faults of memory; see docs/soak.md.
 # One run again: make soak SOAK="--only-run SEED"
 SOAK = --runs 300 --jobs 2
 SWITCHOVERS = 20
@@ -42,6 +43,7 @@ VALGRIND_MOVES = 1000
 CONNECTS = 100000
 soak: build
 	fuzz/run.sh 300
+	fuzz/run.sh 300 follow
 	SIMULATED=$(SIMULATED) SIMULATED_FIRST=$$(date +%s%N) cargo test --locked --lib in_random_stories -- --nocapture
 	$(TARGET)/release/pointsman soak $(SOAK)
 	BANK_SWITCHOVERS=$(SWITCHOVERS) cargo test --locked -p pointsman-tests --test bank -- --nocapture

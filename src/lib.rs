@@ -3,7 +3,7 @@
 //! The map of the rooms: a call enters through a door ([`doors`]), the socket's tag leads to its [`endpoint`],
 //! the [`session`] says what can be rebuilt, the statement is sent, its evidence and its [`sql`] class go into the
 //! [`verdict`], and the front end ([`client`]) carries the action out. [`resolve`] watches DNS, [`control`] holds
-//! configuration, log and counters, [`abi`] is the C interface.
+//! configuration, log and counters, [`abi`] is the C interface. [`wire`] is to become a second front end.
 
 pub mod abi;
 pub mod client;
@@ -20,3 +20,4 @@ pub mod session;
 mod simulation;
 pub mod sql;
 pub mod verdict;
+pub mod wire;

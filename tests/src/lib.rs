@@ -7,6 +7,8 @@
 //! | `matrix` | one proof on both servers, with both client libraries |
 //! | `programs` | how the programs are compiled, run, driven and watched |
 //! | `network` | what stands before a server: `proxy` loses answers, `relay` counts logins, `slow` is slow |
+//! | `recorder` | a proxy that writes down what is said, and has the tracker follow it |
+//! | `protocol` | the library's tracker of the protocol, which imports std only |
 //! | `histories` | what sessions live through, drawn by dice, and whether a move may show |
 //! | `story` | a scenario of the lab under a naive program |
 //! | `scale` | how much a randomised test does, and from which seed |
@@ -18,6 +20,8 @@ pub mod many;
 mod matrix;
 mod network;
 mod programs;
+#[path = "../../src/wire/protocol/mod.rs"]
+pub mod protocol;
 pub mod scale;
 pub mod story;
 
@@ -30,7 +34,7 @@ use std::{
 pub use histories::{comparison, grammar, phrases, reasons, states, twins};
 pub use labs::{Shared, crowded_pair, pair, server_id, single, strangers, switch, with_table};
 pub use matrix::drivers;
-pub use network::{proxy, relay, slow};
+pub use network::{proxy, recorder, relay, slow};
 pub use pointsman_lab::{DATABASE, Flavor, PASSWORD, USER};
 pub use programs::{
     compile, dialogue, everywhere, fastcgi, offspring, puppet, run, source, stage, standstill, teller, visitors,

@@ -7,9 +7,10 @@ use std::{
 };
 
 /// A room, and the rooms that it may import.
-const MAY: [(&str, &[&str]); 12] = [
+const MAY: [(&str, &[&str]); 13] = [
     ("host", &[]),
     ("sql", &[]),
+    ("wire", &[]),
     ("control", &["host"]),
     ("session", &["sql"]),
     ("verdict", &["sql"]),
